@@ -1,0 +1,1 @@
+"""One module per figure this project claims; see docs/benchmarks.md."""

@@ -1,0 +1,1 @@
+"""Catalogue melodies → prior → DQN → piece."""

@@ -1,0 +1,9 @@
+"""The app `composer`."""
+
+from django.apps import AppConfig
+
+
+class ComposerConfig(AppConfig):
+    """Registers the app."""
+
+    name = "composer"

@@ -1,0 +1,1 @@
+"""The composer learns: features, network, replay dataset, training, evaluation, policy."""

@@ -1,0 +1,1 @@
+"""The site: environment, settings, system checks, urls, wsgi."""

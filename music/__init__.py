@@ -1,0 +1,1 @@
+"""Notes and scores: parsing, features, MIDI, notation, audio. Pure Python; knows no Django, no torch."""

@@ -1,0 +1,1 @@
+"""Catalogue → recommendation → feedback → learning → recommendation; taste."""

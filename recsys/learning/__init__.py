@@ -1,0 +1,1 @@
+"""The recommender learns: features, network, replay dataset, training, evaluation, policy."""

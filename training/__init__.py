@@ -1,0 +1,1 @@
+"""Slots, runs, policy versions, schedule, promotion gate, dashboard. Knows no recommender and no composer."""

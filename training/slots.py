@@ -1,0 +1,113 @@
+"""What a slot offers to training. Before: the AppConfig of recsys and composer register here. After: runs.py, gate.py, dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+class RunContext(Protocol):
+    """What a training may ask of the run it belongs to; made by runs.py, and by tests without a database."""
+
+    configuration: Any
+    """An instance of the slot's `configuration` class."""
+    seed: int
+    device: str
+    """`cpu` or `cuda`."""
+    folder: Path
+    """The run's own folder; what lies here survives a crash and is there at resume."""
+    parent_folder: Path | None
+    """The checkpoint folder of the champion or parent run to start from, if any."""
+
+    def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
+        """Adds points to the run's curves. Raises `StopRequested` when a person stopped the run, `LeaseLost` when another
+        worker holds it: then write nothing more."""
+
+    def log(self, text: str) -> None:
+        """Adds a line to the run's log."""
+
+
+class StopRequested(Exception):  # noqa: N818 – a request, not an error
+    """A person stopped the run: save a checkpoint and leave."""
+
+
+class LeaseLost(Exception):  # noqa: N818
+    """Another worker holds the run now: leave at once and write nothing."""
+
+
+class NotEnoughToLearnFrom(Exception):  # noqa: N818
+    """The log or the catalogue is too small to train on; the message says what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training made: one or more checkpoints that can serve, in the order in which they became ready."""
+
+    kind: str
+    checkpoint: Path
+    figures: Mapping[str, Any]
+    """Evaluation on held-out sessions or melodies, JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One line of a verdict."""
+
+    name: str
+    outcome: str
+    """`pass`, `fail` or `not proven`."""
+    explanation: str
+    figure: float | None = None
+    low: float | None = None
+    high: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotFunctions:
+    """The functions of one slot. One frozen dataclass of functions instead of a base class: nothing is inherited."""
+
+    name: str
+    title: str
+    configuration: type
+    """Frozen dataclass with a default for every field; its fields make the dashboard's form."""
+    count_new_feedback: Callable[[datetime | None], int]
+    """Feedback rows received after the moment that training could learn from."""
+    build_replay_dataset: Callable[[RunContext], Any]
+    """The replay dataset; has `fingerprint: str` (64 hex digits) and `description: dict`. Raises NotEnoughToLearnFrom."""
+    train: Callable[[RunContext, Any], Trained]
+    """Trains on the dataset; resumes from what an earlier attempt left in `context.folder`."""
+    judge: Callable[[Path, Path | None, Any], Sequence[Check]]
+    """Checks of the promotion gate: (the new checkpoint, the champion's checkpoint or None, dataset)."""
+    export: Callable[[Path], None]
+    """Writes beside the checkpoint's weights what serving without torch needs."""
+    load_policy: Callable[[str, Path | None], Any]
+    """The policy of (kind, checkpoint folder). Loads no torch."""
+    guard_metrics: Callable[[int, datetime], Mapping[str, float]]
+    """What listeners did with one policy version (id) since a moment: skip rate, coverage, disliked served …"""
+    replay_logged_requests: Callable[[int], Mapping[str, float]]
+    """Re-runs the last N logged requests and gives the largest difference to the logged scores."""
+    first_kind: str | None
+    """Kind of the version that serves before anything was trained (`popularity`), None where nothing can."""
+
+
+_slots: dict[str, SlotFunctions] = {}
+
+
+def register(functions: SlotFunctions) -> None:
+    """Makes a slot known. Called once per slot from an `AppConfig.ready()`."""
+    _slots[functions.name] = functions
+
+
+def registered() -> tuple[SlotFunctions, ...]:
+    """Every slot, by name."""
+    return tuple(_slots[name] for name in sorted(_slots))
+
+
+def functions_of(name: str) -> SlotFunctions:
+    """The functions of one slot; KeyError names the slots there are."""
+    if name not in _slots:
+        raise KeyError(f"there is no slot {name!r}; there are {', '.join(sorted(_slots)) or 'none'}")
+    return _slots[name]
