@@ -89,6 +89,9 @@ class SlotFunctions:
     """What listeners did with one policy version (id) since a moment: skip rate, coverage, disliked served …"""
     replay_logged_requests: Callable[[int], Mapping[str, float]]
     """Re-runs the last N logged requests and gives the largest difference to the logged scores."""
+    wanted_run: Callable[[], Mapping[str, Any] | None]
+    """Fields of the configuration of a run that the slot wants right now by itself – the first start: a prior from what
+    is there, then from everything, then the policy –, None where it waits for the schedule."""
     first_kind: str | None
     """Kind of the version that serves before anything was trained (`popularity`), None where nothing can."""
 
