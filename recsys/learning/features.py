@@ -1,0 +1,327 @@
+"""What the recommender sees: a listener's last rows, clock and declared styles. Before: the log. After: policy, replay dataset.
+
+Letters: N states, L rows of a state, S signals of a row, C numbers of the clock, T tracks, D features φ."""
+
+from __future__ import annotations
+
+import math
+import time
+import zoneinfo
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Max, Q
+from numpy.typing import NDArray
+
+from accounts.models import Listener
+from recsys.models import Feedback, Preferences, Track
+
+WINDOW = 50
+"""Rows of feedback a state remembers."""
+SESSION_GAP_SECONDS = 30 * 60.0
+KINDS: tuple[str, ...] = tuple(Feedback.Kind.values)
+KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
+SIGNAL_NAMES = (*KINDS, "completion", "left_early", "rating", "was_recommended", "log_gap", "in_session", "recency")
+CLOCK_NAMES = (
+    "in_session",
+    "session_log_seconds",
+    "session_plays",
+    "hour_sin",
+    "hour_cos",
+    "weekday_sin",
+    "weekday_cos",
+    "rows",
+)
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeedbackRow:
+    """One raw signal, as logged."""
+
+    track_id: int
+    kind: str
+    value: float | None
+    occurred_at: datetime
+    received_at: datetime
+    recommendation_id: int | None = None
+    position: int | None = None
+    track_position_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenerState:
+    """What is known about a listener at one moment; rows are oldest first."""
+
+    listener_id: int
+    moment: datetime
+    rows: tuple[FeedbackRow, ...]
+    session_elapsed_seconds: float
+    session_position: int
+    """Tracks played in the session that is still open (within the remembered rows)."""
+    hour: float
+    weekday: float
+    """0 = Monday, with the hour as a fraction, in the listener's time zone."""
+    styles: tuple[str, ...] = ()
+    """Declared tastes as of the moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackTable:
+    """Every track as arrays, in the order of its id."""
+
+    ids_T: NDArray[np.int64]
+    features_TD: NDArray[np.float32]
+    """φ as stored; `Standardisation` scales it."""
+    style_T: NDArray[np.int64]
+    """Index into `styles`; the last index + 1 where the style is unknown to `styles`."""
+    styles: tuple[str, ...]
+    artist_T: NDArray[np.int64]
+    """Equal numbers, equal artists; −1 where none is named."""
+    duration_seconds_T: NDArray[np.float64]
+    recommendable_T: NDArray[np.bool_]
+    style_names: tuple[str, ...] = field(default=(), repr=False)
+    """Style of each track as text."""
+
+    def __len__(self) -> int:
+        return len(self.ids_T)
+
+    def rows_of(self, track_ids: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each track id, −1 where the table has no such track."""
+        wanted = np.asarray(track_ids if isinstance(track_ids, np.ndarray) else list(track_ids), dtype=np.int64)
+        if not len(self.ids_T):
+            return np.full(wanted.shape, -1, dtype=np.int64)
+        found = np.minimum(np.searchsorted(self.ids_T, wanted), len(self.ids_T) - 1)
+        return np.where(self.ids_T[found] == wanted, found, -1)
+
+    def indexed_by(self, styles: Sequence[str]) -> TrackTable:
+        """The same tracks with the style numbers of a checkpoint; a style it does not know gets the number after its last."""
+        if tuple(styles) == self.styles:
+            return self
+        number = {style: index for index, style in enumerate(styles)}
+        style_T = np.array([number.get(name, len(styles)) for name in self.style_names], dtype=np.int64)
+        return replace(self, styles=tuple(styles), style_T=style_T)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[tuple[Any, ...]]) -> TrackTable:
+        """From (id, features, style, artist, duration_seconds, recommendable)."""
+        listed = sorted(rows, key=lambda row: row[0])
+        names = tuple(str(row[2]) for row in listed)
+        styles = tuple(sorted(set(names)))
+        number = {style: index for index, style in enumerate(styles)}
+        artists = {artist: index for index, artist in enumerate(sorted({row[3] for row in listed} - {""}))}
+        width = max((len(row[1]) for row in listed), default=0)
+        features = np.zeros((len(listed), width), dtype=np.float32)
+        for at, row in enumerate(listed):
+            features[at, : len(row[1])] = row[1]
+        return cls(
+            ids_T=np.array([row[0] for row in listed], dtype=np.int64),
+            features_TD=np.nan_to_num(features),
+            style_T=np.array([number[name] for name in names], dtype=np.int64),
+            styles=styles,
+            artist_T=np.array([artists.get(row[3], -1) for row in listed], dtype=np.int64),
+            duration_seconds_T=np.array([row[4] for row in listed], dtype=np.float64),
+            recommendable_T=np.array([row[5] for row in listed], dtype=np.bool_),
+            style_names=names,
+        )
+
+    @classmethod
+    def load(cls) -> TrackTable:
+        """From the database."""
+        rows = Track.objects.values_list(
+            "id", "features", "style", "artist", "duration_seconds", "owner_id", "is_shared", "is_approved"
+        )
+        return cls.from_rows(
+            (row[0], row[1], row[2], row[3], row[4], row[5] is None or (row[6] and row[7])) for row in rows.iterator(2000)
+        )
+
+
+_kept: tuple[tuple[Any, ...], float, TrackTable] | None = None
+_recount_every_seconds = 5.0
+
+
+def track_table() -> TrackTable:
+    """The process's table: read again when a track was added; deletions and approvals are looked for every few seconds."""
+    global _kept
+    newest = Track.objects.aggregate(newest=Max("id"))["newest"]
+    if _kept is not None and _kept[0][0] == newest and time.monotonic() - _kept[1] < _recount_every_seconds:
+        return _kept[2]
+    counts = Track.objects.aggregate(
+        all=Count("id"), open=Count("id", filter=Q(owner__isnull=True) | Q(is_shared=True, is_approved=True))
+    )
+    signature = (newest, counts["all"], counts["open"])
+    table = _kept[2] if _kept is not None and _kept[0] == signature else TrackTable.load()
+    _kept = (signature, time.monotonic(), table)
+    return table
+
+
+def local_clock(moment: datetime, zone: zoneinfo.ZoneInfo) -> tuple[float, float]:
+    """(hour 0 … 24, weekday 0 … 7) where the listener is."""
+    local = moment.astimezone(zone)
+    hour = local.hour + local.minute / 60.0
+    return hour, local.weekday() + hour / 24.0
+
+
+def build_state(listener: Listener, moment: datetime) -> ListenerState:
+    """The state as of a moment: only rows received until then. Three queries at most."""
+    newest_first = Feedback.objects.filter(listener=listener, received_at__lte=moment).order_by("-received_at", "-id")
+    fields = ("track_id", "kind", "value", "occurred_at", "received_at", "recommendation_id", "position")
+    rows = tuple(
+        FeedbackRow(**dict(zip(fields, row, strict=True))) for row in reversed(newest_first.values_list(*fields)[:WINDOW])
+    )
+    declared = (
+        Preferences.objects.filter(listener=listener, received_at__lte=moment)
+        .order_by("-received_at", "-id")
+        .values_list("styles", flat=True)
+        .first()
+    )
+    return state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(declared or ()))
+
+
+def state_of_rows(
+    listener_id: int, moment: datetime, rows: Sequence[FeedbackRow], *, zone: zoneinfo.ZoneInfo, styles: tuple[str, ...] = ()
+) -> ListenerState:
+    """The state made of rows that are already at hand (oldest first)."""
+    rows = tuple(rows[-WINDOW:])
+    hour, weekday = local_clock(moment, zone)
+    occurred = np.array([[row.occurred_at.timestamp() for row in rows]], dtype=np.float64)
+    is_play = np.array([[row.kind == "play" for row in rows]], dtype=np.bool_)
+    inside = in_open_session(occurred, np.ones_like(is_play), np.array([moment.timestamp()]))
+    elapsed, plays = session_clock(occurred, is_play, inside, np.array([moment.timestamp()]))
+    return ListenerState(
+        listener_id=listener_id,
+        moment=moment,
+        rows=rows,
+        session_elapsed_seconds=float(elapsed[0]),
+        session_position=int(plays[0]),
+        hour=hour,
+        weekday=weekday,
+        styles=styles,
+    )
+
+
+def in_open_session(
+    occurred_NL: NDArray[np.float64], open_NL: NDArray[np.bool_], moment_N: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which rows belong to the session that is still open at the moment: no gap above 30 minutes after them."""
+    if not occurred_NL.shape[1]:
+        return np.zeros_like(open_NL)
+    following = np.concatenate([occurred_NL[:, 1:], moment_N[:, None]], axis=1)
+    is_near = (following - occurred_NL <= SESSION_GAP_SECONDS) & open_NL
+    return np.logical_and.accumulate(is_near[:, ::-1], axis=1)[:, ::-1]
+
+
+def session_clock(
+    occurred_NL: NDArray[np.float64],
+    is_play_NL: NDArray[np.bool_],
+    inside_NL: NDArray[np.bool_],
+    moment_N: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(seconds since the open session's first row, tracks played in it)."""
+    if not occurred_NL.shape[1]:
+        return np.zeros(len(moment_N)), np.zeros(len(moment_N), dtype=np.int64)
+    first = np.where(inside_NL, occurred_NL, np.inf).min(axis=1)
+    elapsed = np.where(np.isfinite(first), moment_N - np.where(np.isfinite(first), first, 0.0), 0.0)
+    return np.maximum(elapsed, 0.0), (inside_NL & is_play_NL).sum(axis=1)
+
+
+def encode_windows(
+    *,
+    kind_NL: NDArray[np.int64],
+    value_NL: NDArray[np.float64],
+    duration_NL: NDArray[np.float64],
+    recommended_NL: NDArray[np.bool_],
+    occurred_NL: NDArray[np.float64],
+    open_NL: NDArray[np.bool_],
+    moment_N: NDArray[np.float64],
+    hour_N: NDArray[np.float64],
+    weekday_N: NDArray[np.float64],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(signals [N, L, S], clock [N, C]): the one feature code of training and serving. Rows oldest first, at the right end."""
+    count, length = kind_NL.shape
+    inside_NL = in_open_session(occurred_NL, open_NL, moment_N)
+    is_play = kind_NL == KIND_INDEX["play"]
+    elapsed_N, plays_N = session_clock(occurred_NL, is_play & open_NL, inside_NL, moment_N)
+    signals = np.zeros((count, length, len(SIGNAL_NAMES)), dtype=np.float32)
+    signals[:, :, : len(KINDS)] = np.eye(len(KINDS), dtype=np.float32)[kind_NL]
+    gap = np.maximum(moment_N[:, None] - occurred_NL, 0.0)
+    at = len(KINDS)
+    signals[:, :, at] = np.where(is_play, np.clip(value_NL / np.maximum(duration_NL, 1e-6), 0.0, 1.0), 0.0)
+    signals[:, :, at + 1] = is_play & (value_NL < np.minimum(30.0, duration_NL / 4))
+    signals[:, :, at + 2] = np.where(kind_NL == KIND_INDEX["rate"], (value_NL - 3.0) / 2.0, 0.0)
+    signals[:, :, at + 3] = recommended_NL
+    signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0
+    signals[:, :, at + 5] = inside_NL
+    signals[:, :, at + 6] = 1.0 / (1.0 + np.arange(length - 1, -1, -1) / 5.0)
+    signals *= open_NL[:, :, None]
+    clock = np.stack(
+        [
+            (plays_N > 0).astype(np.float64),
+            np.log1p(elapsed_N / 60.0) / 5.0,
+            plays_N / 20.0,
+            np.sin(hour_N * (2 * math.pi / 24)),
+            np.cos(hour_N * (2 * math.pi / 24)),
+            np.sin(weekday_N * (2 * math.pi / 7)),
+            np.cos(weekday_N * (2 * math.pi / 7)),
+            open_NL.sum(axis=1) / length,
+        ],
+        axis=1,
+    )
+    return signals, clock.astype(np.float32)
+
+
+def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
+    """Equal shares of the declared styles over the known ones and a last place for unknown styles; zeros without any."""
+    shares = np.zeros(len(known) + 1, dtype=np.float32)
+    number = {style: index for index, style in enumerate(known)}
+    for style in styles:
+        shares[number.get(style, len(known))] += 1.0 / len(styles)
+    return shares
+
+
+def encode_state(state: ListenerState, table: TrackTable) -> Arrays:
+    """One state as arrays: row_track_L (row of the table), row_open_L, row_signal_LS, clock_C, declared_S."""
+    rows = state.rows[-WINDOW:]
+    track_L = np.zeros(WINDOW, dtype=np.int64)
+    open_L = np.zeros(WINDOW, dtype=np.bool_)
+    kind_L = np.zeros(WINDOW, dtype=np.int64)
+    value_L, duration_L = np.zeros(WINDOW), np.ones(WINDOW)
+    recommended_L = np.zeros(WINDOW, dtype=np.bool_)
+    occurred_L = np.full(WINDOW, state.moment.timestamp())
+    if rows:
+        found = table.rows_of([row.track_id for row in rows])
+        here = slice(WINDOW - len(rows), WINDOW)
+        open_L[here] = found >= 0
+        track_L[here] = np.maximum(found, 0)
+        kind_L[here] = [KIND_INDEX[row.kind] for row in rows]
+        value_L[here] = [row.value or 0.0 for row in rows]
+        if len(table):
+            duration_L[here] = table.duration_seconds_T[track_L[here]]
+        recommended_L[here] = [row.recommendation_id is not None for row in rows]
+        occurred_L[here] = [row.occurred_at.timestamp() for row in rows]
+    signals, clock = encode_windows(
+        kind_NL=kind_L[None],
+        value_NL=value_L[None],
+        duration_NL=duration_L[None],
+        recommended_NL=recommended_L[None],
+        occurred_NL=occurred_L[None],
+        open_NL=open_L[None],
+        moment_N=np.array([state.moment.timestamp()]),
+        hour_N=np.array([state.hour]),
+        weekday_N=np.array([state.weekday]),
+    )
+    return {
+        "row_track_L": track_L,
+        "row_open_L": open_L,
+        "row_signal_LS": signals[0],
+        "clock_C": clock[0],
+        "declared_S": declared_shares(state.styles, table.styles),
+    }
+
+
+def moment_of(seconds: float) -> datetime:
+    """The moment of a Unix time."""
+    return datetime.fromtimestamp(seconds, tz=UTC)

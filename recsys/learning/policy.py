@@ -1,0 +1,195 @@
+"""Policies that serve, in numpy only. Before: training.py exports towers. After: recommending.py draws slates from the scores.
+
+Letters: H heads, N listed tracks, T all tracks, d dimensions of the towers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Case, Count, F, FloatField, Q, Sum, Value, When
+from django.db.models.functions import Least
+from numpy.typing import NDArray
+
+from recsys.learning.features import ListenerState, TrackTable, track_table
+from recsys.models import Feedback
+
+SHRINKAGE_PLAYS = 5.0
+"""A track counts as if it had been played this often with the average outcome."""
+DECLARED_STYLE_BONUS = 0.15
+"""What popularity adds to tracks of a declared style, in units of reward: a new listener starts with what they chose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One share of a score; the reasons of a track and their residual sum to its score (mean over heads)."""
+
+    kind: str
+    """`heard`, `declared`, `popular`, `chance` or `residual` (what belongs to no single cause)."""
+    contribution: float
+    track_id: int | None = None
+    style: str | None = None
+
+
+class RecommenderPolicy(Protocol):
+    """What recommending asks of a policy."""
+
+    temperature: float
+    """Of the softmax over the scores."""
+
+    def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
+        """scores_HN: one row per head."""
+
+    def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
+        """The best recommendable tracks by the mean over heads, best first."""
+
+    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
+        """Per track, reasons whose contributions sum to the mean score."""
+
+
+def best_open(scores_T: NDArray[np.float64], table: TrackTable, count: int, excluded: Collection[int]) -> list[int]:
+    """Ids of the best recommendable tracks, best first; equal scores by id. A partition first: no full sort of a catalogue."""
+    open_T = table.recommendable_T.copy()
+    if excluded:
+        rows = table.rows_of(excluded)
+        open_T[rows[rows >= 0]] = False
+    listed = np.flatnonzero(open_T)
+    if len(listed) > count:
+        listed = listed[np.argpartition(-scores_T[listed], count - 1)[:count]]
+    order = np.lexsort((table.ids_T[listed], -scores_T[listed]))
+    return [int(track_id) for track_id in table.ids_T[listed[order]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Popularity:
+    """Bayesian shrunken mean outcome of each track: (Σ outcome + m·μ) / (plays + m)."""
+
+    means: dict[int, float]
+    overall: float
+
+    @classmethod
+    def of_sums(cls, sums: dict[int, tuple[float, float]]) -> Popularity:
+        """From track id → (sum of outcomes, plays)."""
+        total, plays = (sum(pair[at] for pair in sums.values()) for at in (0, 1))
+        overall = total / plays if plays else 0.0
+        return cls(
+            means={track: (s + SHRINKAGE_PLAYS * overall) / (n + SHRINKAGE_PLAYS) for track, (s, n) in sums.items()},
+            overall=overall,
+        )
+
+    def of(self, track_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
+        """The shrunken means of the listed tracks."""
+        return np.array([self.means.get(int(track), self.overall) for track in track_ids], dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def popularity_as_of(moment: datetime, simulated: bool, newest_before: int) -> Popularity:
+    """Popularity from rows received before a moment. `newest_before` (the newest such row) only keys the cache."""
+    completion = Case(
+        When(kind="play", then=Least(F("value") / F("track__duration_seconds"), Value(1.0))),
+        When(kind__in=("like", "undislike"), then=Value(1.0)),
+        When(kind__in=("dislike", "unlike"), then=Value(-1.0)),
+        When(kind="rate", then=(F("value") - 3.0) / 2.0),
+        default=Value(0.0),
+        output_field=FloatField(),
+    )
+    sums = (
+        Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated)
+        .values("track_id")
+        .annotate(outcome=Sum(completion), plays=Count("id", filter=Q(kind="play")))
+        .values_list("track_id", "outcome", "plays")
+    )
+    return Popularity.of_sums({track: (outcome or 0.0, float(plays)) for track, outcome, plays in sums})
+
+
+class PopularityPolicy:
+    """The first policy version: what everybody liked, refreshed each full hour so that a logged request can be replayed."""
+
+    temperature = 0.15
+
+    def popularity(self, state: ListenerState) -> Popularity:
+        """The popularity that a request of this moment sees."""
+        hour = state.moment.replace(minute=0, second=0, microsecond=0)
+        before = Feedback.objects.filter(received_at__lt=hour).order_by("-received_at").values_list("id", flat=True).first()
+        return popularity_as_of(hour, settings.ENCORE_SIMULATED, before or 0)
+
+    def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
+        """scores_1N."""
+        scores = self.popularity(state).of(track_ids)
+        if state.styles:
+            scores = scores + DECLARED_STYLE_BONUS * self._declared(state, track_ids)
+        return scores[None]
+
+    def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
+        """The most popular recommendable tracks, declared styles preferred."""
+        table = track_table()
+        popularity = self.popularity(state)
+        scores = np.full(len(table), popularity.overall)
+        rows = table.rows_of(list(popularity.means))
+        known = rows >= 0
+        scores[rows[known]] = np.fromiter(popularity.means.values(), dtype=np.float64)[known]
+        if state.styles:
+            declared = np.isin(table.style_T, [table.styles.index(style) for style in state.styles if style in table.styles])
+            scores += DECLARED_STYLE_BONUS * declared
+        return best_open(scores, table, count, excluded)
+
+    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
+        """Popularity, and the declared style where it is one."""
+        popular = self.popularity(state).of(track_ids)
+        declared = self._declared(state, track_ids)
+        styles = _styles_of(track_ids)
+        reasons = []
+        for mean, is_declared, style in zip(popular, declared, styles, strict=True):
+            listed = [Reason(kind="popular", contribution=float(mean))]
+            if is_declared:
+                listed.append(Reason(kind="declared", contribution=DECLARED_STYLE_BONUS, style=style))
+            reasons.append(listed)
+        return reasons
+
+    @staticmethod
+    def _declared(state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
+        return np.array([style in state.styles for style in _styles_of(track_ids)], dtype=np.float64)
+
+
+def _styles_of(track_ids: Sequence[int]) -> list[str | None]:
+    table = track_table()
+    return [table.style_names[row] if row >= 0 else None for row in table.rows_of(track_ids)]
+
+
+class RandomPolicy:
+    """Every open track alike: what the others are measured against."""
+
+    temperature = 1.0
+
+    def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
+        """Zeros_1N."""
+        return np.zeros((1, len(track_ids)))
+
+    def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
+        """A uniform draw, the same for the same listener and moment."""
+        table = track_table()
+        generator = np.random.default_rng([state.listener_id, int(state.moment.timestamp() * 1000)])
+        return best_open(generator.random(len(table)), table, count, excluded)
+
+    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
+        """Chance."""
+        return [[Reason(kind="chance", contribution=0.0)] for _ in track_ids]
+
+
+def load_policy(kind: str, folder: Path | None) -> RecommenderPolicy:
+    """The policy of a version: `popularity`, `random`, or `dqn` from its checkpoint folder."""
+    if kind == "popularity":
+        return PopularityPolicy()
+    if kind == "random":
+        return RandomPolicy()
+    if kind == "dqn" and folder is not None:
+        from recsys.learning.dqn_policy import DqnPolicy  # imports dqn.checkpoint, which popularity does without
+
+        return DqnPolicy.load(folder)
+    raise KeyError(f"no policy of kind {kind!r}{'' if folder else ' without a folder'}; there are popularity, random, dqn")
