@@ -1,4 +1,4 @@
-"""Slots, runs, policy versions and verdicts. Before: slots.py registers what can be trained. After: runs.py, gate.py, promotion.py."""
+"""Slots, runs, policy versions, verdicts. Before: slots.py says what can be trained. After: runs.py, gate.py, promotion.py."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Verdict(models.Model):
 
 
 class Promotion(models.Model):
-    """One change of champion, by whom and why. Rollbacks are promotions of the previous version."""
+    """One change of who serves, by whom and why. Rollbacks are promotions of the previous version."""
 
     class Kind(models.TextChoices):
         """How it came about."""
@@ -171,6 +171,8 @@ class Promotion(models.Model):
         VERDICT = "verdict", _("on a verdict")
         FORCED = "forced", _("forced by a person")
         ROLLBACK = "rollback", _("rollback")
+        CANARY = "canary", _("canary started")
+        CANARY_END = "canary_end", _("canary ended")
 
     slot = models.CharField(max_length=20, db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)

@@ -1,4 +1,4 @@
-"""What a slot offers to training. Before: the AppConfig of recsys and composer register here. After: runs.py, gate.py, dashboard."""
+"""What a slot offers to training. Before: recsys and composer register here when ready. After: runs.py, gate.py, dashboard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+
 
 class RunContext(Protocol):
     """What a training may ask of the run it belongs to; made by runs.py, and by tests without a database."""
@@ -65,6 +66,11 @@ class Check:
     threshold: float | None = None
 
 
+def never(new_kind: str, champion_kind: str) -> bool:
+    """Nothing replaces a champion without a proof."""
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class SlotFunctions:
     """The functions of one slot. One frozen dataclass of functions instead of a base class: nothing is inherited."""
@@ -94,6 +100,9 @@ class SlotFunctions:
     is there, then from everything, then the policy –, None where it waits for the schedule."""
     first_kind: str | None
     """Kind of the version that serves before anything was trained (`popularity`), None where nothing can."""
+    promote_first: Callable[[str, str], bool] = never
+    """Whether a new version of the first kind may replace a champion of the second kind without a proof, for example a
+    prior of the whole catalogue the prior of its first tunes. Never asked when the gate refuses."""
 
 
 _slots: dict[str, SlotFunctions] = {}
