@@ -17,6 +17,7 @@ from django.db.models import Count, Max, Q
 from numpy.typing import NDArray
 
 from accounts.models import Listener
+from recsys.feedback import FeedbackRow
 from recsys.models import Feedback, Preferences, Track
 
 WINDOW = 50
@@ -36,20 +37,6 @@ CLOCK_NAMES = (
     "rows",
 )
 Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FeedbackRow:
-    """One raw signal, as logged."""
-
-    track_id: int
-    kind: str
-    value: float | None
-    occurred_at: datetime
-    received_at: datetime
-    recommendation_id: int | None = None
-    position: int | None = None
-    track_position_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +155,7 @@ def local_clock(moment: datetime, zone: zoneinfo.ZoneInfo) -> tuple[float, float
 def build_state(listener: Listener, moment: datetime) -> ListenerState:
     """The state as of a moment: only rows received until then. Three queries at most."""
     newest_first = Feedback.objects.filter(listener=listener, received_at__lte=moment).order_by("-received_at", "-id")
-    fields = ("track_id", "kind", "value", "occurred_at", "received_at", "recommendation_id", "position")
+    fields = FeedbackRow.__slots__
     rows = tuple(
         FeedbackRow(**dict(zip(fields, row, strict=True))) for row in reversed(newest_first.values_list(*fields)[:WINDOW])
     )
@@ -189,8 +176,9 @@ def state_of_rows(
     hour, weekday = local_clock(moment, zone)
     occurred = np.array([[row.occurred_at.timestamp() for row in rows]], dtype=np.float64)
     is_play = np.array([[row.kind == "play" for row in rows]], dtype=np.bool_)
-    inside = in_open_session(occurred, np.ones_like(is_play), np.array([moment.timestamp()]))
-    elapsed, plays = session_clock(occurred, is_play, inside, np.array([moment.timestamp()]))
+    began = np.array([[row.started_at.timestamp() for row in rows]], dtype=np.float64)
+    inside = in_open_session(began, occurred, np.ones_like(is_play), np.array([moment.timestamp()]))
+    elapsed, plays = session_clock(began, is_play, inside, np.array([moment.timestamp()]))
     return ListenerState(
         listener_id=listener_id,
         moment=moment,
@@ -204,26 +192,29 @@ def state_of_rows(
 
 
 def in_open_session(
-    occurred_NL: NDArray[np.float64], open_NL: NDArray[np.bool_], moment_N: NDArray[np.float64]
+    began_NL: NDArray[np.float64],
+    occurred_NL: NDArray[np.float64],
+    open_NL: NDArray[np.bool_],
+    moment_N: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Which rows belong to the session that is still open at the moment: no gap above 30 minutes after them."""
     if not occurred_NL.shape[1]:
         return np.zeros_like(open_NL)
-    following = np.concatenate([occurred_NL[:, 1:], moment_N[:, None]], axis=1)
+    following = np.concatenate([began_NL[:, 1:], moment_N[:, None]], axis=1)
     is_near = (following - occurred_NL <= SESSION_GAP_SECONDS) & open_NL
     return np.logical_and.accumulate(is_near[:, ::-1], axis=1)[:, ::-1]
 
 
 def session_clock(
-    occurred_NL: NDArray[np.float64],
+    began_NL: NDArray[np.float64],
     is_play_NL: NDArray[np.bool_],
     inside_NL: NDArray[np.bool_],
     moment_N: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(seconds since the open session's first row, tracks played in it)."""
-    if not occurred_NL.shape[1]:
+    if not began_NL.shape[1]:
         return np.zeros(len(moment_N)), np.zeros(len(moment_N), dtype=np.int64)
-    first = np.where(inside_NL, occurred_NL, np.inf).min(axis=1)
+    first = np.where(inside_NL, began_NL, np.inf).min(axis=1)
     elapsed = np.where(np.isfinite(first), moment_N - np.where(np.isfinite(first), first, 0.0), 0.0)
     return np.maximum(elapsed, 0.0), (inside_NL & is_play_NL).sum(axis=1)
 
@@ -242,9 +233,11 @@ def encode_windows(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(signals [N, L, S], clock [N, C]): the one feature code of training and serving. Rows oldest first, at the right end."""
     count, length = kind_NL.shape
-    inside_NL = in_open_session(occurred_NL, open_NL, moment_N)
     is_play = kind_NL == KIND_INDEX["play"]
-    elapsed_N, plays_N = session_clock(occurred_NL, is_play & open_NL, inside_NL, moment_N)
+    # A play is sent at its end: it began as many seconds earlier as were heard.
+    began_NL = occurred_NL - np.where(is_play, value_NL, 0.0)
+    inside_NL = in_open_session(began_NL, occurred_NL, open_NL, moment_N)
+    elapsed_N, plays_N = session_clock(began_NL, is_play & open_NL, inside_NL, moment_N)
     signals = np.zeros((count, length, len(SIGNAL_NAMES)), dtype=np.float32)
     signals[:, :, : len(KINDS)] = np.eye(len(KINDS), dtype=np.float32)[kind_NL]
     gap = np.maximum(moment_N[:, None] - occurred_NL, 0.0)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from recsys.feedback import FeedbackRow
 from recsys.learning.features import (
     SIGNAL_NAMES,
     WINDOW,
-    FeedbackRow,
     TrackTable,
     encode_state,
     state_of_rows,
@@ -28,7 +28,17 @@ def table_of(count: int = 6) -> TrackTable:
 
 def row(track_id: int, minutes_ago: float, kind: str = "play", value: float | None = 50.0) -> FeedbackRow:
     moment = NOON - timedelta(minutes=minutes_ago)
-    return FeedbackRow(track_id=track_id, kind=kind, value=value, occurred_at=moment, received_at=moment)
+    return FeedbackRow(
+        id=0,
+        track_id=track_id,
+        kind=kind,
+        value=value,
+        track_position_seconds=None,
+        occurred_at=moment,
+        received_at=moment,
+        recommendation_id=None,
+        position=None,
+    )
 
 
 def test_the_clock_is_the_listeners_own() -> None:
@@ -41,7 +51,7 @@ def test_the_clock_is_the_listeners_own() -> None:
 def test_a_gap_above_thirty_minutes_starts_a_new_session() -> None:
     state = state_of_rows(1, NOON, [row(1, 50), row(2, 15), row(3, 5)], zone=BERLIN)
 
-    assert state.session_elapsed_seconds == 15 * 60
+    assert state.session_elapsed_seconds == 15 * 60 + 50
     assert state.session_position == 2
 
 
