@@ -1,6 +1,6 @@
-"""Immutable folders of weights, and the file a training resumes from. Before: learner.py. After: serving, the gate, a resumed run.
+"""Immutable folders of weights, and the file a training resumes from. Before: learner.py. After: serving, the gate, resumed runs.
 
-Both are written beside their place, synced to disk, and renamed: a kill at any moment leaves the old or the new, never a half."""
+Both are written beside their place, synced, and renamed: a kill at any moment leaves the old or the new, never a half."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_checkpoint(
     code_revision: str,
     seed: int,
 ) -> None:
-    """Writes weights (arrays or tensors) and their origin; FileExistsError where `folder` is taken: checkpoints never change."""
+    """Writes weights (arrays or tensors) and their origin; FileExistsError where `folder` is taken."""
     if folder.exists():
         raise FileExistsError(f"{folder} exists, and checkpoints are never overwritten")
     content = save({name: _as_array(weight) for name, weight in weights.items()})
@@ -74,8 +74,11 @@ def write_checkpoint(
 
 
 def read_checkpoint(folder: Path, sha256: str | None = None) -> Checkpoint:
-    """The checkpoint in `folder`; BrokenCheckpoint where its hash (`hash_folder`) is another than `sha256`, a file is missing or
-    damaged, or the format is not this version's."""
+    """The checkpoint in `folder`.
+
+    BrokenCheckpoint where its hash (`hash_folder`) is another than `sha256`, a file is missing or damaged, or the format is not
+    this version's.
+    """
     if sha256 is not None and hash_folder(folder) != sha256:
         raise BrokenCheckpoint(f"{folder} does not have the hash {sha256[:12]}… it was registered with")
     try:

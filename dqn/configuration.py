@@ -1,4 +1,4 @@
-"""What one training of the learner is told, in one frozen value. Before: a slot's own configuration or a test. After: learner.py;
+"""What one training of the learner is told, in one frozen value. Before: a slot's own configuration. After: learner.py;
 it is saved with the checkpoint as JSON and shown in the dashboard. Loads no torch."""
 
 from __future__ import annotations

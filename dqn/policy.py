@@ -1,4 +1,4 @@
-"""Acting with known probabilities, in numpy. Before: scores or gains of a policy. After: logged slates and off-policy estimates.
+"""Acting with known probabilities, in numpy. Before: scores or gains of a policy. After: logged slates, off-policy estimates.
 
 Shapes: n candidates, H heads of an ensemble."""
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Gain = Callable[[list[int]], NDArray[np.float64]]
-"""Gains of all n candidates given the picks so far: shape n, or H × n for an ensemble. Those of picked ones are not looked at."""
+"""Gains of all n candidates given the picks so far: shape n, or H × n for an ensemble. Those of picked ones do not matter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ def draw_sequentially(gain: Gain, count: int, *, epsilon: float, temperature: fl
     """Draws `count` different candidates, position after position among the open ones.
 
     With an ensemble one head is drawn for the whole slate (Thompson sampling), and the probability of a pick is the average over
-    the heads, each weighted by how likely it was to have made the picks before: exactly what an observer who does not know the head
-    would say. Fewer candidates than `count` give a shorter slate.
+    the heads, each weighted by how likely it was to have made the picks before: exactly what an observer who does not know the
+    head would say. Fewer candidates than `count` give a shorter slate.
     """
     return _walk(gain, count, None, epsilon, temperature, generator)
 

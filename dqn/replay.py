@@ -76,8 +76,8 @@ class Transitions(Batch):
 class Episodes(Batch):
     """Whole sequences; the next state of step t is step t + 1.
 
-    A step is learnt from if it is valid and either ended the episode (discount 0) or is followed by a valid step. So the last step
-    of an episode that was cut serves as the state to bootstrap from, and its action and reward are not looked at.
+    A step is learnt from if it is valid and either ended the episode (discount 0) or is followed by a valid step. So the last
+    step of an episode that was cut serves as the state to bootstrap from; its action and reward are not looked at.
     """
 
     mask_BTA: Tensor
@@ -93,7 +93,7 @@ class Episodes(Batch):
     """log μ(a|s) of whoever acted; where given, returns are truncated step by step at min(1, π/μ) (Retrace)."""
     weight_B: Tensor | None = None
 
-    def learnt_BT(self) -> Tensor:
+    def learnt(self) -> Tensor:
         """True at the steps that are learnt from."""
         followed_BT = torch.zeros_like(self.valid_BT)
         followed_BT[:, :-1] = self.valid_BT[:, 1:]
