@@ -6,9 +6,10 @@ import zoneinfo
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import BaseUserManager
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 
@@ -33,8 +34,7 @@ class AccountManager(BaseUserManager["Account"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> Account:
         """An owner: may do everything, promotion and roles included."""
-        fields = {"is_staff": True, "is_superuser": True, "role": Account.Role.OWNER} | fields
-        return self.create_user(email, password, **fields)
+        return self.create_user(email, password, **{"role": Account.Role.OWNER, **fields})
 
 
 class Account(AbstractUser):
@@ -52,18 +52,39 @@ class Account(AbstractUser):
     email = models.EmailField(_("e-mail address"), unique=True)
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.LISTENER)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
+    must_change_password = models.BooleanField(default=False)
+    """True while the account has a printed one-time password."""
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     objects: ClassVar[AccountManager] = AccountManager()  # type: ignore[assignment]
 
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        constraints = [models.UniqueConstraint(Lower("email"), name="one_account_per_address")]
+
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def is_staff(self) -> bool:  # type: ignore[override]
+        """Whether the admin opens: a matter of the role, so that the two can't disagree."""
+        return self.has_role(self.Role.VIEWER)
+
+    @property
+    def is_superuser(self) -> bool:  # type: ignore[override]
+        """Whether everything is allowed: owners."""
+        return self.has_role(self.Role.OWNER)
 
     def has_role(self, role: str) -> bool:
         """Whether this account may do what ``role`` may."""
         order = list(self.Role.values)
         return self.is_active and order.index(self.role) >= order.index(role)
+
+
+AnyAccount = Account | AnonymousUser
+"""Who sends a request, signed in or not."""
 
 
 class Listener(models.Model):

@@ -8,3 +8,7 @@ class ConfigConfig(AppConfig):
 
     name = "config"
     verbose_name = "Site"
+
+    def ready(self) -> None:
+        """Registers the system checks."""
+        from config import checks  # noqa: F401 – importing registers them

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class WrongSetting(ValueError):
+class WrongSetting(ValueError):  # noqa: N818 – named for what it is
     """A variable of the environment that could not be understood; names the variable and what is allowed."""
 
 

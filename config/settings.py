@@ -13,7 +13,10 @@ ENCORE_VAR = environment.read_folder("ENCORE_VAR", ROOT / "var")
 ENCORE_VERSION = VERSION
 DEBUG = environment.read_boolean("ENCORE_DEBUG", default=False)
 ALLOWED_HOSTS = environment.read_list("ENCORE_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = environment.read_list("ENCORE_TRUSTED_ORIGINS")
+ENCORE_OWNER = environment.read_text("ENCORE_OWNER", "owner@localhost")
+"""E-mail address of the owner account that the first start makes."""
 
 
 def read_secret_key() -> str:
@@ -62,6 +65,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.limits.RequestSizeMiddleware",
+    "config.security.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -72,6 +77,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "accounts.one_time_password.OneTimePasswordMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -104,16 +110,20 @@ def read_database() -> dict[str, object]:
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         # A new connection per request costs more than most pages: the pool makes them 5–7 times faster.
-        "OPTIONS": {**query, "pool": {"min_size": 1, "max_size": 12, "timeout": 10}},
+        # A short reconnect time-out: the pool then tries again at each request instead of pausing ever longer.
+        "OPTIONS": {**query, "pool": {"min_size": 1, "max_size": 12, "timeout": 4, "reconnect_timeout": 2}},
+        # Each connection is tried before use, so the first request after a restart of the database works.
+        "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": f"test_{parts.path.lstrip('/')}"},
     }
 
 
 DATABASES = {"default": read_database()}
+ENCORE_DATABASE_SCHEME = urlsplit(environment.read_text("DATABASE_URL", "postgresql:")).scheme
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.Account"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.permissions.RoleBackend", "allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -125,6 +135,8 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignUpForm"}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
@@ -136,6 +148,12 @@ EMAIL_HOST_PASSWORD = environment.read_text("ENCORE_SMTP_PASSWORD")
 EMAIL_USE_TLS = environment.read_boolean("ENCORE_SMTP_TLS", default=True)
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 DEFAULT_FROM_EMAIL = environment.read_text("ENCORE_MAIL_FROM", "encore@localhost")
+
+# Sign-in limits are counted here, so every web process sees the same count.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -160,6 +178,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["config.limits.AnonymousThrottle", "config.limits.AccountThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "anonymous": environment.read_text("ENCORE_RATE_ANONYMOUS", "120/min"),
+        "account": environment.read_text("ENCORE_RATE_ACCOUNT", "1200/min"),
+    },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -179,12 +202,36 @@ PROCRASTINATE_WORKER_DEFAULTS = {"update_heartbeat_interval": 2, "stalled_worker
 SESSION_COOKIE_AGE = int(timedelta(days=30).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+ENCORE_HTTPS = environment.read_boolean("ENCORE_HTTPS", default=False)
+"""True where the site is reached by https: cookies are marked secure and browsers are told to stay with it."""
+ENCORE_PROXIES = environment.read_whole_number("ENCORE_PROXIES", 0, low=0, high=10)
+"""How many proxies stand before the site: so many addresses from the right of X-Forwarded-For are believed."""
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = ENCORE_HTTPS
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if ENCORE_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ENCORE_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+if ENCORE_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+ALLAUTH_TRUSTED_PROXY_COUNT = ENCORE_PROXIES
+REST_FRAMEWORK["NUM_PROXIES"] = ENCORE_PROXIES
+ENCORE_UPLOAD_MEGABYTES = environment.read_whole_number("ENCORE_UPLOAD_MEGABYTES", 8, low=1, high=1024)
+"""Largest request: a thousand rows of feedback take a tenth of a megabyte, a MIDI file rarely a whole one."""
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = ENCORE_UPLOAD_MEGABYTES * 1024 * 1024
 
 ENCORE_EPSILON = environment.read_number("ENCORE_EPSILON", 0.1, low=0.1, high=1.0)
 """Share of uniform choice among the candidates: what makes off-policy evaluation possible (at least 0.1)."""
 ENCORE_SIMULATED = environment.read_boolean("ENCORE_SIMULATED", default=False)
 """True for the demo's database of simulated listeners: they never share a slot with people."""
+
+ENCORE_FIRST_TUNES = environment.read_whole_number("ENCORE_FIRST_TUNES", 300, low=0, high=20_000)
+"""Tunes of the starter catalogue that the first start imports at once; the rest follows in the background."""
+ENCORE_COLLECTIONS = environment.read_list("ENCORE_COLLECTIONS")
+"""Collections of the starter catalogue to import; empty means all. Two thirds of the tunes are for non-commercial use only."""
+ENCORE_TRAINING_SECONDS = environment.read_whole_number("ENCORE_TRAINING_SECONDS", 0, low=0, high=86_400)
+"""Upper limit of each training of the first start and of the schedule; 0 leaves it to the run's own configuration."""
 
 LOGGING = {
     "version": 1,

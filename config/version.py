@@ -4,7 +4,10 @@ import re
 from pathlib import Path
 
 
-def read_version(changelog: Path = Path(__file__).resolve().parent.parent / "CHANGELOG.md") -> str:
+CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
+
+
+def read_version(changelog: Path = CHANGELOG) -> str:
     """The newest version named in the changelog, for example ``0.1.0``."""
     found = re.search(r"^## (\d+\.\d+\.\d+)", changelog.read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:

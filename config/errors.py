@@ -1,0 +1,46 @@
+"""What people and programs see when something is wrong. Before: any view. After: a page, or JSON under /api/."""
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
+
+RETRY_AFTER_SECONDS = 5
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """400: the request could not be understood."""
+    return _answer(request, 400, "This request could not be understood.")
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """403: signed in, but not allowed."""
+    return _answer(request, 403, "Your account may not do this.")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """404: not there, or not for this listener."""
+    return _answer(request, 404, "There is nothing at this address.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403: a form that was open for too long, or sent from another site."""
+    return _answer(request, 403, "This form has expired. Go back, reload the page and send it again.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500; but 503 with Retry-After where it is the database that does not answer."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        response = _answer(request, 503, "The database does not answer right now. Nothing was lost; try again in a moment.")
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+    return _answer(request, 500, "Something went wrong on our side. It was written to the log.")
+
+
+def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    """JSON for programs, a page for people. Rendered without the request: nothing here may ask the database."""
+    if request.path.startswith("/api/"):
+        return JsonResponse({"detail": message}, status=status)
+    page = loader.render_to_string("error.html", {"status": status, "message": message})
+    return HttpResponse(page, status=status)
