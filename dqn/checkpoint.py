@@ -1,4 +1,4 @@
-"""Immutable folders of weights, and the file a training resumes from. Before: learner.py. After: serving, the gate, resumed runs.
+"""Immutable folders of weights, and the file a training resumes from. Before: learner.py. After: serving, gate, resume.
 
 Both are written beside their place, synced, and renamed: a kill at any moment leaves the old or the new, never a half."""
 

@@ -52,8 +52,6 @@ class Learner:
         # Dropout draws from the global generators: they are seeded here, and kept in the state.
         torch.manual_seed(configuration.seed)
 
-    # ------------------------------------------------------------------------------------------------------------ one update
-
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step on this batch. Gives the figures of the step as tensors, so that nothing waits for the device."""
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.configuration.bf16 and self.device.type == "cuda"):
@@ -88,8 +86,6 @@ class Learner:
                 if on_progress is not None:
                     on_progress(self.updates, means)
         return means
-
-    # ---------------------------------------------------------------------------------------------------------------- losses
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if isinstance(batch, Episodes):
@@ -201,8 +197,6 @@ class Learner:
             figures["conservative"] = _mean(conservative.detach().float(), share)
         return _mean(each, share), figures
 
-    # ------------------------------------------------------------------------------------------- what the algorithms differ in
-
     @property
     def _is_double(self) -> bool:
         return self.configuration.algorithm in ("double_q", "kl_residual")
@@ -238,8 +232,6 @@ class Learner:
             mask_A = mask_A.expand_as(values_A)
             return targets.kl_value(values_A, values_A, _needed(log_prior_A), mask_A, self.configuration.temperature) - taken
         return torch.logsumexp(targets.close(values_A, mask_A), dim=-1) - taken
-
-    # ------------------------------------------------------------------------------------------------------ keeping and going on
 
     def weights(self) -> dict[str, Tensor]:
         """The network's weights as a checkpoint keeps them."""

@@ -39,8 +39,8 @@ def softmax_with_exploration(scores_n: NDArray[np.float64], epsilon: float, temp
 def draw_sequentially(gain: Gain, count: int, *, epsilon: float, temperature: float, generator: np.random.Generator) -> Drawn:
     """Draws `count` different candidates, position after position among the open ones.
 
-    With an ensemble one head is drawn for the whole slate (Thompson sampling), and the probability of a pick is the average over
-    the heads, each weighted by how likely it was to have made the picks before: exactly what an observer who does not know the
+    With an ensemble one head is drawn for the whole slate (Thompson sampling); the probability of a pick is the average over the
+    heads, each weighted by how likely it was to have made the picks before: exactly what an observer who does not know the
     head would say. Fewer candidates than `count` give a shorter slate.
     """
     return _walk(gain, count, None, epsilon, temperature, generator)
@@ -49,6 +49,21 @@ def draw_sequentially(gain: Gain, count: int, *, epsilon: float, temperature: fl
 def sequence_probabilities(gain: Gain, picks: Sequence[int], *, epsilon: float, temperature: float) -> tuple[float, ...]:
     """Probability of each of these picks given the ones before it, had `draw_sequentially` acted with this gain."""
     return _walk(gain, len(picks), picks, epsilon, temperature, None).probabilities
+
+
+def marginal_gain(
+    q: NDArray[np.float64], choice_n: NDArray[np.float64], no_choice: float, no_choice_value: float, picks: Sequence[int]
+) -> NDArray[np.float64]:
+    """What each candidate would add to the worth (Σ sQ + s₀Q₀)/(Σ s + s₀) of the slate of `picks`; shape of `q`, n or H × n.
+
+    SlateQ, Ie et al. 2019, arXiv 1905.12767, section 5.2: taking the highest gain each time is its greedy slate.
+    """
+    chosen = list(picks)
+    total = choice_n[chosen].sum() + no_choice
+    gained = (q[..., chosen] * choice_n[chosen]).sum(axis=-1, keepdims=True) + no_choice * no_choice_value
+    worth = gained / total if total > 0 else np.full_like(gained, no_choice_value)
+    # (gained + sQ)/(total + s) − worth, in the form that does not subtract nearly equal numbers.
+    return np.asarray(choice_n * (q - worth) / np.maximum(total + choice_n, 1e-12))
 
 
 def _walk(

@@ -43,8 +43,8 @@ def log_policy(g_A: Tensor, log_prior_A: Tensor, mask_A: Tensor, temperature: fl
 def kl_value(chooser_A: Tensor, estimate_A: Tensor, log_prior_A: Tensor, mask_A: Tensor, temperature: float) -> Tensor:
     """Σ π (G⁻ − τ log π/p₀), where π is the policy of `chooser` and G⁻ is `estimate`; 0 where nothing is open. Shape ....
 
-    With `chooser` = `estimate` it is τ log Σ p₀ exp(G/τ), the value of G-learning (Fox et al. 2016, arXiv 1512.08562, equation 12).
-    It is 0 wherever G is 0: leaving the prior is what costs.
+    With `chooser` = `estimate` it is τ log Σ p₀ exp(G/τ), the value of G-learning (Fox et al. 2016, arXiv 1512.08562,
+    equation 12). It is 0 wherever G is 0: leaving the prior is what costs.
     """
     log_pi_A = log_policy(chooser_A, log_prior_A, mask_A, temperature)
     divergence_A = log_pi_A - log_masked_prior(log_prior_A, mask_A)
@@ -63,8 +63,8 @@ def psi_value(estimate_A: Tensor, mask_A: Tensor, temperature: float) -> Tensor:
 def n_step(reward_BT: Tensor, discount_BT: Tensor, value_BT: Tensor, taken_BT: Tensor, weight_BT: Tensor, steps: int) -> Tensor:
     """Targets of `steps` rewards and then the value of the state reached, fewer where the learnt steps end before.
 
-    `value_BT` is V of each step's own state. `taken_BT` is what the estimate of the taken action was: for soft policies G⁻(s, a),
-    which makes each step k = 1 … n − 1 also pay V − G⁻ = −γᵏ τ log π/p₀; V itself for greedy ones, which pay nothing.
+    `value_BT` is V of each step's own state. `taken_BT` is the estimate of the taken action: for soft policies G⁻(s, a), which
+    makes each step k = 1 … n − 1 also pay V − G⁻ = −γᵏ τ log π/p₀; V itself for greedy ones, which pay nothing.
     `weight_BT`: 0 where a step may not be passed through (not learnt from), else min(1, π/μ), or 1 for on-policy data
     (Sutton & Barto 2018, equation 7.2; Nachum et al. 2017, arXiv 1702.08892, equation 13; Munos et al. 2016, arXiv 1606.02647).
     """
