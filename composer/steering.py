@@ -9,18 +9,8 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
+from music.keys import SCALE_STEPS
 from music.notes import MODES, Note
-
-SCALE_STEPS: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "locrian": (0, 1, 3, 5, 6, 8, 10),
-}
-"""Semitones above the tonic of each mode's notes."""
 
 HABITS: dict[str, tuple[tuple[int, int], float]] = {
     "reel": ((4, 4), 200.0),

@@ -1,4 +1,4 @@
-"""The values everything else is made of: Note, Melody, Score. Before: parsing. After: features, tokens, MIDI, notation, audio."""
+"""The values everything else is made of: Note, Melody, Score. Before: parsing. After: features, tokens, notation, audio."""
 
 from __future__ import annotations
 

@@ -1,0 +1,183 @@
+"""ABC notation in (by music21's tokens) and out (written here). Before: notes.py, bars.py. After: parsing, exports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from music import keys
+from music.keys import join_rests
+from music.notes import Melody, Note, Score, Voice
+from music.styles import PROGRAMS, style_of, usual_tempo
+
+_MODES = {
+    "": "major", "maj": "major", "ion": "major", "m": "minor", "min": "minor", "aeo": "minor", "dor": "dorian",
+    "phr": "phrygian", "lyd": "lydian", "mix": "mixolydian", "loc": "locrian",
+}  # fmt: skip
+_METRES = {"C": (4, 4), "C|": (2, 2)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbcTune:
+    """One tune of an ABC file."""
+
+    score: Score
+    style: str
+    number: str
+
+
+def read_abc(text: str, name: str = "") -> Iterator[AbcTune | ValueError]:
+    """The tunes of an ABC file one after another; a tune that can't be read comes as a ValueError in its place.
+
+    Repeats are not expanded and grace notes are left out. Accidentals count to the end of their bar, as players read them."""
+    from music21 import abcFormat
+
+    for tune in _split(text):
+        try:
+            if not re.search(r"^K:", tune, re.MULTILINE):
+                raise ValueError("it has no K: line, which ends the head of every tune")
+            handler = abcFormat.ABCFile(abcVersion=(2, 1, 0)).readstr("%abc-2.1\n" + tune)
+            yield _tune(handler.tokens, name)
+        except Exception as error:  # music21 raises dozens of classes on bad input
+            yield ValueError(f"tune {_number(tune)}: {error or type(error).__name__}")
+
+
+def _split(text: str) -> list[str]:
+    """The text of each tune, from its `X:` to the next one; a text without any `X:` is one tune."""
+    starts = [match.start() for match in re.finditer(r"^X:", text, re.MULTILINE)]
+    if not starts:
+        raise ValueError("no line begins with X:, which opens every tune")
+    tunes = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    # Without a unit length and a metre the standard says eighths; music21 would give up.
+    return [tune if re.search(r"^[LM]:", tune, re.MULTILINE) else tune.replace("\n", "\nL:1/8\n", 1) for tune in tunes]
+
+
+def _number(tune: str) -> str:
+    match = re.match(r"X:\s*(\S+)", tune)
+    return match[1][:20] if match else "1"
+
+
+def _tune(tokens: list[Any], name: str) -> AbcTune:
+    from music21 import abcFormat
+
+    header: dict[str, str] = {}
+    names: dict[str, str] = {}
+    programs: dict[str, int] = {}
+    voices: dict[str, list[Any]] = {}
+    voice = "1"
+    for token in tokens:
+        if isinstance(token, abcFormat.ABCMetadata):
+            if token.tag == "V" and token.data:
+                voice = token.data.split()[0]
+                named = re.search(r'name="([^"]*)"', token.data)
+                names[voice] = named[1] if named else names.get(voice, "")
+                program = re.search(r"program=(\d{1,3})", token.data)
+                if program and int(program[1]) < 128:
+                    programs[voice] = int(program[1])
+            else:
+                header.setdefault(token.tag, token.data.strip())
+        else:
+            voices.setdefault(voice, []).append(token)
+    metre = _metre(header.get("M", ""))
+    lines = {voice: _line(found, Fraction(4 * metre[0], metre[1])) for voice, found in voices.items()}
+    lines = {voice: line for voice, line in lines.items() if any(note.pitch is not None for note in line[0])}
+    if not lines:
+        raise ValueError("it holds no notes")
+    title = header.get("T", "")[:200]
+    style = style_of(rhythm=header.get("R", ""), title=title, name=name, origin=header.get("O", ""), metre=metre)
+    tonic, mode = _key(header.get("K", ""), [note for notes, _ in lines.values() for note in notes])
+    tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metre)
+    return AbcTune(
+        score=Score(
+            title=title,
+            voices=tuple(
+                Voice(
+                    name=names.get(voice, ""),
+                    program=programs.get(voice, PROGRAMS.get(style, 0)),
+                    melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo),
+                )
+                for voice, (notes, pickup) in lines.items()
+            ),
+        ),
+        style=style,
+        number=header.get("X", "1")[:20],
+    )
+
+
+def _line(tokens: list[Any], bar_quarters: Fraction) -> tuple[tuple[Note, ...], Fraction]:
+    """Notes of one voice and its pickup: what sounds before the first bar line, where that is less than a bar."""
+    from music21 import abcFormat
+
+    notes: list[Note] = []
+    quarters = Fraction(0)
+    before_first_bar: Fraction | None = None
+    is_tied = False
+    for token in tokens:
+        if isinstance(token, abcFormat.ABCBar) and notes and before_first_bar is None:
+            before_first_bar = quarters
+        if not isinstance(token, abcFormat.ABCNote) or token.inGrace:
+            continue
+        pitch, length = _pitch(token), Fraction(token.quarterLength).limit_denominator(1024)
+        if token.activeTuplet is not None:
+            length *= Fraction(token.activeTuplet.numberNotesNormal, token.activeTuplet.numberNotesActual)
+        if length <= 0:
+            continue
+        if is_tied and notes and pitch is not None and notes[-1].pitch == pitch:
+            notes[-1] = Note(pitch, notes[-1].quarters + length)
+        else:
+            notes.append(Note(pitch, length))
+        quarters += length
+        is_tied = token.tie in ("start", "continue")
+    pickup = before_first_bar if before_first_bar is not None and before_first_bar < bar_quarters else Fraction(0)
+    return join_rests(notes), pickup
+
+
+def _pitch(token: Any) -> int | None:
+    """MIDI number of a note token, the highest one of a chord, None of a rest."""
+    if hasattr(token, "subTokens"):
+        pitches = [_midi_number(part.pitchName) for part in token.subTokens if getattr(part, "pitchName", None)]
+        return max(pitches) if pitches else None
+    return None if token.isRest else _midi_number(token.pitchName)
+
+
+def _midi_number(name: str) -> int:
+    """MIDI number of music21's name, for example `B-4` or `En5`."""
+    match = re.fullmatch(r"([A-G])([#\-n]*)(-?\d+)", name)
+    if match is None:
+        raise ValueError(f"{name!r} is no pitch")
+    number = 12 * (int(match[3]) + 1) + keys.pitch_class_of(match[1]) + match[2].count("#") - match[2].count("-")
+    if not 0 <= number <= 127:
+        raise ValueError(f"pitch {name} is outside MIDI's 0 … 127")
+    return number
+
+
+def _metre(text: str) -> tuple[int, int]:
+    match = re.search(r"(\d{1,2})\s*/\s*(\d{1,2})", text)
+    if match and int(match[1]) and int(match[2]) in (1, 2, 4, 8, 16, 32):
+        return int(match[1]), int(match[2])
+    return _METRES.get(text.strip(), (4, 4))
+
+
+def _key(text: str, notes: list[Note]) -> tuple[int, str]:
+    """The key of a `K:` field. A bare letter is often a key signature only: then the notes decide about the mode."""
+    match = re.match(r"([A-Ga-g])([#b]?)\s*([A-Za-z]*)", text)
+    if match is None:
+        return keys.estimate_key(notes)
+    tonic = keys.pitch_class_of(match[1].upper() + match[2])
+    word = match[3].lower()
+    mode = _MODES.get(word if word in ("", "m") else word[:3])
+    if word and mode:
+        return tonic, mode
+    return keys.estimate_key(notes, declared_tonic=tonic, signature_fifths=keys.fifths(tonic, "major"))
+
+
+def _tempo(text: str) -> float | None:
+    """Quarter notes per minute of a `Q:` field such as `3/8=120`; None where it names none."""
+    match = re.search(r"(\d{1,2})/(\d{1,2})\s*=\s*(\d{1,4}(?:\.\d{1,4})?)", text)
+    if not match or not int(match[2]):
+        return None
+    tempo = float(match[3]) * 4 * int(match[1]) / int(match[2])
+    return tempo if 20 <= tempo <= 600 else None

@@ -1,0 +1,156 @@
+"""MIDI files in and out, by pretty_midi. Before: notes.py. After: exports, parsing."""
+
+from __future__ import annotations
+
+import io
+import math
+from fractions import Fraction
+from typing import Any
+
+from music import keys
+from music.notes import MODES, Melody, Note, Score, Voice
+from music.voices import line_of
+
+TICKS_PER_QUARTER = 10080
+"""2⁵·3²·5·7: triplets, quintuplets, septuplets and 128ths are whole numbers of ticks."""
+_FINEST_EXACT = 64
+"""A tick whose quarter fraction has a larger denominator was played by hand: it is moved to a 24th of a quarter."""
+_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_ACCENTS = (96, 84, 72)
+"""Velocity on the bar, on a beat, between beats."""
+
+
+def write_midi(score: Score) -> bytes:
+    """A standard MIDI file: one track per voice, with tempo, metre, key, and the exact mode and title as text."""
+    import pretty_midi
+
+    melody = score.melody
+    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=melody.tempo)
+    second = 60.0 / melody.tempo
+    beats, unit = melody.metre
+    if melody.pickup:
+        # The pickup is a first short bar: the metre proper begins with the second time signature.
+        short = Fraction(melody.pickup, 4)
+        signature = (short.numerator, short.denominator) if math.log2(short.denominator).is_integer() else (1, 4)
+        midi.time_signature_changes.append(pretty_midi.TimeSignature(*signature, 0))
+    midi.time_signature_changes.append(pretty_midi.TimeSignature(beats, unit, float(melody.pickup) * second))
+    midi.key_signature_changes.append(pretty_midi.KeySignature(_key_number(melody), 0))
+    midi.text_events.append(pretty_midi.containers.Text(f"key: {_NAMES[melody.tonic]} {melody.mode}", 0))
+    midi.text_events.append(pretty_midi.containers.Text(f"title: {_latin(score.title)}", 0))
+    for number, voice in enumerate(score.voices):
+        instrument = pretty_midi.Instrument(program=voice.program, name=_latin(voice.name) or f"Voice {number + 1}")
+        for start, note in voice.melody.onsets():
+            if note.pitch is not None:
+                end = start + note.quarters
+                accent = _accent(start, voice.melody)
+                instrument.notes.append(pretty_midi.Note(accent, note.pitch, float(start) * second, float(end) * second))
+        midi.instruments.append(instrument)
+    written = io.BytesIO()
+    midi.write(written)
+    return written.getvalue()
+
+
+def read_midi(content: bytes) -> Score:
+    """The score of a MIDI file: one voice per instrument that is no drum, each reduced to one line.
+
+    Raises whatever pretty_midi raises on a broken file; `music.parsing` turns that into its own error."""
+    import pretty_midi
+
+    midi = pretty_midi.PrettyMIDI(io.BytesIO(content))
+    resolution = midi.resolution
+    voices = []
+    for instrument in midi.instruments:
+        if instrument.is_drum or not instrument.notes:
+            continue
+        events = [
+            (
+                _quarters(midi.time_to_tick(note.start), resolution),
+                _quarters(midi.time_to_tick(note.end), resolution),
+                note.pitch,
+            )
+            for note in instrument.notes
+        ]
+        lengths = [(start, max(end - start, Fraction(1, 24)), pitch) for start, end, pitch in events]
+        voices.append((instrument.name, instrument.program, _legato(line_of(lengths))))
+    if not voices:
+        raise ValueError("it holds no notes")
+    metre, pickup = _metre(midi, resolution)
+    tonic, mode = _key(midi, [note for _, _, notes in voices for note in notes])
+    _, tempi = midi.get_tempo_changes()
+    tempo = round(float(tempi[0]), 3) if len(tempi) else 120.0
+    title = next((text.text[7:] for text in midi.text_events if text.text.startswith("title: ")), "")
+    return Score(
+        title=title,
+        voices=tuple(
+            Voice(
+                name=name,
+                program=program,
+                melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo),
+            )
+            for name, program, notes in voices
+        ),
+    )
+
+
+def _quarters(tick: int, resolution: int) -> Fraction:
+    exact = Fraction(tick, resolution)
+    return exact if exact.denominator <= _FINEST_EXACT else Fraction(round(exact * 24), 24)
+
+
+def _legato(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """Hand-played gaps of at most an eighth of a quarter note belong to the note before them."""
+    joined: list[Note] = []
+    for note in notes:
+        is_gap = note.pitch is None and note.quarters <= Fraction(1, 12) and joined
+        if is_gap and joined[-1].quarters.denominator > 16:
+            joined[-1] = Note(joined[-1].pitch, joined[-1].quarters + note.quarters)
+        else:
+            joined.append(note)
+    return tuple(joined)
+
+
+def _metre(midi: Any, resolution: int) -> tuple[tuple[int, int], Fraction]:
+    """The metre and the pickup: a first signature that lasts less than a bar of the second one is a pickup bar."""
+    changes = sorted(midi.time_signature_changes, key=lambda change: change.time)
+    if not changes:
+        return (4, 4), Fraction(0)
+    first = (changes[0].numerator, changes[0].denominator)
+    if len(changes) > 1:
+        second = (changes[1].numerator, changes[1].denominator)
+        start = _quarters(midi.time_to_tick(changes[1].time), resolution)
+        if 0 < start < Fraction(4 * second[0], second[1]):
+            return second, start
+    return first, Fraction(0)
+
+
+def _key(midi: Any, notes: list[Note]) -> tuple[int, str]:
+    """The key as our own files spell it out, else from the signature and the notes."""
+    for text in midi.text_events:
+        words = text.text.removeprefix("key: ").split(" ")
+        if text.text.startswith("key: ") and len(words) == 2 and words[0] in _NAMES and words[1] in MODES:
+            return _NAMES.index(words[0]), words[1]
+    if midi.key_signature_changes:
+        number = midi.key_signature_changes[0].key_number
+        signature = keys.fifths(number % 12, "major" if number < 12 else "minor")
+        return keys.estimate_key(notes, declared_tonic=number % 12, signature_fifths=signature)
+    return keys.estimate_key(notes)
+
+
+def _key_number(melody: Melody) -> int:
+    """pretty_midi's number of the nearest major (0 … 11) or minor (12 … 23) key with the same signature."""
+    signature = keys.fifths(melody.tonic, melody.mode)
+    is_minor = melody.mode in ("minor", "dorian", "phrygian", "locrian")
+    return keys.tonic_of_signature(signature, "minor") + 12 if is_minor else keys.tonic_of_signature(signature, "major")
+
+
+def _accent(start: Fraction, melody: Melody) -> int:
+    """How hard a note is struck, by its place in the bar."""
+    in_bar = (start - melody.pickup) % melody.bar_quarters
+    beats, unit = melody.metre
+    beat = Fraction(12 if beats > 3 and beats % 3 == 0 and unit >= 8 else 4, unit)
+    return _ACCENTS[0] if in_bar == 0 else _ACCENTS[1] if in_bar % beat == 0 else _ACCENTS[2]
+
+
+def _latin(text: str) -> str:
+    """Text that MIDI's Latin-1 events can carry."""
+    return text.encode("latin-1", "replace").decode("latin-1")
