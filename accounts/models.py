@@ -91,7 +91,7 @@ class Listener(models.Model):
     """Whose feedback it is: a person with an account, an integrator's listener with an external id, or a simulated one."""
 
     account = models.OneToOneField(Account, null=True, blank=True, on_delete=models.CASCADE, related_name="listener")
-    external_id = models.CharField(max_length=200, null=True, blank=True, unique=True)  # noqa: DJ001 – NULLs may repeat
+    external_id = models.CharField(max_length=200, null=True, blank=True, unique=True)  # NULLs may repeat
     time_zone_name = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
     """Used where there is no account."""
     is_simulated = models.BooleanField(default=False)

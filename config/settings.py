@@ -238,5 +238,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # A line per job and per idle worker would bury everything else.
+    "loggers": {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.jobs", "procrastinate.periodic")},
     "root": {"handlers": ["console"], "level": environment.read_text("ENCORE_LOG_LEVEL", "INFO")},
 }

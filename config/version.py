@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-
 CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
 
 
