@@ -1,4 +1,4 @@
-"""How every benchmark speaks: options in, one JSON object as the last line of stdout out. Before: bench modules. After: `make bench`.
+"""How every benchmark speaks: options in, one JSON object as the last line of stdout out. After: `make bench`.
 
 A module does `arguments = read_options(parser)`, `report = Report("name", arguments)`, `report.add(…)` …, `report.finish()`."""
 

@@ -5,6 +5,7 @@ Shapes: B batch, H heads, I inputs, O outputs, A listed actions."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -24,10 +25,7 @@ class HeadedLinear(nn.Module):
         """One batched product over the heads; what comes before B H I stays in front."""
         lead = x.shape[:-1] if x.dim() == 2 else x.shape[:-2]
         heads, inputs, outputs = self.weight_HIO.shape
-        if x.dim() == 2:
-            x_HBI = x.unsqueeze(0).expand(heads, -1, -1)
-        else:
-            x_HBI = x.reshape(-1, heads, inputs).transpose(0, 1)
+        x_HBI = x.unsqueeze(0).expand(heads, -1, -1) if x.dim() == 2 else x.reshape(-1, heads, inputs).transpose(0, 1)
         return torch.baddbmm(self.bias_H1O, x_HBI, self.weight_HIO).transpose(0, 1).reshape(*lead, heads, outputs)
 
 
@@ -38,7 +36,7 @@ class HeadedMLP(nn.Module):
         super().__init__()
         if len(sizes) < 2:
             raise ValueError("sizes needs at least inputs and outputs")
-        self.layers = nn.ModuleList(HeadedLinear(heads, i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(HeadedLinear(heads, i, o) for i, o in pairwise(sizes))
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """BHO."""

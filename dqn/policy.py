@@ -39,8 +39,8 @@ def softmax_with_exploration(scores_n: NDArray[np.float64], epsilon: float, temp
 def draw_sequentially(gain: Gain, count: int, *, epsilon: float, temperature: float, generator: np.random.Generator) -> Drawn:
     """Draws `count` different candidates, position after position among the open ones.
 
-    With an ensemble one head is drawn for the whole slate (Thompson sampling); the probability of a pick is the average over the
-    heads, each weighted by how likely it was to have made the picks before: exactly what an observer who does not know the
+    With an ensemble one head is drawn for the whole slate (Thompson sampling); the probability of a pick is the average over
+    the heads, each weighted by how likely it was to have made the picks before: exactly what an observer who does not know the
     head would say. Fewer candidates than `count` give a shorter slate.
     """
     return _walk(gain, count, None, epsilon, temperature, generator)

@@ -41,8 +41,8 @@ def slate_worth(picked_A: Tensor, q_A: Tensor, choice_A: Tensor, no_choice: Tens
 def best_slate(q_A: Tensor, choice_A: Tensor, no_choice: Tensor, no_choice_value: Tensor, mask_A: Tensor, size: int) -> Tensor:
     """The best `size` open tracks (all of them where there are fewer), exactly, as True in `picked_A`.
 
-    Dinkelbach 1967: a ratio is maximal where the set that maximises Σ s(Q − v) + s₀(Q₀ − v) attains 0; for a fixed v that set is
-    simply the top `size` by s(Q − v). Each round sets v to the worth of the set found.
+    Dinkelbach 1967: a ratio is maximal where the set that maximises Σ s(Q − v) + s₀(Q₀ − v) attains 0; for a fixed v that set
+    is simply the top `size` by s(Q − v). Each round sets v to the worth of the set found.
     """
     worth = slate_worth(torch.zeros_like(mask_A), q_A, choice_A, no_choice, no_choice_value)
     picked_A = torch.zeros_like(mask_A)
