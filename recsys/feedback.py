@@ -100,8 +100,11 @@ def lock_listener(listener: Listener, *, shared: bool = False) -> datetime:
     """
     function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s, %s::int)", [_LISTENER_LOCKS, listener.pk % 2**31])
-        cursor.execute("SELECT clock_timestamp()")
+        # Materialised first: the clock must be read after the lock is held.
+        cursor.execute(
+            f"WITH held AS MATERIALIZED (SELECT {function}(%s, %s::int)) SELECT clock_timestamp() FROM held",  # noqa: S608
+            [_LISTENER_LOCKS, listener.pk % 2**31],
+        )
         moment: datetime = cursor.fetchone()[0]
     return moment
 

@@ -1,8 +1,9 @@
-"""Declared tastes and dials, kept as versions. Before: welcome page, settings, REST. After: states and recommending."""
+"""What listeners declared, kept as versions. Before: pages, REST. After: a request reads the version of its moment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import transaction
 
@@ -10,10 +11,25 @@ from accounts.models import Listener
 from recsys.feedback import lock_listener
 from recsys.models import Preferences
 
+MOST_STYLES = 30
+MOST_RECENTLY_HEARD = 1000
 
-def latest(listener: Listener) -> Preferences | None:
-    """The version in force; None before the first visit's choice."""
-    return Preferences.objects.filter(listener=listener).order_by("-received_at", "-id").first()
+
+class ImpossiblePreference(ValueError):  # noqa: N818 – a refusal, named like the wish
+    """A preference outside its bounds: names the field and what it may be."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+def preferences_as_of(listener: Listener, moment: datetime | None = None) -> Preferences:
+    """The version received last before the moment; the first values where nothing was declared."""
+    versions = Preferences.objects.filter(listener=listener)
+    if moment is not None:
+        versions = versions.filter(received_at__lte=moment)
+    return versions.order_by("-received_at", "-id").first() or Preferences(listener=listener)
 
 
 def declare(
@@ -22,17 +38,30 @@ def declare(
     styles: Sequence[str] | None = None,
     diversity: float | None = None,
     recently_heard: int | None = None,
-    is_private_session: bool | None = None,
+    received_at: datetime | None = None,
 ) -> Preferences:
-    """A new version with these changes; what is None stays as it was."""
+    """Adds a version; what is not given stays as it was."""
     with transaction.atomic():
-        moment = lock_listener(listener)
-        old = latest(listener) or Preferences(listener=listener)
-        return Preferences.objects.create(
+        now = lock_listener(listener)
+        before = preferences_as_of(listener)
+        version = Preferences(
             listener=listener,
-            styles=old.styles if styles is None else list(styles),
-            diversity=old.diversity if diversity is None else diversity,
-            recently_heard=old.recently_heard if recently_heard is None else recently_heard,
-            is_private_session=old.is_private_session if is_private_session is None else is_private_session,
-            received_at=moment,
+            styles=list(dict.fromkeys(styles)) if styles is not None else before.styles,
+            diversity=before.diversity if diversity is None else diversity,
+            recently_heard=before.recently_heard if recently_heard is None else recently_heard,
+            received_at=received_at or now,
         )
+        _check(version)
+        version.save()
+    return version
+
+
+def _check(version: Preferences) -> None:
+    if not 0 <= version.diversity <= 1:
+        raise ImpossiblePreference("diversity", "it must lie between 0 and 1")
+    if not 0 <= version.recently_heard <= MOST_RECENTLY_HEARD:
+        raise ImpossiblePreference("recently_heard", f"it must lie between 0 and {MOST_RECENTLY_HEARD}")
+    if len(version.styles) > MOST_STYLES:
+        raise ImpossiblePreference("styles", f"at most {MOST_STYLES} styles")
+    if any(not style or len(style) > 40 for style in version.styles):
+        raise ImpossiblePreference("styles", "a style has 1 … 40 characters")

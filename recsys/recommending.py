@@ -1,0 +1,280 @@
+"""Draws one slate and logs it with exact probabilities. Before: feedback.py, learning/policy.py. After: evaluation, replay.
+
+Letters: n candidates, H heads, D features φ."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+from accounts.models import Listener
+from dqn.policy import draw_sequentially
+from recsys.feedback import lock_listener
+from recsys.learning.features import ListenerState, TrackTable, build_state, track_table
+from recsys.learning.policy import Reason, RecommenderPolicy, load_policy
+from recsys.models import Preferences, Recommendation
+from recsys.preferences import preferences_as_of
+from training import promotion
+from training.models import PolicyVersion
+
+logger = logging.getLogger(__name__)
+
+SLOT = "recommender"
+MOST_CANDIDATES = 256
+UNIFORM_CANDIDATES = 64
+"""Drawn from the open catalogue without looking at the policy: a quarter of the candidates."""
+MOST_TRACKS = 100
+MOST_REASONS = 6
+DIVERSITY_SCALE = 2.0
+"""What the diversity dial at 1 takes from a copy of an earlier pick, in spreads of the scores."""
+NOTHING_LEFT = "Nothing is left to recommend: every track is disliked, banned, heard lately or of another style."
+NO_MUSIC_YET = "There is no music yet: the catalogue is still arriving."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """What this listener must not get now."""
+
+    banned: frozenset[int]
+    """Banned or disliked."""
+    heard: frozenset[int]
+    """The last N tracks they heard."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """A logged request, scored again."""
+
+    scores: NDArray[np.float64]
+    logged: NDArray[np.float64]
+
+    @property
+    def largest_difference(self) -> float:
+        """0 where the slate is empty."""
+        return float(np.abs(self.scores - self.logged).max(initial=0.0))
+
+
+def recommend(
+    listener: Listener,
+    *,
+    count: int,
+    surface: str,
+    context: Mapping[str, Any] | None = None,
+    styles: Sequence[str] = (),
+    moment: datetime | None = None,
+    seed: int | None = None,
+) -> Recommendation:
+    """One slate, drawn and logged. Fewer open tracks than `count` give a shorter one, none an empty one with a word.
+
+    `styles` filters; declared tastes only lean. `moment` is given by simulations, which have a clock of their own.
+    """
+    if not 1 <= count <= MOST_TRACKS:
+        raise ValueError(f"count is {count}; it must lie between 1 and {MOST_TRACKS}")
+    with transaction.atomic():
+        moment = moment or lock_listener(listener, shared=True)
+        version, policy, is_canary = policy_for(listener)
+        table = track_table()
+        dials = preferences_as_of(listener, moment)
+        excluded = excluded_tracks(listener, moment, window=heard_window(dials, table))
+        state = build_state(listener, moment)
+        seed = secrets.randbits(63) if seed is None else seed
+        slate = _draw(policy, state, table, excluded, dials, styles, count, seed)
+        return Recommendation.objects.create(
+            listener=listener,
+            created_at=moment,
+            slot=SLOT,
+            policy_version=version,
+            is_canary=is_canary,
+            seed=seed,
+            epsilon=settings.ENCORE_EPSILON,
+            context={**(context or {}), **_context(state, surface, styles, slate, table)},
+            dials={"diversity": dials.diversity, "recently_heard": dials.recently_heard, "styles": dials.styles},
+            banned=sorted(excluded.banned),
+            candidates=slate.candidates,
+            tracks=slate.tracks,
+            scores=slate.scores,
+            probabilities=slate.probabilities,
+            reasons=slate.reasons,
+        )
+
+
+def policy_for(listener: Listener) -> tuple[PolicyVersion, RecommenderPolicy, bool]:
+    """The version that serves this listener now with its policy, and whether it is a canary. Reads the slot on each request."""
+    serving = promotion.serving(SLOT, listener.pk)
+    if serving is not None:
+        try:
+            return serving.version, _loaded(serving.version.pk, serving.version.kind, serving.version.folder), serving.is_canary
+        except Exception:
+            # Music goes on when a checkpoint is damaged or gone: popularity serves, and is what the log names.
+            logger.exception("policy version %s can't be loaded; popularity serves instead", serving.version.pk)
+    version = PolicyVersion.objects.filter(slot=SLOT, kind="popularity").order_by("id").first()
+    version = version or PolicyVersion.objects.create(slot=SLOT, kind="popularity")
+    return version, _loaded(version.pk, version.kind, version.folder), False
+
+
+@lru_cache(maxsize=8)
+def _loaded(version_id: int, kind: str, folder: str) -> RecommenderPolicy:
+    return load_policy(kind, Path(settings.ENCORE_VAR) / folder if folder else None)
+
+
+def heard_window(dials: Preferences, table: TrackTable) -> int:
+    """How many of the last heard tracks stay away: at most half of the catalogue, so that a small one never runs dry."""
+    return min(dials.recently_heard, int(table.recommendable_T.sum()) // 2)
+
+
+_EXCLUDED = """
+SELECT track_id, TRUE FROM (
+    SELECT track_id,
+           (array_agg(kind ORDER BY occurred_at DESC, id DESC)
+               FILTER (WHERE kind IN ('like', 'dislike', 'undislike')))[1] AS opinion,
+           (array_agg(kind ORDER BY occurred_at DESC, id DESC)
+               FILTER (WHERE kind IN ('ban', 'unban')))[1] AS ban
+    FROM recsys_feedback
+    WHERE listener_id = %(listener)s AND received_at <= %(moment)s
+      AND kind IN ('like', 'dislike', 'undislike', 'ban', 'unban')
+    GROUP BY track_id
+) AS standing WHERE opinion = 'dislike' OR ban = 'ban'
+UNION ALL
+(SELECT track_id, FALSE FROM recsys_feedback
+ WHERE listener_id = %(listener)s AND received_at <= %(moment)s AND kind = 'play'
+ GROUP BY track_id ORDER BY max(occurred_at) DESC, track_id LIMIT %(window)s)
+"""
+
+
+def excluded_tracks(listener: Listener, moment: datetime, *, window: int) -> Excluded:
+    """Banned, disliked and last heard tracks from the rows received until the moment. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EXCLUDED, {"listener": listener.pk, "moment": moment, "window": window})
+        rows = cursor.fetchall()
+    return Excluded(
+        banned=frozenset(track_id for track_id, is_banned in rows if is_banned),
+        heard=frozenset(track_id for track_id, is_banned in rows if not is_banned),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Slate:
+    candidates: list[int]
+    tracks: list[int]
+    scores: list[float]
+    probabilities: list[float]
+    reasons: list[list[dict[str, Any]]]
+
+
+def _draw(
+    policy: RecommenderPolicy,
+    state: ListenerState,
+    table: TrackTable,
+    excluded: Excluded,
+    dials: Preferences,
+    styles: Sequence[str],
+    count: int,
+    seed: int,
+) -> _Slate:
+    generator = np.random.default_rng(seed)
+    candidates = _candidates(policy, state, table, excluded.banned | excluded.heard, styles, generator)
+    if not candidates:
+        return _Slate(candidates=[], tracks=[], scores=[], probabilities=[], reasons=[])
+    scores_Hn = policy.score(state, candidates)
+    gain = _gain(scores_Hn, table, candidates, dials.diversity, policy.temperature)
+    drawn = draw_sequentially(gain, count, epsilon=settings.ENCORE_EPSILON, temperature=policy.temperature, generator=generator)
+    picked = [candidates[pick] for pick in drawn.picks]
+    return _Slate(
+        candidates=candidates,
+        tracks=picked,
+        scores=[float(score) for score in scores_Hn.mean(axis=0)[list(drawn.picks)]],
+        probabilities=list(drawn.probabilities),
+        reasons=[_strongest(reasons) for reasons in policy.explain(state, picked)],
+    )
+
+
+def _candidates(
+    policy: RecommenderPolicy,
+    state: ListenerState,
+    table: TrackTable,
+    excluded: frozenset[int],
+    styles: Sequence[str],
+    generator: np.random.Generator,
+) -> list[int]:
+    """All open tracks where they are few; else uniform draws first, then the policy's best of the others."""
+    open_T = table.recommendable_T.copy()
+    if styles:
+        open_T &= np.isin(table.style_T, [place for place, style in enumerate(table.styles) if style in styles])
+    rows = table.rows_of(list(excluded))
+    open_T[rows[rows >= 0]] = False
+    open_ids = table.ids_T[open_T]
+    if len(open_ids) <= MOST_CANDIDATES:
+        return [int(track_id) for track_id in open_ids]
+    uniform = [int(track_id) for track_id in generator.choice(open_ids, UNIFORM_CANDIDATES, replace=False)]
+    closed = [int(track_id) for track_id in table.ids_T[table.recommendable_T & ~open_T]] if styles else list(excluded)
+    best = policy.top(state, MOST_CANDIDATES - UNIFORM_CANDIDATES, [*closed, *uniform])
+    return [*best, *uniform]
+
+
+def _gain(
+    scores_Hn: NDArray[np.float64], table: TrackTable, candidates: Sequence[int], diversity: float, temperature: float
+) -> Callable[[list[int]], NDArray[np.float64]]:
+    """Marginal gain of each candidate given the picks: its score less its likeness to the most similar pick.
+
+    Maximal marginal relevance, Carbonell & Goldstein 1998. It is part of what is drawn from, so the probabilities stay exact.
+    """
+    if diversity == 0:
+        return lambda picks: scores_Hn
+    likeness_nn = _likeness(table, candidates)
+    scale = diversity * DIVERSITY_SCALE * max(float(scores_Hn.mean(axis=0).std()), temperature)
+    return lambda picks: scores_Hn - scale * likeness_nn[:, picks].max(axis=1, initial=0.0)
+
+
+def _likeness(table: TrackTable, candidates: Sequence[int]) -> NDArray[np.float64]:
+    """0 … 1: half from the angle between standardised features, half from an equal style."""
+    rows = table.rows_of(candidates)
+    features_nD = table.features_TD[rows].astype(np.float64)
+    spread_D = features_nD.std(axis=0)
+    features_nD = (features_nD - features_nD.mean(axis=0)) / np.where(spread_D > 0, spread_D, 1.0)
+    length_n = np.linalg.norm(features_nD, axis=1, keepdims=True)
+    features_nD /= np.where(length_n > 0, length_n, 1.0)
+    angle_nn = np.clip(features_nD @ features_nD.T, 0.0, 1.0)
+    same_style_nn = table.style_T[rows][:, None] == table.style_T[rows][None, :]
+    likeness: NDArray[np.float64] = 0.5 * angle_nn + 0.5 * same_style_nn
+    return likeness
+
+
+def _strongest(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
+    """The reasons that count most, as they are logged; reasons.py gives them words."""
+    ranked = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:MOST_REASONS]
+    return [{name: value for name, value in asdict(reason).items() if value is not None} for reason in ranked]
+
+
+def _context(state: ListenerState, surface: str, styles: Sequence[str], slate: _Slate, table: TrackTable) -> dict[str, Any]:
+    context: dict[str, Any] = {"surface": surface, "hour": state.hour, "weekday": state.weekday, "styles": list(styles)}
+    if not slate.tracks:
+        context["word"] = NOTHING_LEFT if table.recommendable_T.any() else NO_MUSIC_YET
+    return context
+
+
+def radio(listener: Listener, *, context: Mapping[str, Any] | None = None, styles: Sequence[str] = ()) -> Recommendation:
+    """The next track of an endless stream: a slate of one."""
+    return recommend(listener, count=1, surface="radio", context=context, styles=styles)
+
+
+def replay(recommendation_id: int) -> Replayed:
+    """Rebuilds the state as of a logged request and scores its slate again with the version that served it."""
+    row = Recommendation.objects.select_related("policy_version", "listener__account").get(pk=recommendation_id)
+    logged = np.array(row.scores, dtype=np.float64)
+    if not row.tracks:
+        return Replayed(scores=logged, logged=logged)
+    version = row.policy_version
+    policy = _loaded(version.pk, version.kind, version.folder)
+    scores_Hn = policy.score(build_state(row.listener, row.created_at), row.tracks)
+    return Replayed(scores=scores_Hn.mean(axis=0), logged=logged)
