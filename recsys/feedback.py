@@ -253,9 +253,14 @@ def current(listener: Listener, moment: datetime | None = None) -> Current:
     rows = Feedback.objects.filter(listener=listener).exclude(kind__in=[Kind.PLAY, Kind.SKIP])
     if moment is not None:
         rows = rows.filter(received_at__lte=moment)
+    return standing_of(rows.order_by("occurred_at", "id").values_list("track_id", "kind", "value"))
+
+
+def standing_of(rows: Iterable[tuple[int, str, float | None]]) -> Current:
+    """What rows of (track, kind, value) say, oldest first; plays and skips say nothing here."""
     last = {}
-    for track_id, kind, value in rows.order_by("occurred_at", "id").values_list("track_id", "kind", "value"):
-        for family in _FAMILIES[kind]:
+    for track_id, kind, value in rows:
+        for family in _FAMILIES.get(kind, ()):
             last[family, track_id] = (kind, value)
     standing = {name: frozenset(t for (f, t), (k, _) in last.items() if f == name and k == name) for name in _STANDING}
     ratings = {t: float(v) for (f, t), (k, v) in last.items() if f == Kind.RATE and k == Kind.RATE and v is not None}
