@@ -174,7 +174,7 @@ def clean_title(title: str) -> tuple[str, str]:
         title = f"{article.group(2)} {article.group(1)}"
     if title.isupper() and len(title) > 3:
         title = re.sub(r"[A-ZÀ-Þ][A-ZÀ-Þ'’]*", lambda word: word.group().capitalize(), title)
-    return title or "Untitled", named
+    return title[:1].upper() + title[1:] or "Untitled", named
 
 
 ESSEN_STYLES: tuple[tuple[str, str], ...] = (
@@ -195,8 +195,11 @@ def track_style(collection: str, file_name: str, rhythm: str, title: str, metre:
         return "chorale"
     if collection == "essenFolksong":
         return next(style for start, style in ESSEN_STYLES if file_name.startswith(start))
-    style = style_of(rhythm=rhythm, title=title, name=file_name, metre=metre)
-    return "air" if style == "song" and collection in BY_NAME else style
+    if collection not in BY_NAME:
+        return style_of(rhythm=rhythm, title=title, name=file_name, metre=metre)
+    # Nothing named: a tune of these books in compound time is a jig, another one an air – not every 3/4 is a waltz.
+    style = style_of(rhythm=rhythm, title=title, name=file_name)
+    return {(9, 8): "slip jig", (6, 8): "jig"}.get(metre, "air") if style == "song" else style
 
 
 BEATS_PER_MINUTE: dict[str, float] = {
