@@ -26,12 +26,15 @@ class Run(models.Model):
         STOPPED = "stopped", _("stopped")
         FINISHED = "finished", _("finished")
         FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("skipped")
 
     slot = models.CharField(max_length=20, db_index=True)
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL)
     """The run whose checkpoint this one started from, or which it repeats."""
+    starts_from = models.ForeignKey("PolicyVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    """The version whose checkpoint it starts from, fixed when it was requested: a repeat starts there too."""
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED, db_index=True)
     is_stop_requested = models.BooleanField(default=False)
     configuration = models.JSONField(default=dict)

@@ -101,7 +101,8 @@ def _check(
         raise PromotionRefused(f"Version {version.pk} belongs to the slot {version.slot}, not to {slot}.")
     if champion is not None and champion.pk == version.pk:
         raise PromotionRefused(f"Version {version.pk} is the champion already.")
-    if kind == Promotion.Kind.FIRST and champion is not None:
+    is_allowed = champion is None or slots.functions_of(slot).promote_first(version.kind, champion.kind)
+    if kind == Promotion.Kind.FIRST and champion is not None and not is_allowed:
         raise PromotionRefused(f"Version {champion.pk} serves already, so {version.pk} can't be the first.")
     if kind == Promotion.Kind.FORCED and not reason.strip():
         raise PromotionRefused("A version that isn't proven needs a reason to be promoted.")
