@@ -187,7 +187,7 @@ def _draw(
     if not candidates:
         return _Slate(candidates=[], tracks=[], scores=[], probabilities=[], reasons=[])
     scores_Hn = policy.score(state, candidates)
-    gain = _gain(scores_Hn, table, candidates, dials.diversity, policy.temperature)
+    gain = marginal_gain(scores_Hn, table, candidates, dials.diversity, policy.temperature)
     drawn = draw_sequentially(gain, count, epsilon=settings.ENCORE_EPSILON, temperature=policy.temperature, generator=generator)
     picked = [candidates[pick] for pick in drawn.picks]
     return _Slate(
@@ -222,7 +222,7 @@ def _candidates(
     return [*best, *uniform]
 
 
-def _gain(
+def marginal_gain(
     scores_Hn: NDArray[np.float64], table: TrackTable, candidates: Sequence[int], diversity: float, temperature: float
 ) -> Callable[[list[int]], NDArray[np.float64]]:
     """Marginal gain of each candidate given the picks: its score less its likeness to the most similar pick.
