@@ -62,7 +62,7 @@ class TrackTable:
 
     ids_T: NDArray[np.int64]
     features_TD: NDArray[np.float32]
-    """φ as stored; `Standardisation` scales it."""
+    """φ as stored; `Scaling` standardises it."""
     style_T: NDArray[np.int64]
     """Index into `styles`; the last index + 1 where the style is unknown to `styles`."""
     styles: tuple[str, ...]
@@ -264,6 +264,32 @@ def encode_windows(
         axis=1,
     )
     return signals, clock.astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """What a checkpoint keeps of the tracks it was trained on: mean and spread of φ, and its styles."""
+
+    mean_D: NDArray[np.float32]
+    spread_D: NDArray[np.float32]
+    styles: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: TrackTable) -> Scaling:
+        """The statistics of these tracks; a feature that never changes has spread 1."""
+        spread = table.features_TD.std(axis=0)
+        return cls(mean_D=table.features_TD.mean(axis=0), spread_D=np.where(spread > 1e-6, spread, 1.0), styles=table.styles)
+
+    def content(self, table: TrackTable) -> NDArray[np.float32]:
+        """x_TX: φ in standard deviations within ±4, then the style as one of many (last: a style unknown at training)."""
+        table = table.indexed_by(self.styles)
+        width = len(self.mean_D)
+        features = np.broadcast_to(self.mean_D, (len(table), width)).copy()
+        shared = min(width, table.features_TD.shape[1])
+        features[:, :shared] = table.features_TD[:, :shared]
+        scaled = np.clip((features - self.mean_D) / self.spread_D, -4.0, 4.0)
+        styles = np.eye(len(self.styles) + 1, dtype=np.float32)[table.style_T]
+        return np.concatenate([scaled, styles], axis=1).astype(np.float32)
 
 
 def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:

@@ -1,0 +1,96 @@
+"""Every number of one training of the recommender. Before: the dashboard's form. After: training.py. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from dqn.configuration import LearnerConfiguration
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommenderConfiguration:
+    """Saved with the checkpoint; its fields are the dashboard's form."""
+
+    updates: int = 3000
+    """Gradient steps."""
+    discount: float = 0.8
+    """γ per track played within a session, 0 … 1; 0 makes it a contextual bandit."""
+    learning_rate: float = 2e-3
+    """Adam's step size."""
+    batch_size: int = 256
+    """Transitions per update."""
+    polyak: float = 0.01
+    """Share of the online weights that enters the target network after each update."""
+    conservative_weight: float = 0.02
+    """α of α·(logsumexp Q − Q(a)): keeps Q of what nobody was offered low."""
+    heads: int = 5
+    """Members of the ensemble; one is drawn for each request."""
+    random_prior_scale: float = 0.1
+    """Weight of each head's fixed random network: where nothing is known the heads disagree."""
+    pool_size: int = 128
+    """Tracks drawn per batch that stand for the open ones in targets and in the conservative term."""
+    attention_heads: int = 4
+    """Ways of weighing the past rows."""
+    content_width: int = 48
+    """Units of the track tower's hidden layer."""
+    identity_width: int = 16
+    """Dimensions of a track's own embedding, learned beside its content; 0 switches it off."""
+    identity_dropout: float = 0.3
+    """Share of tracks per update that must do without their own embedding, so that new tracks are scored well."""
+    tower_width: int = 16
+    """d: dimensions of ⟨f(s), g(a)⟩, per head."""
+    serving_temperature: float = 0.1
+    """Of the softmax over Q at serving; in units of reward."""
+    held_out_share: float = 0.25
+    """Share of listeners whose later sessions judge the policy instead of teaching it."""
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    report_every_updates: int = 100
+    """Distance between two points of the curves."""
+    save_every_updates: int = 500
+    """Distance between two states to resume from."""
+
+    def __post_init__(self) -> None:
+        """Refuses contradictions; what the learner is told is checked by the learner's own configuration."""
+        for name in ("updates", "pool_size", "attention_heads", "content_width", "tower_width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
+        for name in ("report_every_updates", "save_every_updates"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
+        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+            raise ValueError(f"device is {self.device!r} and must be auto, cpu or cuda")
+        if self.identity_width < 0:
+            raise ValueError(f"identity_width is {self.identity_width} and must be at least 0")
+        if not 0 <= self.identity_dropout < 1:
+            raise ValueError(f"identity_dropout is {self.identity_dropout} and must be at least 0 and below 1")
+        if not 0 < self.held_out_share < 1:
+            raise ValueError(f"held_out_share is {self.held_out_share} and must lie between 0 and 1")
+        if not self.serving_temperature > 0:
+            raise ValueError(f"serving_temperature is {self.serving_temperature} and must be above 0")
+        self.learner()
+
+    def learner(self, *, seed: int = 0, device: str = "cpu") -> LearnerConfiguration:
+        """What `dqn.learner` is told."""
+        return LearnerConfiguration(
+            algorithm="double_q",
+            discount=self.discount,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            polyak=self.polyak,
+            conservative_weight=self.conservative_weight,
+            heads=self.heads,
+            seed=seed,
+            device=device,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as saved with the checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The configuration that `to_json` wrote; fields it does not know are left out."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})

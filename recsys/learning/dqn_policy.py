@@ -1,0 +1,206 @@
+"""The trained recommender in numpy: no torch. Before: a checkpoint of training.py. After: load_policy, recommending.py.
+
+Letters: H heads, N listed, T all tracks, P of the checkpoint, L rows, K attention heads, Z track vector, d tower dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dqn.checkpoint import Checkpoint, read_checkpoint
+from recsys.learning.configuration import RecommenderConfiguration
+from recsys.learning.features import SIGNAL_NAMES, Arrays, ListenerState, Scaling, TrackTable, encode_state, track_table
+from recsys.learning.policy import Reason, best_open
+
+TRACK_MATRIX = "tracks.npy"
+Floats = NDArray[np.float64]
+
+
+def export(folder: Path) -> None:
+    """Writes g(a) and b(a) of every track of the checkpoint as one matrix, which serving processes map into memory together."""
+    policy = DqnPolicy(read_checkpoint(folder), matrix_PW=None)
+    table = TrackTable.load()
+    vectors = policy.vectors(table)
+    rows = table.rows_of(policy.track_ids_P)
+    matrix = np.zeros((len(rows), vectors.g_TW.shape[1]), dtype=np.float32)
+    matrix[rows >= 0] = vectors.g_TW[rows[rows >= 0]]
+    np.save(folder / TRACK_MATRIX, matrix)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackVectors:
+    """What the policy knows of each track of one table."""
+
+    table: TrackTable
+    z_TZ: NDArray[np.float32]
+    g_TW: NDArray[np.float32]
+    """H·d numbers of g, then H of b."""
+
+
+class DqnPolicy:
+    """Scores any catalogue by one matrix product; reasons split the same product."""
+
+    def __init__(self, checkpoint: Checkpoint, matrix_PW: NDArray[np.float32] | None) -> None:
+        self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
+        self.temperature = self.configuration.serving_temperature
+        self.weights: dict[str, Floats] = {
+            name: weight.astype(np.float64) for name, weight in checkpoint.weights.items() if name != "track_ids"
+        }
+        self.scaling = Scaling(
+            mean_D=checkpoint.weights["mean_D"],
+            spread_D=checkpoint.weights["spread_D"],
+            styles=tuple(checkpoint.configuration["styles"]),
+        )
+        self.track_ids_P: NDArray[np.int64] = checkpoint.weights["track_ids"]
+        self.matrix_PW = matrix_PW
+        self._vectors: TrackVectors | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> DqnPolicy:
+        """From a checkpoint folder; the track matrix is mapped, so that all processes share its pages."""
+        path = folder / TRACK_MATRIX
+        return cls(read_checkpoint(folder), np.load(path, mmap_mode="r") if path.exists() else None)
+
+    def score(self, state: ListenerState, track_ids: Sequence[int]) -> Floats:
+        """scores_HN. A track that is unknown to the table gets the catalogue's mean vector."""
+        vectors = self.vectors(track_table())
+        return self._scores(state, vectors, vectors.table.rows_of(track_ids))
+
+    def score_rows(self, state: ListenerState, table: TrackTable, rows_N: NDArray[np.int64]) -> Floats:
+        """scores_HN of rows of a table that is at hand."""
+        return self._scores(state, self.vectors(table), rows_N)
+
+    def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
+        """One matrix-vector product over the whole catalogue, then a partition."""
+        vectors = self.vectors(track_table())
+        heads, width = self.configuration.heads, self.configuration.tower_width
+        f_HD = self._state_vector(encode_state(state, vectors.table), vectors)
+        summed = np.concatenate([f_HD.ravel() / math.sqrt(width), np.ones(heads)]).astype(np.float32)
+        return best_open((vectors.g_TW @ summed).astype(np.float64), vectors.table, count, excluded)
+
+    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
+        """⟨f, g⟩ split over heard tracks and declared styles, b(a) above its mean as `popular`, the rest as `residual`."""
+        vectors = self.vectors(track_table())
+        arrays = encode_state(state, vectors.table)
+        heads, width = self.configuration.heads, self.configuration.tower_width
+        parts = self._parts(arrays, vectors)
+        rows = vectors.table.rows_of(track_ids)
+        bias_N = vectors.g_TW[:, heads * width :].astype(np.float64).mean(axis=1)
+        scores = self._scores(state, vectors, rows).mean(axis=0)
+        heard: dict[int, Floats] = {}
+        for row, part in zip(state.rows[-len(arrays["row_open_L"]) :][::-1], parts["rows_LHd"][::-1], strict=False):
+            heard[row.track_id] = heard.get(row.track_id, 0.0) + part
+        explained = []
+        for score, row in zip(scores, rows, strict=True):
+            g_HD = vectors.g_TW[row, : heads * width].astype(np.float64).reshape(heads, width)
+            share = math.sqrt(width) * heads
+            listed = [
+                Reason(kind="heard", contribution=float((part * g_HD).sum() / share), track_id=track_id)
+                for track_id, part in heard.items()
+            ]
+            listed += [
+                Reason(kind="declared", contribution=float((part * g_HD).sum() / share), style=style)
+                for style, part in zip((*self.scaling.styles, None), parts["declared_SHd"], strict=True)
+                if style in state.styles
+            ]
+            listed.append(Reason(kind="popular", contribution=float(bias_N[row] - bias_N.mean())))
+            rest = float(score) - math.fsum(reason.contribution for reason in listed)
+            listed.append(Reason(kind="residual", contribution=rest))
+            explained.append(sorted(listed, key=lambda reason: -abs(reason.contribution)))
+        return explained
+
+    def vectors(self, table: TrackTable) -> TrackVectors:
+        """Track vectors of this table, kept until it changes. Tracks that came later have no embedding of their own."""
+        if self._vectors is None or self._vectors.table is not table:
+            indexed = table.indexed_by(self.scaling.styles)
+            self._vectors = self._make_vectors(table, indexed)
+        return self._vectors
+
+    def _make_vectors(self, table: TrackTable, indexed: TrackTable) -> TrackVectors:
+        w = self.weights
+        content_TX = self.scaling.content(indexed).astype(np.float64)
+        place = np.minimum(np.searchsorted(self.track_ids_P, table.ids_T), len(self.track_ids_P) - 1)
+        is_known = self.track_ids_P[place] == table.ids_T
+        identity_TZ = np.where(is_known[:, None], w["identity_TZ"][place], 0.0)
+        hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
+        z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
+        if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
+            return TrackVectors(table=table, z_TZ=z_TZ.astype(np.float32), g_TW=self.matrix_PW)
+        g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
+        fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
+        if self.matrix_PW is not None:
+            g_TW[is_known] = self.matrix_PW[place[is_known]]
+        bias = z_TZ[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
+        g_TW[fresh] = np.concatenate([z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"], bias], axis=1)
+        return TrackVectors(table=table, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW)
+
+    def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
+        heads, width = self.configuration.heads, self.configuration.tower_width
+        arrays = encode_state(state, self._indexed(vectors))
+        f_HD = self._state_vector(arrays, vectors) / math.sqrt(width)
+        g_NW = vectors.g_TW[rows_N].astype(np.float64)
+        if (rows_N < 0).any():
+            g_NW[rows_N < 0] = vectors.g_TW.mean(axis=0)
+        g_NHD = g_NW[:, : heads * width].reshape(-1, heads, width)
+        scores_HN = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
+        return scores_HN + self._state_value(arrays)[:, None]
+
+    def _indexed(self, vectors: TrackVectors) -> TrackTable:
+        return vectors.table.indexed_by(self.scaling.styles)
+
+    def _row_weights(self, arrays: Arrays) -> Floats:
+        w = self.weights
+        signal_LS = arrays["row_signal_LS"].astype(np.float64)
+        clock_LC = np.broadcast_to(arrays["clock_C"], (len(signal_LS), len(arrays["clock_C"])))
+        hidden = np.maximum(
+            np.concatenate([signal_LS, clock_LC], axis=1) @ w["weigh_hidden.weight"].T + w["weigh_hidden.bias"], 0.0
+        )
+        logit_LK, speaks_LK = np.split(hidden @ w["weigh.weight"].T + w["weigh.bias"], 2, axis=1)
+        logit_LK = np.where(arrays["row_open_L"][:, None], logit_LK, -np.inf)
+        highest = np.maximum(logit_LK.max(axis=0), 0.0)
+        share_LK = np.exp(logit_LK - highest)
+        return share_LK / (share_LK.sum(axis=0) + np.exp(-highest)) * speaks_LK
+
+    def _parts(self, arrays: Arrays, vectors: TrackVectors) -> dict[str, Floats]:
+        """f(s) as a sum: one part per past row, per style, and for the clock."""
+        heads, width, attention = self.configuration.heads, self.configuration.tower_width, self.configuration.attention_heads
+        weight = self.weights["tower_f.weight"].T
+        track_width = vectors.z_TZ.shape[1]
+        styles = len(self.scaling.styles) + 1
+        rows = arrays["row_open_L"]
+        z_LZ = vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
+        row_weights = self._row_weights(arrays)
+        weight_KZW = weight[: attention * track_width].reshape(attention, track_width, -1)
+        rows_LW = np.einsum("lk,lz,kzw->lw", row_weights, z_LZ, weight_KZW, optimize=True)[rows]
+        declared = arrays["declared_S"].astype(np.float64)[:, None] * weight[attention * track_width :][:styles]
+        clock = arrays["clock_C"].astype(np.float64) @ weight[attention * track_width + styles :]
+        return {
+            "rows_LHd": rows_LW.reshape(-1, heads, width),
+            "declared_SHd": declared.reshape(-1, heads, width),
+            "clock_Hd": clock.reshape(heads, width),
+        }
+
+    def _state_vector(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
+        parts = self._parts(arrays, vectors)
+        total: Floats = parts["rows_LHd"].sum(axis=0) + parts["declared_SHd"].sum(axis=0) + parts["clock_Hd"]
+        return total
+
+    def _state_value(self, arrays: Arrays) -> Floats:
+        w = self.weights
+        signal_LS = arrays["row_signal_LS"].astype(np.float64)
+        in_session_L = signal_LS[:, SIGNAL_NAMES.index("in_session")]
+        summary = np.concatenate(
+            [
+                signal_LS.sum(axis=0) / max(1, int(arrays["row_open_L"].sum())),
+                (signal_LS * in_session_L[:, None]).sum(axis=0) / max(1.0, in_session_L.sum()),
+                arrays["clock_C"],
+            ]
+        )
+        hidden = np.maximum(summary @ w["value_hidden.weight"].T + w["value_hidden.bias"], 0.0)
+        value: Floats = hidden @ w["value.weight"].T + w["value.bias"]
+        return value

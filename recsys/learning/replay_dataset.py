@@ -1,0 +1,366 @@
+"""The log as transitions and logged decisions. Before: feedback.py, rewards.py, features.py. After: training.py, evaluation.py.
+
+Letters: E feedback rows, M states, N transitions, L rows of a state, S signals, C clock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zoneinfo
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from accounts.models import Listener
+from recsys.feedback import SESSION_GAP, FeedbackRow
+from recsys.learning.configuration import RecommenderConfiguration
+from recsys.learning.features import (
+    KIND_INDEX,
+    WINDOW,
+    Arrays,
+    ListenerState,
+    TrackTable,
+    declared_shares,
+    encode_windows,
+    local_clock,
+    state_of_rows,
+)
+from recsys.models import Feedback, Preferences, Recommendation
+from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
+from training.slots import NotEnoughToLearnFrom, RunContext
+
+LEAST_PLAYS = 10
+"""Fewer played tracks teach nothing that popularity does not know."""
+LEAST_TRACKS = 4
+_COPIED = ("listener_id", *FeedbackRow.__slots__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """One logged slate of a held-out session, with what each shown track brought."""
+
+    recommendation_id: int
+    listener_id: int
+    state: ListenerState
+    diversity: float
+    candidates: tuple[int, ...]
+    tracks: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    epsilon: float
+    policy_version_id: int
+    rewards: tuple[float, ...]
+    """Reward of each position's track; 0 where it was not played."""
+    returns: tuple[float, ...]
+    """The same with what came after it in the session, discounted; 0 where it was not played."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayDataset:
+    """Everything a training and its evaluation read. Built from rows received until `as_of`."""
+
+    as_of: datetime
+    fingerprint: str
+    description: dict[str, Any]
+    table: TrackTable
+    states: Arrays
+    """row_track_ML, row_open_ML, row_signal_MLS, clock_MC, declared_MS."""
+    state_N: NDArray[np.int64]
+    next_state_N: NDArray[np.int64]
+    track_N: NDArray[np.int64]
+    """Row of the table."""
+    reward_N: NDArray[np.float32]
+    discount_N: NDArray[np.float32]
+    is_held_out_N: NDArray[np.bool_]
+    listener_N: NDArray[np.int64]
+    decisions: tuple[Decision, ...]
+    """Logged slates of held-out sessions, oldest first."""
+
+
+def is_held_out_listener(listener_id: int, share: float) -> bool:
+    """Stable: the same listeners in every run."""
+    digest = hashlib.sha256(f"held out {listener_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < share
+
+
+def build_replay_dataset(context: RunContext) -> ReplayDataset:
+    """The dataset of a run. A resumed run reads the rows that its first attempt read, whatever arrived since."""
+    kept = context.folder / "dataset.json"
+    if kept.exists():
+        as_of = datetime.fromisoformat(json.loads(kept.read_text())["as_of"])
+    else:
+        as_of = timezone.now()
+        context.folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps({"as_of": as_of.isoformat()}))
+    dataset = build(context.configuration, as_of=as_of)
+    context.log("Replay dataset: " + ", ".join(f"{name} {value}" for name, value in dataset.description.items()))
+    return dataset
+
+
+def build(
+    configuration: RecommenderConfiguration,
+    *,
+    as_of: datetime,
+    table: TrackTable | None = None,
+    weights: RewardWeights | None = None,
+) -> ReplayDataset:
+    """The dataset of what was received until `as_of`. Real and simulated listeners never meet in one (ENCORE_SIMULATED)."""
+    table = table or TrackTable.load()
+    weights = weights or active_weights()
+    rows_of_listener, digest = _read_feedback(as_of)
+    durations = dict(zip(table.ids_T.tolist(), table.duration_seconds_T.tolist(), strict=True))
+    rewarded = {listener_id: _sessions(rows, durations, weights) for listener_id, rows in rows_of_listener.items()}
+    _refuse_too_little(rewarded)
+    zones = {listener.pk: listener.time_zone for listener in _listeners()}
+    declared = _declared_styles(as_of)
+    split_moment = _split_moment(rewarded)
+    collected = _Collected(configuration=configuration, as_of=as_of, table=table)
+    for listener_id, sessions in rewarded.items():
+        collected.add(
+            listener_id,
+            rows_of_listener[listener_id],
+            sessions,
+            zone=zones[listener_id],
+            versions=declared[listener_id],
+            split_moment=split_moment,
+            is_held_out_listener=is_held_out_listener(listener_id, configuration.held_out_share),
+        )
+    digest.update(json.dumps([asdict(weights), configuration.discount, configuration.held_out_share], sort_keys=True).encode())
+    digest.update(table.ids_T.tobytes() + table.features_TD.tobytes())
+    return collected.dataset(digest.hexdigest(), split_moment)
+
+
+def _sessions(rows: Sequence[FeedbackRow], durations: Mapping[int, float], weights: RewardWeights) -> list[list[Transition]]:
+    """Sessions in which something was played."""
+    in_order = sorted(rows, key=lambda row: (row.occurred_at, row.id))
+    return [session for session in rewards_of(in_order, durations, weights) if session]
+
+
+def _listeners() -> Any:
+    return Listener.objects.filter(is_simulated=settings.ENCORE_SIMULATED).select_related("account").iterator(2000)
+
+
+def _read_feedback(as_of: datetime) -> tuple[dict[int, list[FeedbackRow]], Any]:
+    """Rows by listener in the order in which they were received, and the hash over them."""
+    rows = (
+        Feedback.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED, received_at__lte=as_of)
+        .order_by("listener_id", "received_at", "id")
+        .values_list(*_COPIED)
+        .iterator(10_000)
+    )
+    digest = hashlib.sha256()
+    found: dict[int, list[FeedbackRow]] = {}
+    for listener_id, *values in rows:
+        digest.update(repr((listener_id, *values)).encode())
+        found.setdefault(listener_id, []).append(FeedbackRow(**dict(zip(FeedbackRow.__slots__, values, strict=True))))
+    return found, digest
+
+
+def _refuse_too_little(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -> None:
+    played = [transition.play.track_id for sessions in rewarded.values() for session in sessions for transition in session]
+    if len(played) < LEAST_PLAYS:
+        raise NotEnoughToLearnFrom(f"{len(played)} tracks were played; the recommender needs at least {LEAST_PLAYS}")
+    if len(set(played)) < LEAST_TRACKS:
+        raise NotEnoughToLearnFrom(f"{len(set(played))} different tracks were played; at least {LEAST_TRACKS} are needed")
+
+
+def _declared_styles(as_of: datetime) -> defaultdict[int, list[tuple[datetime, tuple[str, ...]]]]:
+    """Versions of the declared styles by listener, oldest first."""
+    versions: defaultdict[int, list[tuple[datetime, tuple[str, ...]]]] = defaultdict(list)
+    rows = Preferences.objects.filter(received_at__lte=as_of).order_by("received_at", "id")
+    for listener_id, received_at, styles in rows.values_list("listener_id", "received_at", "styles").iterator(10_000):
+        versions[listener_id].append((received_at, tuple(styles)))
+    return versions
+
+
+def styles_as_of(versions: Sequence[tuple[datetime, tuple[str, ...]]], moment: datetime) -> tuple[str, ...]:
+    """The last version received until the moment."""
+    at = bisect_right(versions, moment, key=lambda version: version[0])
+    return versions[at - 1][1] if at else ()
+
+
+def _split_moment(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -> datetime:
+    """Half of all sessions began before it: held-out sessions are later ones, so that they are predicted, not explained."""
+    starts = sorted(session[0].play.started_at for sessions in rewarded.values() for session in sessions)
+    return starts[len(starts) // 2]
+
+
+_Versions = Sequence[tuple[datetime, tuple[str, ...]]]
+_HeldOutListener = tuple[Sequence[FeedbackRow], zoneinfo.ZoneInfo, _Versions]
+
+
+class _Collected:
+    """Grows listener by listener; becomes arrays at the end."""
+
+    def __init__(self, *, configuration: RecommenderConfiguration, as_of: datetime, table: TrackTable) -> None:
+        self.configuration = configuration
+        self.as_of = as_of
+        self.table = table
+        self.row_of_track = {track_id: row for row, track_id in enumerate(table.ids_T.tolist())}
+        self.rows: list[FeedbackRow] = []
+        self.window_ends: list[tuple[int, int]] = []
+        """Per state: the listener's first row in `rows`, and the end of what the state saw."""
+        self.moments: list[float] = []
+        self.clocks: list[tuple[float, float]] = []
+        self.declared: list[tuple[str, ...]] = []
+        self.transitions: list[tuple[int, int, int, float, float, bool, int]] = []
+        self.played: dict[tuple[int, int], tuple[float, float]] = {}
+        """(recommendation, track) → (reward, return) in held-out sessions."""
+        self.held_out_listeners: dict[int, _HeldOutListener] = {}
+        self.held_out_sessions = 0
+        self.sessions = 0
+
+    def add(
+        self,
+        listener_id: int,
+        rows: Sequence[FeedbackRow],
+        sessions: Sequence[Sequence[Transition]],
+        *,
+        zone: zoneinfo.ZoneInfo,
+        versions: _Versions,
+        split_moment: datetime,
+        is_held_out_listener: bool,
+    ) -> None:
+        """One listener's sessions. A session that may still go on bootstraps from its newest state; others end."""
+        first = len(self.rows)
+        self.rows.extend(rows)
+        if is_held_out_listener:
+            self.held_out_listeners[listener_id] = (rows, zone, versions)
+        received = [row.received_at for row in rows]
+
+        def add_state(moment: datetime) -> int:
+            self.window_ends.append((first, first + bisect_right(received, moment)))
+            self.moments.append(moment.timestamp())
+            self.clocks.append(local_clock(moment, zone))
+            self.declared.append(styles_as_of(versions, moment))
+            return len(self.moments) - 1
+
+        for session in sessions:
+            is_held_out = is_held_out_listener and session[0].play.started_at >= split_moment
+            self.sessions += 1
+            self.held_out_sessions += is_held_out
+            is_open = self.as_of - session[-1].play.occurred_at <= SESSION_GAP
+            states = [add_state(transition.play.started_at) for transition in session]
+            states.append(add_state(self.as_of) if is_open else states[-1])
+            returns = 0.0
+            for at in range(len(session) - 1, -1, -1):
+                transition, is_last = session[at], at == len(session) - 1
+                discount = 0.0 if is_last and not is_open else self.configuration.discount
+                reward = transition.reward
+                returns = reward + self.configuration.discount * returns
+                row = self.row_of_track[transition.play.track_id]
+                self.transitions.append((states[at], states[at + 1], row, reward, discount, is_held_out, listener_id))
+                if is_held_out and transition.play.recommendation_id is not None:
+                    self.played[transition.play.recommendation_id, transition.play.track_id] = (reward, returns)
+
+    def dataset(self, fingerprint: str, split_moment: datetime) -> ReplayDataset:
+        """Everything as arrays."""
+        columns = list(zip(*self.transitions, strict=True))
+        held_out = np.array(columns[5], dtype=np.bool_)
+        decisions = self._decisions(split_moment)
+        starts = min(self.moments)
+        return ReplayDataset(
+            as_of=self.as_of,
+            fingerprint=fingerprint,
+            description={
+                "listeners": len(set(columns[6])),
+                "feedback_rows": len(self.rows),
+                "transitions": len(self.transitions),
+                "sessions": self.sessions,
+                "held_out_sessions": self.held_out_sessions,
+                "held_out_slates": len(decisions),
+                "tracks": len(self.table),
+                "from": datetime.fromtimestamp(starts, tz=UTC).isoformat(timespec="seconds"),
+                "until": self.as_of.isoformat(timespec="seconds"),
+                "listeners_are": "simulated" if settings.ENCORE_SIMULATED else "people",
+            },
+            table=self.table,
+            states=self._states(),
+            state_N=np.array(columns[0], dtype=np.int64),
+            next_state_N=np.array(columns[1], dtype=np.int64),
+            track_N=np.array(columns[2], dtype=np.int64),
+            reward_N=np.array(columns[3], dtype=np.float32),
+            discount_N=np.array(columns[4], dtype=np.float32),
+            is_held_out_N=held_out,
+            listener_N=np.array(columns[6], dtype=np.int64),
+            decisions=decisions,
+        )
+
+    def _states(self, chunk: int = 4096) -> Arrays:
+        """Windows of the rows through `encode_windows`, chunk by chunk; signals are kept as float16."""
+        kind_E = np.array([KIND_INDEX[row.kind] for row in self.rows], dtype=np.int64)
+        value_E = np.array([row.value or 0.0 for row in self.rows])
+        track_E = np.array([self.row_of_track[row.track_id] for row in self.rows], dtype=np.int64)
+        duration_E = self.table.duration_seconds_T[track_E]
+        recommended_E = np.array([row.recommendation_id is not None for row in self.rows], dtype=np.bool_)
+        occurred_E = np.array([row.occurred_at.timestamp() for row in self.rows])
+        first_M, end_M = (np.array(column, dtype=np.int64) for column in zip(*self.window_ends, strict=True))
+        moment_M = np.array(self.moments)
+        hour_M, weekday_M = (np.array(column) for column in zip(*self.clocks, strict=True))
+        window_ML = end_M[:, None] - WINDOW + np.arange(WINDOW)
+        open_ML = window_ML >= first_M[:, None]
+        window_ML = np.maximum(window_ML, 0)
+        signals, clocks = [], []
+        for start in range(0, len(moment_M), chunk):
+            here = slice(start, start + chunk)
+            window, is_open = window_ML[here], open_ML[here]
+            signal, clock = encode_windows(
+                kind_NL=kind_E[window],
+                value_NL=np.where(is_open, value_E[window], 0.0),
+                duration_NL=duration_E[window],
+                recommended_NL=recommended_E[window],
+                occurred_NL=np.where(is_open, occurred_E[window], moment_M[here, None]),
+                open_NL=is_open,
+                moment_N=moment_M[here],
+                hour_N=hour_M[here],
+                weekday_N=weekday_M[here],
+            )
+            signals.append(signal.astype(np.float16))
+            clocks.append(clock)
+        return {
+            "row_track_ML": np.where(open_ML, track_E[window_ML], 0),
+            "row_open_ML": open_ML,
+            "row_signal_MLS": np.concatenate(signals),
+            "clock_MC": np.concatenate(clocks),
+            "declared_MS": np.stack([declared_shares(styles, self.table.styles) for styles in self.declared]),
+        }
+
+    def _state_at(self, listener_id: int, moment: datetime) -> ListenerState:
+        """What `build_state` gave the request, from the rows at hand."""
+        rows, zone, versions = self.held_out_listeners[listener_id]
+        end = bisect_right(rows, moment, key=lambda row: row.received_at)
+        return state_of_rows(
+            listener_id, moment, rows[max(0, end - WINDOW) : end], zone=zone, styles=styles_as_of(versions, moment)
+        )
+
+    def _decisions(self, split_moment: datetime) -> tuple[Decision, ...]:
+        """All slates of held-out listeners after the split: leaving out those that nobody played would flatter every policy."""
+        found = Recommendation.objects.filter(
+            created_at__gte=split_moment, created_at__lte=self.as_of, listener_id__in=list(self.held_out_listeners)
+        ).order_by("created_at", "id")
+        decisions = []
+        for slate in found.iterator(500):
+            worth = [self.played.get((slate.pk, track), (0.0, 0.0)) for track in slate.tracks]
+            decisions.append(
+                Decision(
+                    recommendation_id=slate.pk,
+                    listener_id=slate.listener_id,
+                    state=self._state_at(slate.listener_id, slate.created_at),
+                    diversity=float(slate.dials.get("diversity", 0.0)),
+                    candidates=tuple(slate.candidates),
+                    tracks=tuple(slate.tracks),
+                    probabilities=tuple(slate.probabilities),
+                    epsilon=slate.epsilon,
+                    policy_version_id=slate.policy_version_id,
+                    rewards=tuple(pair[0] for pair in worth),
+                    returns=tuple(pair[1] for pair in worth),
+                )
+            )
+        return tuple(decisions)

@@ -1,0 +1,223 @@
+"""Trains the recommender's Q-network. Before: replay_dataset.py. After: evaluation.py judges, dqn_policy.py serves.
+
+Letters: B batch, H heads, A listed tracks, N transitions, M states, T tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from django.conf import settings
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dqn.checkpoint import read_state, write_checkpoint, write_state
+from dqn.learner import Learner
+from dqn.replay import Replay, Transitions
+from recsys.learning.configuration import RecommenderConfiguration
+from recsys.learning.dqn_policy import export
+from recsys.learning.evaluation import evaluate
+from recsys.learning.features import Arrays, Scaling
+from recsys.learning.network import RecommenderNetwork
+from recsys.learning.replay_dataset import ReplayDataset
+from training.slots import RunContext, StopRequested, Trained
+
+STATE = "state.safetensors"
+CHECKPOINT = "checkpoint"
+
+
+def train(context: RunContext, dataset: ReplayDataset) -> Trained:
+    """Trains for the configured updates, or what is left of them; writes and evaluates a checkpoint."""
+    torch.set_num_threads(1)  # more threads help no network of this size, and take time from the other processes
+    configuration: RecommenderConfiguration = context.configuration
+    scaling = Scaling.of(dataset.table)
+    learner, replay = prepare(configuration, dataset, scaling, seed=context.seed, device=context.device)
+    kept = read_state(context.folder / STATE)
+    if kept is not None:
+        learner.load_state_dict(kept)
+        context.log(f"Goes on after {learner.updates} updates.")
+    _run(context, learner, replay, dataset)
+    checkpoint = context.folder / CHECKPOINT
+    if not checkpoint.exists():
+        write_network(checkpoint, learner.network, scaling, configuration, dataset, seed=context.seed)
+        export(checkpoint)
+    figures = evaluate(checkpoint, dataset)
+    context.report(learner.updates, progress=1.0, **{name: v for name, v in figures.items() if isinstance(v, float)})
+    return Trained(kind="dqn", checkpoint=checkpoint, figures=figures)
+
+
+def prepare(
+    configuration: RecommenderConfiguration, dataset: ReplayDataset, scaling: Scaling, *, seed: int, device: str
+) -> tuple[Learner, Replay[Transitions]]:
+    """A fresh learner and the replay it draws from."""
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    torch.manual_seed(seed)
+    network = RecommenderNetwork(configuration, scaling.content(dataset.table), len(scaling.styles))
+    learner = Learner(network, configuration.learner(seed=seed, device=device))
+    return learner, replay_of(dataset, configuration, device)
+
+
+def write_network(
+    folder: Path,
+    network: torch.nn.Module,
+    scaling: Scaling,
+    configuration: RecommenderConfiguration,
+    dataset: ReplayDataset,
+    *,
+    seed: int,
+) -> None:
+    """The checkpoint: weights, what scales the tracks, and which track each embedding belongs to."""
+    weights: dict[str, Any] = dict(network.state_dict())
+    weights |= {"mean_D": scaling.mean_D, "spread_D": scaling.spread_D, "track_ids": dataset.table.ids_T}
+    write_checkpoint(
+        folder,
+        weights,
+        {**configuration.to_json(), "styles": list(scaling.styles)},
+        {"dataset": dataset.description},
+        dataset.fingerprint,
+        str(settings.ENCORE_VERSION),
+        seed,
+    )
+
+
+def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, device: str) -> Replay[Transitions]:
+    """Training transitions, gathered from shared tables on the device."""
+    states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
+    chosen = np.flatnonzero(~dataset.is_held_out_N)
+    columns = {
+        "state": dataset.state_N,
+        "next_state": dataset.next_state_N,
+        "track": dataset.track_N,
+        "reward": dataset.reward_N,
+        "discount": dataset.discount_N,
+    }
+    rows = {name: torch.as_tensor(column[chosen], device=device) for name, column in columns.items()}
+    recommendable = np.flatnonzero(dataset.table.recommendable_T)
+    open_tracks = torch.as_tensor(recommendable if len(recommendable) else np.arange(len(dataset.table)), device=device)
+    mask_BA = torch.ones((configuration.batch_size, configuration.pool_size + 1), dtype=torch.bool, device=device)
+    first_B = torch.zeros(configuration.batch_size, dtype=torch.int64, device=device)
+    place_A = torch.arange(configuration.pool_size, device=device)
+
+    def gather(index_B: Tensor) -> Transitions:
+        pool_A = open_tracks[_scattered(index_B, place_A) % len(open_tracks)]
+        observation = observe(states, rows["state"][index_B]) | {"pool_A": pool_A, "taken_B": rows["track"][index_B]}
+        return Transitions(
+            observation=observation,
+            mask_BA=mask_BA,
+            action_B=first_B,
+            reward_B=rows["reward"][index_B],
+            discount_B=rows["discount"][index_B],
+            next_observation=observe(states, rows["next_state"][index_B]) | {"pool_A": pool_A},
+            next_mask_BA=mask_BA[:, 1:],
+        )
+
+    return Replay.from_gather(len(chosen), gather, device)
+
+
+def observe(states: Mapping[str, Tensor], state_B: Tensor) -> dict[str, Tensor]:
+    """What the network sees of these states."""
+    return {
+        "row_track_BL": states["row_track_ML"][state_B],
+        "row_open_BL": states["row_open_ML"][state_B],
+        "row_signal_BLS": states["row_signal_MLS"][state_B].float(),
+        "clock_BC": states["clock_MC"][state_B],
+        "declared_BS": states["declared_MS"][state_B],
+    }
+
+
+def _scattered(index_B: Tensor, place_A: Tensor) -> Tensor:
+    """Numbers drawn from the batch's own random indices: no generator whose state a resumed run must keep."""
+    mixed_A = (index_B[place_A % len(index_B)] + 1) * 2654435761 + index_B.sum() * 40503 + place_A * 7919
+    return (mixed_A ^ (mixed_A >> 15)) & 0x7FFFFFFF
+
+
+def _run(context: RunContext, learner: Learner, replay: Replay[Transitions], dataset: ReplayDataset) -> None:
+    """Updates in stretches between two kept states. A stop keeps the state and leaves; a lost lease writes nothing more."""
+    configuration: RecommenderConfiguration = context.configuration
+    held_out = _HeldOut(dataset, learner)
+
+    def report(updates: int, means: Mapping[str, float]) -> None:
+        context.report(
+            updates,
+            progress=0.95 * updates / configuration.updates,
+            td_loss=means["loss"],
+            td_error=means["absolute_error"],
+            mean_q=means["value"],
+            **held_out.figures(),
+        )
+
+    while learner.updates < configuration.updates:
+        stretch = min(configuration.save_every_updates, configuration.updates - learner.updates)
+        try:
+            learner.run(replay, stretch, report, configuration.report_every_updates)
+        except StopRequested:
+            write_state(context.folder / STATE, learner.state_dict())
+            raise
+        write_state(context.folder / STATE, learner.state_dict())
+
+
+class _HeldOut:
+    """How far Q of the tracks that held-out listeners played lies from what their sessions then brought."""
+
+    def __init__(self, dataset: ReplayDataset, learner: Learner, most: int = 1000) -> None:
+        self.learner = learner
+        chosen = np.flatnonzero(dataset.is_held_out_N)[:most]
+        self.is_empty = len(chosen) == 0
+        if self.is_empty:
+            return
+        device = learner.device
+        returns = returns_of(dataset)
+        states = {
+            name: torch.as_tensor(array[dataset.state_N[chosen]], device=device) for name, array in dataset.states.items()
+        }
+        self.observation = observe(states, torch.arange(len(chosen), device=device)) | {
+            "pool_A": torch.zeros(1, dtype=torch.int64, device=device),
+            "taken_B": torch.as_tensor(dataset.track_N[chosen], device=device),
+        }
+        self.returns_B = torch.as_tensor(returns[chosen], device=device)
+
+    def figures(self) -> dict[str, float]:
+        """Mean Q, mean absolute distance to the return, and their correlation."""
+        if self.is_empty:
+            return {}
+        network = self.learner.network
+        network.eval()
+        with torch.no_grad():
+            q_B = network(self.observation)[:, :, 0].mean(dim=1)
+        network.train()
+        together = torch.stack([q_B, self.returns_B])
+        figures = {"held_out_q": float(q_B.mean()), "held_out_error": float((q_B - self.returns_B).abs().mean())}
+        if len(q_B) > 2 and float(together.std(dim=1).min()) > 0:
+            figures["held_out_correlation"] = float(torch.corrcoef(together)[0, 1])
+        return figures
+
+
+def returns_of(dataset: ReplayDataset) -> NDArray[np.float32]:
+    """Discounted sum of rewards from each transition to the end of its session, as far as it was seen."""
+    returns = np.zeros_like(dataset.reward_N)
+    # Transitions of a session were added from its last to its first: the one before in the array is the one after in time.
+    after_of_state: dict[int, float] = {}
+    for at in range(len(returns)):
+        after = after_of_state.get(int(dataset.next_state_N[at]), 0.0) if dataset.discount_N[at] > 0 else 0.0
+        returns[at] = dataset.reward_N[at] + dataset.discount_N[at] * after
+        after_of_state[int(dataset.state_N[at])] = float(returns[at])
+    return returns
+
+
+def scores_of_network(network: RecommenderNetwork, arrays: Arrays, track_rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """scores_HN of one encoded state by the trained network itself: what the exported towers are held against."""
+    observation = {
+        "row_track_BL": torch.as_tensor(arrays["row_track_L"])[None],
+        "row_open_BL": torch.as_tensor(arrays["row_open_L"])[None],
+        "row_signal_BLS": torch.as_tensor(arrays["row_signal_LS"])[None],
+        "clock_BC": torch.as_tensor(arrays["clock_C"])[None],
+        "declared_BS": torch.as_tensor(arrays["declared_S"])[None],
+        "pool_A": torch.as_tensor(track_rows),
+    }
+    network.eval()
+    with torch.no_grad():
+        scores: NDArray[np.float32] = network(observation)[0].numpy()
+    return scores
