@@ -1,4 +1,4 @@
-"""ABC notation in (by music21's tokens) and out (written here). Before: notes.py, bars.py. After: parsing, exports."""
+"""ABC notation in, by music21's tokens, and out. Before: notes.py, bars.py. After: parsing, exports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from music import keys
+from music import bars, keys
 from music.keys import join_rests
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
@@ -17,6 +17,10 @@ _MODES = {
     "": "major", "maj": "major", "ion": "major", "m": "minor", "min": "minor", "aeo": "minor", "dor": "dorian",
     "phr": "phrygian", "lyd": "lydian", "mix": "mixolydian", "loc": "locrian",
 }  # fmt: skip
+_KEY_SUFFIXES = {
+    "major": "maj", "minor": "min", "dorian": "dor", "phrygian": "phr", "lydian": "lyd", "mixolydian": "mix", "locrian": "loc",
+}  # fmt: skip
+_BARS_PER_LINE = 4
 _METRES = {"C": (4, 4), "C|": (2, 2)}
 
 
@@ -65,7 +69,6 @@ def _tune(tokens: list[Any], name: str) -> AbcTune:
 
     header: dict[str, str] = {}
     names: dict[str, str] = {}
-    programs: dict[str, int] = {}
     voices: dict[str, list[Any]] = {}
     voice = "1"
     for token in tokens:
@@ -74,9 +77,6 @@ def _tune(tokens: list[Any], name: str) -> AbcTune:
                 voice = token.data.split()[0]
                 named = re.search(r'name="([^"]*)"', token.data)
                 names[voice] = named[1] if named else names.get(voice, "")
-                program = re.search(r"program=(\d{1,3})", token.data)
-                if program and int(program[1]) < 128:
-                    programs[voice] = int(program[1])
             else:
                 header.setdefault(token.tag, token.data.strip())
         else:
@@ -96,7 +96,7 @@ def _tune(tokens: list[Any], name: str) -> AbcTune:
             voices=tuple(
                 Voice(
                     name=names.get(voice, ""),
-                    program=programs.get(voice, PROGRAMS.get(style, 0)),
+                    program=PROGRAMS.get(style, 0),
                     melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo),
                 )
                 for voice, (notes, pickup) in lines.items()
@@ -113,11 +113,11 @@ def _line(tokens: list[Any], bar_quarters: Fraction) -> tuple[tuple[Note, ...], 
 
     notes: list[Note] = []
     quarters = Fraction(0)
-    before_first_bar: Fraction | None = None
+    bar_line_at: Fraction | None = None
     is_tied = False
     for token in tokens:
-        if isinstance(token, abcFormat.ABCBar) and notes and before_first_bar is None:
-            before_first_bar = quarters
+        if isinstance(token, abcFormat.ABCBar) and notes and bar_line_at is None:
+            bar_line_at = quarters
         if not isinstance(token, abcFormat.ABCNote) or token.inGrace:
             continue
         pitch, length = _pitch(token), Fraction(token.quarterLength).limit_denominator(1024)
@@ -131,7 +131,8 @@ def _line(tokens: list[Any], bar_quarters: Fraction) -> tuple[tuple[Note, ...], 
             notes.append(Note(pitch, length))
         quarters += length
         is_tied = token.tie in ("start", "continue")
-    pickup = before_first_bar if before_first_bar is not None and before_first_bar < bar_quarters else Fraction(0)
+    is_short = bar_line_at is not None and bar_line_at < bar_quarters and bar_line_at < quarters
+    pickup = bar_line_at if is_short and bar_line_at is not None else Fraction(0)
     return join_rests(notes), pickup
 
 
@@ -181,3 +182,74 @@ def _tempo(text: str) -> float | None:
         return None
     tempo = float(match[3]) * 4 * int(match[1]) / int(match[2])
     return tempo if 20 <= tempo <= 600 else None
+
+
+def write_abc(score: Score) -> str:
+    """The score in ABC 2.1. Accidentals are written wherever readers could differ about how far an earlier one reaches."""
+    melody = score.melody
+    letter, alteration = keys.spell(melody.tonic, keys.fifths(melody.tonic, melody.mode))
+    key = letter + ("#" * alteration if alteration > 0 else "b" * -alteration)
+    lines = [
+        "%abc-2.1",
+        "X:1",
+        f"T:{_plain(score.title)}",
+        f"M:{melody.metre[0]}/{melody.metre[1]}",
+        "L:1/8",
+        f"Q:1/4={melody.tempo:.10g}",
+        f"K:{key}{_KEY_SUFFIXES[melody.mode]}",
+    ]
+    for number, voice in enumerate(score.voices, start=1):
+        if len(score.voices) > 1:
+            lines.append(f'V:{number} name="{_plain(voice.name)}"')
+        lines.append(f"%%MIDI program {voice.program}")
+        lines += _body(voice.melody)
+    return "\n".join(lines) + "\n"
+
+
+def _body(melody: Melody) -> list[str]:
+    """The notes, four bars to a line."""
+    written = [_write_bar(bar, keys.fifths(melody.tonic, melody.mode)) for bar in bars.bars(melody)]
+    lines = [written[start : start + _BARS_PER_LINE] for start in range(0, len(written), _BARS_PER_LINE)]
+    ends = ["|"] * (len(lines) - 1) + ["|]"]
+    return [" | ".join(line) + " " + end for line, end in zip(lines, ends, strict=True)]
+
+
+def _write_bar(bar: list[bars.Printed], signature_fifths: int) -> str:
+    in_signature = dict(keys.spell(pitch_class, signature_fifths) for pitch_class in _scale(signature_fifths))
+    altered: set[str] = set()
+    words: list[str] = []
+    for symbol in bar:
+        word = f"({symbol.actual}:{symbol.normal}:{symbol.begins_tuplet}" if symbol.begins_tuplet else ""
+        if symbol.pitch is None:
+            word += "z"
+        else:
+            letter, alteration = keys.spell(symbol.pitch % 12, signature_fifths)
+            if alteration != in_signature[letter] or letter in altered:
+                altered.add(letter)
+                word += {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}[alteration]
+            word += _letter(letter, (symbol.pitch - alteration) // 12 - 1)
+        word += _length(symbol.symbol_quarters * 2) + ("-" if symbol.is_tied_on else "")
+        words.append(word)
+    return " ".join(words)
+
+
+def _scale(signature_fifths: int) -> list[int]:
+    """The seven pitch classes of a key signature."""
+    tonic = keys.tonic_of_signature(signature_fifths, "major")
+    return [(tonic + step) % 12 for step in keys.SCALE_STEPS["major"]]
+
+
+def _letter(letter: str, octave: int) -> str:
+    """`C` is the C of octave 4, `c` the one above."""
+    return letter.lower() + "'" * (octave - 5) if octave >= 5 else letter + "," * (4 - octave)
+
+
+def _length(eighths: Fraction) -> str:
+    if eighths.denominator == 1:
+        return "" if eighths == 1 else str(eighths)
+    return ("" if eighths.numerator == 1 else str(eighths.numerator)) + f"/{eighths.denominator}"
+
+
+def _plain(text: str) -> str:
+    """Text on one line, without what ABC would read as a comment or the end of a name."""
+    return " ".join(text.replace("%", " ").replace('"', "'").replace("\\", " ").split())

@@ -60,7 +60,7 @@ _MODES = ("major", "minor", "dorian", "mixolydian")
 def features(melody: Melody) -> NDArray[np.float64]:
     """φ of a melody: float64 of len(NAMES). Transposing changes only the mean pitch."""
     pitches = np.array([note.pitch for note in melody.notes if note.pitch is not None], dtype=np.float64)
-    values = np.concatenate(
+    values: NDArray[np.float64] = np.concatenate(
         [
             np.roll(pitch_class_profile(melody.notes), -melody.tonic),
             _mode(melody),
@@ -75,7 +75,7 @@ def features(melody: Melody) -> NDArray[np.float64]:
         ]
     )
     assert len(values) == len(NAMES)
-    return np.clip(values, 0.0, 1.5)
+    return values.clip(0.0, 1.5)
 
 
 def _mode(melody: Melody) -> list[float]:

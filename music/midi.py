@@ -16,6 +16,7 @@ TICKS_PER_QUARTER = 10080
 _FINEST_EXACT = 64
 """A tick whose quarter fraction has a larger denominator was played by hand: it is moved to a 24th of a quarter."""
 _NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_END = "end"
 _ACCENTS = (96, 84, 72)
 """Velocity on the bar, on a beat, between beats."""
 
@@ -42,9 +43,11 @@ def write_midi(score: Score) -> bytes:
         for start, note in voice.melody.onsets():
             if note.pitch is not None:
                 end = start + note.quarters
-                accent = _accent(start, voice.melody)
-                instrument.notes.append(pretty_midi.Note(accent, note.pitch, float(start) * second, float(end) * second))
+                velocity = accent(start, voice.melody)
+                instrument.notes.append(pretty_midi.Note(velocity, note.pitch, float(start) * second, float(end) * second))
         midi.instruments.append(instrument)
+    # MIDI ends with the last note: a rest after it is kept by an event where the music ends.
+    midi.text_events.append(pretty_midi.containers.Text(_END, score.seconds))
     written = io.BytesIO()
     midi.write(written)
     return written.getvalue()
@@ -58,6 +61,9 @@ def read_midi(content: bytes) -> Score:
 
     midi = pretty_midi.PrettyMIDI(io.BytesIO(content))
     resolution = midi.resolution
+    end = next(
+        (_quarters(midi.time_to_tick(text.time), resolution) for text in midi.text_events if text.text == _END), Fraction(0)
+    )
     voices = []
     for instrument in midi.instruments:
         if instrument.is_drum or not instrument.notes:
@@ -71,7 +77,7 @@ def read_midi(content: bytes) -> Score:
             for note in instrument.notes
         ]
         lengths = [(start, max(end - start, Fraction(1, 24)), pitch) for start, end, pitch in events]
-        voices.append((instrument.name, instrument.program, _legato(line_of(lengths))))
+        voices.append((instrument.name, instrument.program, _legato(line_of(lengths, end))))
     if not voices:
         raise ValueError("it holds no notes")
     metre, pickup = _metre(midi, resolution)
@@ -143,7 +149,7 @@ def _key_number(melody: Melody) -> int:
     return keys.tonic_of_signature(signature, "minor") + 12 if is_minor else keys.tonic_of_signature(signature, "major")
 
 
-def _accent(start: Fraction, melody: Melody) -> int:
+def accent(start: Fraction, melody: Melody) -> int:
     """How hard a note is struck, by its place in the bar."""
     in_bar = (start - melody.pickup) % melody.bar_quarters
     beats, unit = melody.metre

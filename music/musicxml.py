@@ -1,4 +1,4 @@
-"""MusicXML in, `.mxl` included, by music21. Before: files. After: parsing. Its writer is engraving.py."""
+"""MusicXML in, `.mxl` included, by music21, and out. Before: notes.py, bars.py. After: parsing, notation, exports."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import io
 import re
 import zipfile
 from fractions import Fraction
+from math import lcm
 from typing import Any
+from xml.sax.saxutils import escape
 
-from music import keys
+from music import bars, keys
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
 from music.voices import line_of
 
 MAX_UNPACKED_BYTES = 20 * 1024 * 1024
 MAX_ENTRIES = 200
+_SYMBOLS = ("breve", "whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th", "256th", "512th", "1024th")
+_ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
 _READABLE_METRES = (1, 2, 4, 8, 16, 32)
 
 
@@ -105,7 +109,7 @@ def _line(part: Any) -> tuple[Note, ...]:
         pitches = [pitch.midi for pitch in getattr(element, "pitches", ())]
         if pitches and 0 <= max(pitches) <= 127:
             events.append((_fraction(element.offset), _fraction(element.quarterLength), max(pitches)))
-    return line_of(events)
+    return line_of(events, _fraction(part.highestTime))
 
 
 def _fraction(quarters: Any) -> Fraction:
@@ -158,3 +162,141 @@ def _program(part: Any, style: str) -> int:
         if found.midiProgram is not None and 0 < found.midiProgram < 128:
             return int(found.midiProgram)
     return PROGRAMS.get(style, 0)
+
+
+def write_musicxml(score: Score) -> bytes:
+    """The score as MusicXML 4.0 in UTF-8, with ties, dots, tuplets, beams and visible accidentals. Needs no music21."""
+    parts = "".join(
+        f'<score-part id="P{number}"><part-name>{_text(voice.name)}</part-name>'
+        f'<score-instrument id="P{number}-I1"><instrument-name>{_text(voice.name) or "Voice"}</instrument-name>'
+        "</score-instrument>"
+        f'<midi-instrument id="P{number}-I1"><midi-channel>{_channel(number)}</midi-channel>'
+        f"<midi-program>{voice.program + 1}</midi-program></midi-instrument></score-part>"
+        for number, voice in enumerate(score.voices, start=1)
+    )
+    bodies = "".join(
+        f'<part id="P{number}">{"".join(_measures(voice.melody, is_first=number == 1))}</part>'
+        for number, voice in enumerate(score.voices, start=1)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+        '"http://www.musicxml.org/dtds/partwise.dtd">\n'
+        f'<score-partwise version="4.0"><work><work-title>{_text(score.title)}</work-title></work>'
+        f"<part-list>{parts}</part-list>{bodies}</score-partwise>\n"
+    ).encode()
+
+
+def _channel(part_number: int) -> int:
+    """A MIDI channel for each part, leaving out 10, which is for drums."""
+    channel = (part_number - 1) % 15 + 1
+    return channel + 1 if channel >= 10 else channel
+
+
+def _measures(melody: Melody, *, is_first: bool) -> list[str]:
+    printed = bars.bars(melody)
+    divisions = lcm(*(symbol.quarters.denominator for bar in printed for symbol in bar))
+    signature = keys.fifths(melody.tonic, melody.mode)
+    measures = []
+    for index, bar in enumerate(printed):
+        is_pickup = index == 0 and melody.pickup > 0
+        number = index if melody.pickup > 0 else index + 1
+        head = _attributes(melody, divisions, signature) + (_tempo_mark(melody) if is_first else "") if index == 0 else ""
+        implicit = ' implicit="yes"' if is_pickup else ""
+        offset = melody.bar_quarters - melody.pickup if is_pickup else Fraction(0)
+        notes = "".join(_notes(bar, melody, divisions, signature, offset))
+        end = '<barline location="right"><bar-style>light-heavy</bar-style></barline>' if index == len(printed) - 1 else ""
+        measures.append(f'<measure number="{number}"{implicit}>{head}{notes}{end}</measure>')
+    return measures
+
+
+def _attributes(melody: Melody, divisions: int, signature: int) -> str:
+    pitches = [note.pitch for note in melody.notes if note.pitch is not None] or [72]
+    sign, line = ("F", 4) if sum(pitches) / len(pitches) < 57 else ("G", 2)
+    return (
+        f"<attributes><divisions>{divisions}</divisions><key><fifths>{signature}</fifths><mode>{melody.mode}</mode></key>"
+        f"<time><beats>{melody.metre[0]}</beats><beat-type>{melody.metre[1]}</beat-type></time>"
+        f"<clef><sign>{sign}</sign><line>{line}</line></clef></attributes>"
+    )
+
+
+def _tempo_mark(melody: Melody) -> str:
+    return (
+        '<direction placement="above"><direction-type><metronome><beat-unit>quarter</beat-unit>'
+        f"<per-minute>{melody.tempo:.10g}</per-minute></metronome></direction-type>"
+        f'<sound tempo="{melody.tempo:.10g}"/></direction>'
+    )
+
+
+def _notes(bar: list[bars.Printed], melody: Melody, divisions: int, signature: int, offset: Fraction) -> list[str]:
+    """The note elements of one bar."""
+    shown: dict[tuple[str, int], int] = {}
+    beams = _beams(bar, melody, offset)
+    written = []
+    for symbol, beam in zip(bar, beams, strict=True):
+        parts = []
+        accidental = ""
+        if symbol.pitch is None:
+            parts.append("<rest/>")
+        else:
+            letter, alteration = keys.spell(symbol.pitch % 12, signature)
+            octave = (symbol.pitch - alteration) // 12 - 1
+            alter = f"<alter>{alteration}</alter>" if alteration else ""
+            parts.append(f"<pitch><step>{letter}</step>{alter}<octave>{octave}</octave></pitch>")
+            valid = shown.get((letter, octave), _in_signature(letter, signature))
+            if alteration != valid and not symbol.is_tied_back:
+                shown[letter, octave] = alteration
+                accidental = f"<accidental>{_ACCIDENTALS[alteration]}</accidental>"
+        parts.append(f"<duration>{symbol.quarters * divisions}</duration>")
+        parts += ['<tie type="stop"/>'] * symbol.is_tied_back + ['<tie type="start"/>'] * symbol.is_tied_on
+        parts.append(
+            f"<voice>1</voice><type>{_SYMBOLS[3 - _exponent(symbol.plain)]}</type>{'<dot/>' * symbol.dots}{accidental}"
+        )
+        if symbol.actual > 1:
+            parts.append(
+                f"<time-modification><actual-notes>{symbol.actual}</actual-notes>"
+                f"<normal-notes>{symbol.normal}</normal-notes></time-modification>"
+            )
+        parts.append(f'<beam number="1">{beam}</beam>' if beam else "")
+        parts.append(_notations(symbol))
+        written.append(f"<note>{''.join(parts)}</note>")
+    return written
+
+
+def _notations(symbol: bars.Printed) -> str:
+    inner = '<tied type="stop"/>' * symbol.is_tied_back + '<tied type="start"/>' * symbol.is_tied_on
+    inner += '<tuplet type="start" bracket="yes"/>' * bool(symbol.begins_tuplet) + '<tuplet type="stop"/>' * symbol.ends_tuplet
+    return f"<notations>{inner}</notations>" if inner else ""
+
+
+def _beams(bar: list[bars.Printed], melody: Melody, offset: Fraction) -> list[str]:
+    """`begin`, `continue`, `end` or nothing for each symbol: neighbours shorter than a quarter within one beat are joined."""
+    beats, unit = melody.metre
+    beat = max(Fraction(12 if beats % 3 == 0 and unit >= 8 else 4, unit), Fraction(1))
+    groups = [None if symbol.pitch is None or symbol.plain >= 1 else (symbol.place + offset) // beat for symbol in bar]
+    beams = []
+    for index, group in enumerate(groups):
+        before = index > 0 and group is not None and groups[index - 1] == group
+        after = index + 1 < len(groups) and group is not None and groups[index + 1] == group
+        beams.append("continue" if before and after else "end" if before else "begin" if after else "")
+    return beams
+
+
+def _in_signature(letter: str, signature: int) -> int:
+    """Alteration of a letter by the key signature."""
+    position = "FCGDAEB".index(letter)
+    return 1 if position < signature else -1 if 6 - position < -signature else 0
+
+
+def _exponent(plain: Fraction) -> int:
+    """The exponent of two of an undotted length in quarter notes."""
+    return plain.numerator.bit_length() - plain.denominator.bit_length()
+
+
+def _text(text: str) -> str:
+    """Text that XML can carry: control characters are left out."""
+    return escape(
+        "".join(
+            letter for letter in text if letter >= " " and letter not in "\ufffe\uffff" and not "\ud800" <= letter <= "\udfff"
+        )
+    )

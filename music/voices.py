@@ -9,10 +9,11 @@ from music.keys import join_rests
 from music.notes import Note
 
 
-def line_of(events: Iterable[tuple[Fraction, Fraction, int]]) -> tuple[Note, ...]:
+def line_of(events: Iterable[tuple[Fraction, Fraction, int]], end: Fraction = Fraction(0)) -> tuple[Note, ...]:
     """The notes of one line from (start, length, pitch) in quarter notes.
 
-    Of notes that start together the highest stays; a note that still sounds when the next one starts is cut there."""
+    Of notes that start together the highest stays; a note that still sounds when the next one starts is cut there. A rest
+    follows the last note where the line ends later than it."""
     highest: dict[Fraction, tuple[int, Fraction]] = {}
     for start, length, pitch in events:
         if length > 0 and (start not in highest or pitch > highest[start][0]):
@@ -24,7 +25,9 @@ def line_of(events: Iterable[tuple[Fraction, Fraction, int]]) -> tuple[Note, ...
         pitch, length = highest[start]
         if start > position:
             notes.append(Note(None, start - position))
-        end = start + length if following is None else min(start + length, following)
-        notes.append(Note(pitch, end - start))
-        position = end
+        stop = start + length if following is None else min(start + length, following)
+        notes.append(Note(pitch, stop - start))
+        position = stop
+    if notes and end > position:
+        notes.append(Note(None, end - position))
     return join_rests(notes)
