@@ -1,6 +1,7 @@
 """Forms of sign-up and settings. Before: pages. After: adapter.py and models.py."""
 
 import zoneinfo
+from typing import Any
 
 from allauth.account.forms import SignupForm
 from django import forms
@@ -20,7 +21,7 @@ class SignUpForm(SignupForm):  # type: ignore[misc] – allauth has no types
         return name if name in zoneinfo.available_timezones() else "UTC"
 
 
-class TimeZoneForm(forms.ModelForm[Account]):
+class TimeZoneForm(forms.ModelForm):  # type: ignore[type-arg] – not generic at run time
     """One's own clock."""
 
     class Meta:
@@ -36,3 +37,20 @@ class TokenForm(forms.Form):
     """The name under which a token is listed."""
 
     name = forms.CharField(label=_("Name"), max_length=80, strip=True)
+
+
+class EraseForm(forms.Form):
+    """Erasing an account asks for its address, so that no stray click does it."""
+
+    email = forms.EmailField(label=_("Your e-mail address, to confirm"))
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account = account
+
+    def clean_email(self) -> str:
+        """The address of the account that is signed in."""
+        email = str(self.cleaned_data["email"]).lower()
+        if email != self.account.email:
+            raise forms.ValidationError(_("This is not the e-mail address of your account."))
+        return email

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -126,3 +127,8 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.account}"
+
+    def revoke(self) -> None:
+        """Ends it at once; the row stays, so that its past use stays explained."""
+        self.revoked_at = timezone.now()
+        self.save(update_fields=["revoked_at"])

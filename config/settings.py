@@ -119,7 +119,7 @@ def read_database() -> dict[str, object]:
 
 
 DATABASES = {"default": read_database()}
-ENCORE_DATABASE_SCHEME = urlsplit(environment.read_text("DATABASE_URL", "postgresql:")).scheme
+ENCORE_DATABASE_SCHEME = urlsplit(environment.read_text("DATABASE_URL") or "postgresql:").scheme
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.Account"
@@ -239,6 +239,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # A line per job and per idle worker would bury everything else.
-    "loggers": {name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.jobs", "procrastinate.periodic")},
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.jobs", "procrastinate.periodic")
+    },
     "root": {"handlers": ["console"], "level": environment.read_text("ENCORE_LOG_LEVEL", "INFO")},
 }

@@ -8,6 +8,7 @@ from config import health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
+    path("admin/dashboard/", include("training.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -18,7 +19,6 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("recsys.urls")),
     path("", include("composer.urls")),
-    path("", include("training.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -1,0 +1,71 @@
+"""Export and erase what is kept about a listener. Before: each app registers its part. After: settings page, API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.http import JsonResponse
+
+from accounts.models import Listener
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one app keeps about a listener: two functions instead of a base class."""
+
+    name: str
+    """Key in the exported file."""
+    export: Callable[[Listener], Any]
+    """Everything of this part, ready for JSON."""
+    erase: Callable[[Listener], None] = lambda listener: None
+    """What goes beyond the rows that vanish with the listener's own (cascade): files, shared counts."""
+
+
+_parts: dict[str, Part] = {}
+
+
+def register(part: Part) -> None:
+    """Makes a part known. Called once per part from an `AppConfig.ready()`."""
+    _parts[part.name] = part
+
+
+def export(listener: Listener) -> Mapping[str, Any]:
+    """Everything that is kept about the listener, by part."""
+    return {"account": _export_account(listener)} | {name: _parts[name].export(listener) for name in sorted(_parts)}
+
+
+def export_response(listener: Listener) -> JsonResponse:
+    """The export as a file to keep."""
+    response = JsonResponse(export(listener), json_dumps_params={"indent": 1, "ensure_ascii": False})
+    response["Content-Disposition"] = 'attachment; filename="encore-export.json"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@transaction.atomic
+def erase(listener: Listener) -> None:
+    """Removes the listener, the account behind it and everything that names them: all or nothing."""
+    for part in _parts.values():
+        part.erase(listener)
+    account = listener.account
+    listener.delete()
+    if account is not None:
+        account.delete()
+
+
+def _export_account(listener: Listener) -> dict[str, Any]:
+    account = listener.account
+    if account is None:
+        return {"external_id": listener.external_id, "time_zone": listener.time_zone_name, "created_at": listener.created_at}
+    tokens = account.tokens.order_by("id").values("name", "created_at", "last_used_at", "revoked_at")
+    return {
+        "email": account.email,
+        "role": account.role,
+        "time_zone": account.time_zone,
+        "created_at": account.date_joined,
+        "last_signed_in_at": account.last_login,
+        "tokens": list(tokens),
+    }
