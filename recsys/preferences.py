@@ -26,10 +26,15 @@ class ImpossiblePreference(ValueError):  # noqa: N818 – a refusal, named like 
 
 def preferences_as_of(listener: Listener, moment: datetime | None = None) -> Preferences:
     """The version received last before the moment; the first values where nothing was declared."""
+    return latest(listener, moment) or Preferences(listener=listener)
+
+
+def latest(listener: Listener, moment: datetime | None = None) -> Preferences | None:
+    """The version received last before the moment; None from a listener who never declared anything."""
     versions = Preferences.objects.filter(listener=listener)
     if moment is not None:
         versions = versions.filter(received_at__lte=moment)
-    return versions.order_by("-received_at", "-id").first() or Preferences(listener=listener)
+    return versions.order_by("-received_at", "-id").first()
 
 
 def declare(
