@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,9 +22,10 @@ from accounts.models import Listener
 from dqn.policy import draw_sequentially
 from recsys.feedback import lock_listener
 from recsys.learning.features import ListenerState, TrackTable, build_state, track_table
-from recsys.learning.policy import Reason, RecommenderPolicy, load_policy
+from recsys.learning.policy import RecommenderPolicy, load_policy
 from recsys.models import Preferences, Recommendation
 from recsys.preferences import preferences_as_of
+from recsys.reasons import in_words
 from training import promotion
 from training.models import PolicyVersion
 
@@ -35,7 +36,6 @@ MOST_CANDIDATES = 256
 UNIFORM_CANDIDATES = 64
 """Drawn from the open catalogue without looking at the policy: a quarter of the candidates."""
 MOST_TRACKS = 100
-MOST_REASONS = 6
 DIVERSITY_SCALE = 2.0
 """What the diversity dial at 1 takes from a copy of an earlier pick, in spreads of the scores."""
 NOTHING_LEFT = "Nothing is left to recommend: every track is disliked, banned, heard lately or of another style."
@@ -195,7 +195,7 @@ def _draw(
         tracks=picked,
         scores=[float(score) for score in scores_Hn.mean(axis=0)[list(drawn.picks)]],
         probabilities=list(drawn.probabilities),
-        reasons=[_strongest(reasons) for reasons in policy.explain(state, picked)],
+        reasons=in_words(policy.explain(state, picked), state),
     )
 
 
@@ -248,12 +248,6 @@ def _likeness(table: TrackTable, candidates: Sequence[int]) -> NDArray[np.float6
     same_style_nn = table.style_T[rows][:, None] == table.style_T[rows][None, :]
     likeness: NDArray[np.float64] = 0.5 * angle_nn + 0.5 * same_style_nn
     return likeness
-
-
-def _strongest(reasons: Sequence[Reason]) -> list[dict[str, Any]]:
-    """The reasons that count most, as they are logged; reasons.py gives them words."""
-    ranked = sorted(reasons, key=lambda reason: -abs(reason.contribution))[:MOST_REASONS]
-    return [{name: value for name, value in asdict(reason).items() if value is not None} for reason in ranked]
 
 
 def _context(state: ListenerState, surface: str, styles: Sequence[str], slate: _Slate, table: TrackTable) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Words for why a track is in a slate. Before: a policy explains its scores. After: recommending.py logs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recsys.learning.features import ListenerState
+from recsys.learning.policy import Reason
+from recsys.models import Feedback, Track
+
+Kind = Feedback.Kind
+SMALLEST_SHARE = 0.1
+"""A cause that makes up less than this share of what speaks for a track is not named."""
+MOST_REASONS = 6
+NOTHING_NAMED = "something new to try"
+
+
+def in_words(explained: Sequence[Sequence[Reason]], state: ListenerState) -> list[list[dict[str, Any]]]:
+    """The reasons of each position as they are logged, the strongest first; those worth naming have a `text`.
+
+    Says only what the policy said and the log holds: “you liked” is written where the listener's rows say so.
+    """
+    causes = {reason.track_id for reasons in explained for reason in reasons if reason.track_id is not None}
+    titles = dict(Track.objects.filter(pk__in=causes).values_list("pk", "title")) if causes else {}
+    verbs = _verbs(state)
+    return [_of_position(reasons, titles, verbs) for reasons in explained]
+
+
+def _of_position(reasons: Sequence[Reason], titles: Mapping[int, str], verbs: Mapping[int, str]) -> list[dict[str, Any]]:
+    ranked = sorted(reasons, key=lambda reason: -reason.contribution)
+    speaking = sum(max(0.0, reason.contribution) for reason in ranked)
+    told: list[dict[str, Any]] = []
+    for reason in ranked:
+        is_strong = reason.contribution > 0 and reason.contribution >= SMALLEST_SHARE * speaking
+        told.append(
+            {
+                "kind": reason.kind,
+                "text": _text(reason, titles, verbs) if is_strong else "",
+                "contribution": reason.contribution,
+                "track": reason.track_id,
+                "style": reason.style,
+            }
+        )
+    told.sort(key=lambda each: not each["text"])
+    if not told or not told[0]["text"]:
+        told.insert(0, {"kind": "chance", "text": NOTHING_NAMED, "contribution": 0.0, "track": None, "style": None})
+    return told[:MOST_REASONS]
+
+
+def _text(reason: Reason, titles: Mapping[int, str], verbs: Mapping[int, str]) -> str:
+    if reason.kind == "declared" and reason.style:
+        return f"you chose {plural(reason.style)}"
+    if reason.kind == "popular":
+        return "popular with listeners"
+    if reason.kind == "chance":
+        return NOTHING_NAMED
+    if reason.kind == "heard" and reason.track_id in titles:
+        return f"because you {verbs.get(reason.track_id, 'heard')} {titles[reason.track_id]}"
+    return ""
+
+
+_VERBS: tuple[tuple[str, str], ...] = ((Kind.LIKE, "liked"), (Kind.RATE, "rated"))
+_TAKEN_BACK_BY: Mapping[str, frozenset[str]] = {
+    Kind.LIKE: frozenset({Kind.UNLIKE, Kind.DISLIKE}),
+    Kind.RATE: frozenset({Kind.UNRATE}),
+}
+
+
+def _verbs(state: ListenerState) -> dict[int, str]:
+    """What the listener did with each remembered track: the strongest of liked, rated, heard that still stands."""
+    standing: dict[int, set[str]] = {}
+    for row in state.rows:
+        kinds = standing.setdefault(row.track_id, set())
+        kinds.add(row.kind)
+        for kind, undone_by in _TAKEN_BACK_BY.items():
+            if row.kind in undone_by:
+                kinds.discard(kind)
+    return {track_id: next((verb for kind, verb in _VERBS if kind in kinds), "heard") for track_id, kinds in standing.items()}
+
+
+def plural(style: str) -> str:
+    """`reels` of `reel`; `german folk` stays as it is."""
+    if style.endswith(("folk", "s")):
+        return style
+    return f"{style}es" if style.endswith(("ch", "tz")) else f"{style}s"
