@@ -1,5 +1,12 @@
-"""Addresses of `composer`."""
+"""Addresses of `composer`: pages for people; the API's are in api_urls.py."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from composer import pages
+
+urlpatterns = [
+    path("compose/", pages.compose, name="compose"),
+    path("commissions/<uuid:pk>/", pages.commission_page, name="commission"),
+    path("pieces/", pages.pieces, name="pieces"),
+    path("pieces/<int:pk>/share/", pages.share, name="share"),
+]

@@ -1,5 +1,16 @@
-"""Addresses of `recsys`."""
+"""Addresses of `recsys`: pages for people; the API's are in api_urls.py."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from recsys import pages
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("progress/", pages.progress, name="progress"),
+    path("radio/", pages.radio, name="radio"),
+    path("welcome/", pages.welcome, name="welcome"),
+    path("dial/", pages.set_dial, name="dial"),
+    path("browse/", pages.browse, name="browse"),
+    path("tracks/<int:pk>/", pages.track_page, name="track"),
+    path("history/", pages.history, name="history"),
+]

@@ -1,0 +1,306 @@
+"""Pages of listening: for you, welcome, browse, track, history. Before: recommending, browsing, feedback. After: templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import Account, Listener
+from recsys import feedback, preferences
+from recsys.browsing import FACETS, SORTS, BrokenCursor, Search, count_facets, page_of
+from recsys.listing import Listed, list_track, list_tracks, tint_of
+from recsys.models import CatalogueImport, Feedback, Preferences, Recommendation, Track
+from recsys.reasons import Told, told_of
+from recsys.recommending import radio as take_next
+from recsys.recommending import recommend
+from training.models import Run
+from training.promotion import serving_version
+
+SLATE_SIZE = 18
+SLATE_STAYS = timedelta(minutes=30)
+"""So long a slate is shown again, as long as the listener did nothing that could change it."""
+HISTORY_PAGE_SIZE = 50
+
+
+def listener_of(request: HttpRequest) -> Listener:
+    """The listener of the account that asks."""
+    account = request.user
+    assert isinstance(account, Account)
+    return Listener.objects.select_related("account").get_or_create(account=account)[0]
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """For you: the slate with its reasons; for strangers, what this place is."""
+    if not request.user.is_authenticated:
+        return render(request, "recsys/landing.html", progress_of_learning())
+    listener = listener_of(request)
+    wishes = preferences.preferences_as_of(listener)
+    has_music = Track.objects.filter(owner=None).exists()
+    if wishes.pk is None and has_music:
+        return redirect("welcome")
+    slate = slate_for(listener, wishes, is_fresh="fresh" in request.GET) if has_music else None
+    page = {
+        "listed": list_slate(listener, slate) if slate else [],
+        "slate": slate,
+        "preferences": wishes,
+        **progress_of_learning(),
+    }
+    return render(request, "recsys/home.html", page)
+
+
+def slate_for(listener: Listener, wishes: Preferences, *, is_fresh: bool) -> Recommendation:
+    """The slate to show: a new one, or the last where nothing happened since that could change it."""
+    last = Recommendation.objects.filter(listener=listener, context__surface="home").order_by("-created_at").first()
+    if last is None or is_fresh or last.created_at < timezone.now() - SLATE_STAYS:
+        return recommend(listener, count=SLATE_SIZE, surface="home")
+    newest = Feedback.objects.filter(listener=listener).order_by("-received_at").values_list("received_at", flat=True).first()
+    version = serving_version(last.slot, listener.pk)
+    is_same = (
+        (newest is None or newest <= last.created_at)
+        and (wishes.pk is None or wishes.received_at <= last.created_at)
+        and version is not None
+        and version.pk == last.policy_version_id
+        and bool(last.tracks)
+    )
+    return last if is_same else recommend(listener, count=SLATE_SIZE, surface="home")
+
+
+def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
+    """The slate's tracks in order, each with the strongest reason."""
+    tracks = Track.objects.visible_to(listener).defer("features").in_bulk(slate.tracks)
+    current = feedback.current(listener)
+    told = told_of(slate)
+    return [
+        list_track(
+            tracks[pk],
+            current,
+            surface="card",
+            number=position,
+            reason=_sentence(told[position]) if position < len(told) else "",
+            recommendation_id=slate.pk,
+            position=position,
+        )
+        for position, pk in enumerate(slate.tracks)
+        if pk in tracks
+    ]
+
+
+def _sentence(reasons: Sequence[Told]) -> str:
+    """The strongest reason, with a capital."""
+    text = reasons[0].text if reasons else ""
+    return text[:1].upper() + text[1:]
+
+
+def progress_of_learning() -> dict[str, Any]:
+    """What the banners say: music that is arriving, networks that learn for the first time."""
+    arrivals = CatalogueImport.objects.filter(finished_at=None).order_by("pk")
+    open_runs = Run.objects.filter(status__in=[Run.Status.QUEUED, Run.Status.RUNNING], trigger=Run.Trigger.START)
+    return {
+        "arrivals": list(arrivals),
+        "learning": [{"words": _words_of(run), "percent": round(100 * run.progress)} for run in open_runs.order_by("pk")],
+    }
+
+
+def _words_of(run: Run) -> str:
+    return "Encore is learning the music:" if run.slot == "composer" else "Encore is learning what listeners like:"
+
+
+@require_GET
+def progress(request: HttpRequest) -> HttpResponse:
+    """The banners alone, asked for every few seconds while there is something to tell."""
+    return render(request, "parts/banners.html", progress_of_learning())
+
+
+@login_required
+@require_POST
+def radio(request: HttpRequest) -> HttpResponse:
+    """The next track of an endless queue, as an entry of it."""
+    listener = listener_of(request)
+    slate = take_next(listener)
+    return render(request, "recsys/radio.html", {"listed": list_slate(listener, slate)})
+
+
+@login_required
+def welcome(request: HttpRequest) -> HttpResponse:
+    """Styles one likes, asked at the first visit and changeable later."""
+    listener = listener_of(request)
+    styles = count_facets()["style"]
+    wishes = preferences.preferences_as_of(listener)
+    error = ""
+    if request.method == "POST":
+        try:
+            _keep_preferences(request, listener, {style for style, _ in styles}, is_first=wishes.pk is None)
+            return redirect("home")
+        except preferences.ImpossiblePreference as refusal:
+            error = str(refusal)
+    samples = {
+        track.style: track
+        for track in Track.objects.filter(owner=None)
+        .order_by("style", "id")
+        .distinct("style")
+        .only("style", "title", "artist", "collection", "duration_seconds")
+    }
+    choices = [
+        {
+            "style": style,
+            "count": count,
+            "sample": samples.get(style),
+            "is_chosen": style in wishes.styles,
+            "tint": tint_of(style),
+        }
+        for style, count in styles
+    ]
+    page = {"choices": choices, "is_first": wishes.pk is None, "preferences": wishes, "error": error}
+    return render(request, "recsys/welcome.html", page, status=422 if error else 200)
+
+
+def _keep_preferences(request: HttpRequest, listener: Listener, known: set[str], *, is_first: bool) -> None:
+    """A version of what was ticked. Skipping the first visit's question is an answer too: it isn't asked again."""
+    if "skip" in request.POST:
+        if is_first:
+            preferences.declare(listener, styles=[])
+        return
+    chosen = [style for style in request.POST.getlist("styles") if style in known]
+    preferences.declare(
+        listener,
+        styles=chosen,
+        diversity=_read_number("diversity", request.POST.get("diversity", "")),
+        recently_heard=_read_number("recently_heard", request.POST.get("recently_heard", "")),
+    )
+
+
+def _read_number(field: str, text: str) -> int | float | None:
+    """A number of a form, None where the form has none."""
+    if not text:
+        return None
+    try:
+        return int(text) if field == "recently_heard" else float(text)
+    except ValueError as error:
+        raise preferences.ImpossiblePreference(field, "it must be a number") from error
+
+
+@login_required
+@require_POST
+def set_dial(request: HttpRequest) -> HttpResponse:
+    """Stores the diversity dial and shows a new slate."""
+    try:
+        preferences.declare(listener_of(request), diversity=_read_number("diversity", request.POST.get("diversity", "")))
+    except preferences.ImpossiblePreference as refusal:
+        return HttpResponseBadRequest(str(refusal))
+    return redirect("home")
+
+
+@login_required
+@require_GET
+def browse(request: HttpRequest) -> HttpResponse:
+    """Search, filters and sort over everything the listener may hear."""
+    listener = listener_of(request)
+    search = Search.from_query(request.GET.dict(), listener)
+    cursor = request.GET.get("cursor", "")
+    try:
+        page = page_of(search, listener, cursor)
+    except BrokenCursor as error:
+        return render(request, "error.html", {"status": 400, "message": str(error)}, status=400)
+    shown = {
+        "listed": list_tracks(page.tracks, feedback.current(listener)),
+        "next_url": _with(request, cursor=page.next_cursor) if page.next_cursor else "",
+    }
+    if cursor and request.headers.get("HX-Target") == "more":
+        return render(request, "recsys/browse_rows.html", shown)
+    facets = count_facets()
+    whole = {
+        "search": search,
+        "count": search.matching(listener).count(),
+        "facets": [(facet, facets[facet], search.filters.get(facet, "")) for facet in FACETS],
+        "sorts": [(name, words) for name, (_, _, words) in SORTS.items()],
+        "is_later_page": bool(cursor),
+        **progress_of_learning(),
+    }
+    return render(request, "recsys/browse.html", shown | whole)
+
+
+def _with(request: HttpRequest, **changes: str) -> str:
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query[name] = value
+    return f"?{query.urlencode()}"
+
+
+@login_required
+@require_GET
+def track_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One track: player, piano roll, score, facts, opinions, exports."""
+    listener = listener_of(request)
+    track = get_object_or_404(Track.objects.visible_to(listener).defer("features").select_related("piece__parent"), pk=pk)
+    piece = getattr(track, "piece", None)
+    page = {
+        "listed": list_track(track, feedback.current(listener), surface="page"),
+        "track": track,
+        "piece": piece,
+        "is_mine": track.owner_id == listener.pk,
+        "recipe": json.dumps(piece.recipe, indent=2, ensure_ascii=False) if piece and track.owner_id == listener.pk else "",
+        "plays": Feedback.objects.filter(listener=listener, track=track, kind=Feedback.Kind.PLAY).count(),
+    }
+    return render(request, "recsys/track.html", page)
+
+
+@login_required
+@require_GET
+def history(request: HttpRequest) -> HttpResponse:
+    """What one heard and thought, newest first; opinions can be changed in place."""
+    listener = listener_of(request)
+    shown = request.GET.get("show", "plays")
+    current = feedback.current(listener)
+    if shown in _STANDING:
+        rows = _standing_rows(listener, shown, current)
+    elif shown == "plays":
+        rows = feedback.history(listener).filter(kind=Feedback.Kind.PLAY)
+    else:
+        raise Http404
+    text = request.GET.get("q", "").replace("\0", "").strip()[:100]
+    if text:
+        rows = rows.filter(track__title__icontains=text)
+    page = Paginator(rows.defer("track__features"), HISTORY_PAGE_SIZE).get_page(request.GET.get("page"))
+    entries = [
+        {
+            "day": row.occurred_at.astimezone(listener.time_zone).date(),
+            "listed": list_track(row.track, current, number=row.pk, note=_note_of(row, listener)),
+        }
+        for row in page
+    ]
+    shows = [("plays", "Heard"), ("liked", "Liked"), ("rated", "Rated"), ("disliked", "Disliked"), ("banned", "Never again")]
+    return render(
+        request, "recsys/history.html", {"entries": entries, "page": page, "shown": shown, "shows": shows, "text": text}
+    )
+
+
+_STANDING = {"liked": "like", "rated": "rate", "disliked": "dislike", "banned": "ban"}
+
+
+def _standing_rows(listener: Listener, shown: str, current: feedback.Current) -> Any:
+    """The last row of each track that stands: a like that was taken back is not shown."""
+    tracks = set(current.ratings) if shown == "rated" else getattr(current, shown)
+    last = (
+        Feedback.objects.filter(listener=listener, kind=_STANDING[shown], track_id__in=tracks)
+        .order_by("track_id", "-occurred_at", "-id")
+        .distinct("track_id")
+        .values("id")
+    )
+    return feedback.history(listener).filter(pk__in=last)
+
+
+def _note_of(row: Feedback, listener: Listener) -> str:
+    moment = row.occurred_at.astimezone(listener.time_zone)
+    if row.kind == Feedback.Kind.PLAY:
+        return f"{moment:%H:%M}, heard {round(row.value or 0)} s"
+    return f"{moment:%H:%M}"
