@@ -43,6 +43,8 @@ class Commission(models.Model):
     listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="commissions")
     steering = models.JSONField()
     seed = models.BigIntegerField()
+    parent = models.ForeignKey(Piece, null=True, blank=True, on_delete=models.SET_NULL, related_name="wishes")
+    """The piece it varies, if any."""
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     progress = models.FloatField(default=0)
     error = models.TextField(blank=True)
@@ -52,7 +54,9 @@ class Commission(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [models.CheckConstraint(condition=Q(progress__gte=0, progress__lte=1), name="commission_progress_is_a_share")]
+        constraints = [
+            models.CheckConstraint(condition=Q(progress__gte=0, progress__lte=1), name="commission_progress_is_a_share")
+        ]
 
     def __str__(self) -> str:
         return f"{self.status} for {self.listener_id}"

@@ -1,0 +1,209 @@
+"""From a wish to a piece, which is a track like any other. Before: pages, API, command. After: tasks.py runs it in a worker."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from composer.models import Commission, Piece
+from composer.recipes import SLOT, UnusableVersion, perform, write_recipe
+from composer.steering import ImpossibleSteering, Steering
+from recsys.catalogue import track_of
+from recsys.models import Track
+from recsys.taste import taste_of
+from training.models import PolicyVersion, Run
+from training.promotion import serving_version
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from accounts.models import Listener
+    from music.notes import Score
+
+logger = logging.getLogger(__name__)
+
+OPEN = (Commission.Status.QUEUED, Commission.Status.COMPOSING)
+LARGEST_SEED = 2**31 - 1
+SECONDS_BETWEEN_REPORTS = 0.5
+COLLECTION = "pieces"
+
+
+class CommissionRefused(Exception):  # noqa: N818 – an answer, not an accident
+    """The wish can't be taken now; the message says why and what to do."""
+
+
+class QueueIsFull(CommissionRefused):
+    """Too many pieces are waiting, of this listener or of all."""
+
+
+class IdIsTaken(CommissionRefused):
+    """The id was used for another wish."""
+
+
+class CantCompose(Exception):  # noqa: N818 – becomes the commission's error
+    """No piece came of it; the message is for the listener."""
+
+
+def commission(
+    listener: Listener,
+    steering: Steering,
+    seed: int | None = None,
+    id: uuid.UUID | None = None,
+    parent: Piece | None = None,
+) -> Commission:
+    """Queues a piece. The same id asked again gives the same commission; a full queue raises QueueIsFull."""
+    from composer.tasks import compose
+
+    _check_seed(seed)
+    known = known_styles()
+    if known:
+        steering.check_style(known)
+    with transaction.atomic():
+        _hold_queue()
+        if id is not None and (made := Commission.objects.filter(pk=id).first()) is not None:
+            return _same_wish(made, listener, steering, seed)
+        _check_room(listener)
+        made = Commission.objects.create(
+            id=id or uuid.uuid4(),
+            listener=listener,
+            steering=steering.to_json(),
+            seed=secrets.randbelow(LARGEST_SEED) if seed is None else seed,
+            parent=parent,
+        )
+        # Within the transaction: either both the row and its job exist, or neither.
+        compose.defer(commission_id=str(made.pk))
+    return made
+
+
+def known_styles() -> set[str]:
+    """The styles of the catalogue, which is what the composer learned from."""
+    return set(Track.objects.filter(owner__isnull=True).order_by().values_list("style", flat=True).distinct())
+
+
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise ImpossibleSteering("seed", f"must be a whole number 0 … {LARGEST_SEED}; it is {seed}")
+
+
+def _hold_queue() -> None:
+    """Settles two races: one id sent twice at once, and two wishes for the last free place."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('composer.commission'))")
+
+
+def _same_wish(made: Commission, listener: Listener, steering: Steering, seed: int | None) -> Commission:
+    is_same = made.listener_id == listener.pk and made.steering == steering.to_json() and seed in (None, made.seed)
+    if not is_same:
+        raise IdIsTaken("This id was used for another wish; make a new one.")
+    return made
+
+
+def _check_room(listener: Listener) -> None:
+    waiting = Commission.objects.filter(status__in=OPEN)
+    own_limit, limit = settings.ENCORE_COMMISSIONS_PER_LISTENER, settings.ENCORE_COMMISSIONS
+    if waiting.filter(listener=listener).count() >= own_limit:
+        raise QueueIsFull(f"{own_limit} pieces of yours are being composed; wait until one is done.")
+    if waiting.count() >= limit:
+        raise QueueIsFull(f"The composer is busy: {limit} pieces are waiting. Try again in a minute.")
+
+
+def compose_commission(commission_id: uuid.UUID) -> None:
+    """Composes what was commissioned; in a worker. Done and failed commissions stay as they are, so running it twice is
+    harmless: of two workers the first one's piece counts, and both would have written the same notes."""
+    wanted = Commission.objects.select_related("listener", "parent__track").filter(pk=commission_id).first()
+    if wanted is None or wanted.status not in OPEN:
+        return
+    Commission.objects.filter(pk=commission_id, status__in=OPEN).update(status=Commission.Status.COMPOSING, progress=0.0)
+    try:
+        piece = _compose(wanted)
+    except (CantCompose, ImpossibleSteering, UnusableVersion) as error:
+        fail(commission_id, _sentence(str(error)))
+    else:
+        logger.info("commission %s became piece %s", commission_id, piece.pk if piece else "of another worker")
+
+
+def fail(commission_id: uuid.UUID, reason: str) -> None:
+    """Ends an open commission without a piece; the reason is for the listener."""
+    Commission.objects.filter(pk=commission_id, status__in=OPEN).update(
+        status=Commission.Status.FAILED, error=reason, finished_at=timezone.now()
+    )
+
+
+def _compose(wanted: Commission) -> Piece | None:
+    version = serving_version(SLOT, wanted.listener_id)
+    if version is None:
+        raise CantCompose(why_no_composer())
+    steering = Steering.from_json(wanted.steering)
+    parent_title = wanted.parent.track.title if wanted.parent else ""
+    recipe = write_recipe(version, steering, taste_vector(wanted.listener), seed=wanted.seed, parent_title=parent_title)
+    score, figures = perform(recipe, version, _Progress(wanted.pk))
+    with transaction.atomic():
+        # Holding the row settles the race of two workers with the same commission.
+        held = Commission.objects.select_for_update().get(pk=wanted.pk)
+        if held.status not in OPEN:
+            return None
+        piece = store_piece(wanted.listener, score, recipe | {"figures": figures}, version, wanted.parent)
+        held.piece, held.status, held.progress = piece, Commission.Status.DONE, 1.0
+        held.finished_at = timezone.now()
+        held.save(update_fields=["piece", "status", "progress", "finished_at"])
+    return piece
+
+
+def store_piece(
+    listener: Listener, score: Score, recipe: dict[str, Any], version: PolicyVersion, parent: Piece | None = None
+) -> Piece:
+    """The piece as a private track of its listener."""
+    track = track_of(
+        score,
+        artist="Encore",
+        style=recipe["steering"]["style"],
+        collection=COLLECTION,
+        source=f"composed by version {version.pk} with seed {recipe['seed']}",
+        owner=listener,
+    )
+    track.save()
+    return Piece.objects.create(track=track, parent=parent, policy_version=version, recipe=recipe)
+
+
+def taste_vector(listener: Listener) -> NDArray[np.float64] | None:
+    """What the listener likes, as weights of the standardised features; None while too little is known."""
+    taste = taste_of(listener)
+    return None if taste.abstains else taste.mean_D
+
+
+def why_no_composer() -> str:
+    """Why there is no composer yet, and how far it is."""
+    run = Run.objects.filter(slot=SLOT, status__in=[Run.Status.QUEUED, Run.Status.RUNNING]).first()
+    if run is not None:
+        return f"No composer has been trained yet: learning the music, {100 * run.progress:.0f} %. Ask again when it is done."
+    if Track.objects.filter(owner__isnull=True).exists():
+        return "No composer has been trained yet. An operator can start its training in the dashboard."
+    return "No composer has been trained yet, because there is no music to learn from: the catalogue is empty."
+
+
+class _Progress:
+    """Writes how far a commission is, at most twice a second."""
+
+    def __init__(self, commission_id: uuid.UUID) -> None:
+        self.commission_id = commission_id
+        self.written_at = 0.0
+
+    def __call__(self, share: float) -> None:
+        if time.monotonic() - self.written_at < SECONDS_BETWEEN_REPORTS:
+            return
+        self.written_at = time.monotonic()
+        Commission.objects.filter(pk=self.commission_id, status=Commission.Status.COMPOSING).update(
+            progress=min(max(share, 0.0), 1.0)
+        )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,83 @@
+"""A recipe: everything a piece came from, and the piece again from it. Before: composing.py gathers. After: Piece, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django.conf import settings
+
+from composer.steering import Steering
+from composer.titles import title_of
+from dqn.checkpoint import BrokenCheckpoint, hash_folder
+from music.notes import Score, Voice
+from music.styles import PROGRAMS
+from training import slots
+from training.models import PolicyVersion
+from training.revision import code_revision
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from composer.learning.policy import ComposerPolicy
+
+SLOT = "composer"
+FORMAT = 1
+Report = Callable[[float], None]
+
+
+class UnusableVersion(Exception):  # noqa: N818 – names what it is
+    """The policy version's weights are gone or are not those that were evaluated."""
+
+
+def write_recipe(
+    version: PolicyVersion, steering: Steering, taste_D: NDArray[np.float64] | None, *, seed: int, parent_title: str = ""
+) -> dict[str, Any]:
+    """The recipe of a piece that is about to be composed. Same recipe under the same code revision, same bytes."""
+    policy = policy_of(version)
+    return {
+        "format": FORMAT,
+        "policy_version": version.pk,
+        "policy_kind": version.kind,
+        "checkpoint_sha256": version.sha256,
+        "prior_sha256": str(getattr(policy, "prior_sha256", "")),
+        "code_revision": code_revision(),
+        "encore_version": settings.ENCORE_VERSION,
+        "seed": seed,
+        "steering": steering.to_json(),
+        # Exactly as used: floats survive JSON, and the taste of later answers is another one.
+        "taste": None if taste_D is None else [float(weight) for weight in taste_D],
+        "parent_title": parent_title,
+    }
+
+
+def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | None = None) -> tuple[Score, dict[str, Any]]:
+    """The piece of a recipe, and the figures the policy gives about it."""
+    steering = Steering.from_json(recipe["steering"])
+    taste_D = None if recipe["taste"] is None else np.array(recipe["taste"], dtype=np.float64)
+    composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report)
+    title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
+    voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
+    return Score(title=title, voices=(voice,)), dict(composed.figures)
+
+
+def policy_of(version: PolicyVersion) -> ComposerPolicy:
+    """The policy of a version, loaded once per process. Loads torch: for workers and commands, never for requests."""
+    return _loaded(version.pk, version.kind, version.folder, version.sha256)
+
+
+@lru_cache(maxsize=2)
+def _loaded(version_id: int, kind: str, folder: str, sha256: str) -> ComposerPolicy:
+    place = Path(settings.ENCORE_VAR) / folder if folder else None
+    if place is not None and sha256:
+        try:
+            found = hash_folder(place)
+        except (OSError, BrokenCheckpoint) as error:
+            raise UnusableVersion(f"the weights of version {version_id} can't be read: {error}") from error
+        if found != sha256:
+            raise UnusableVersion(f"the weights of version {version_id} are not those that were evaluated")
+    policy: ComposerPolicy = slots.functions_of(SLOT).load_policy(kind, place)
+    return policy
