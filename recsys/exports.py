@@ -112,8 +112,7 @@ def exported(track: Track, form: Format) -> Path:
 
     Two calls at once both make it; each writes beside and renames, so that nobody reads half a file.
     """
-    key = export_key(track, form)
-    path = Path(settings.ENCORE_VAR) / "audio" / key[:2] / f"{key}{form.suffix}"
+    path = _place(track, form)
     if path.exists():
         os.utime(path)  # asked for just now: stays longest
         return path
@@ -128,6 +127,17 @@ def exported(track: Track, form: Format) -> Path:
         Path(beside).unlink(missing_ok=True)
         raise
     return path
+
+
+def remove_exports_of(track: Track) -> None:
+    """Removes every file made of this track, because its listener is erased."""
+    for form in FORMATS.values():
+        _place(track, form).unlink(missing_ok=True)
+
+
+def _place(track: Track, form: Format) -> Path:
+    key = export_key(track, form)
+    return Path(settings.ENCORE_VAR) / "audio" / key[:2] / f"{key}{form.suffix}"
 
 
 def remove_old_exports(most_bytes: int = CACHED_BYTES) -> int:

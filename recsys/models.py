@@ -158,7 +158,9 @@ class Feedback(models.Model):
     client_id = models.UUIDField()
     """Made by the client: a retry is harmless."""
     track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="feedback")
-    recommendation = models.ForeignKey(Recommendation, null=True, blank=True, on_delete=models.SET_NULL, related_name="feedback")
+    recommendation = models.ForeignKey(
+        Recommendation, null=True, blank=True, on_delete=models.SET_NULL, related_name="feedback"
+    )
     position = models.PositiveSmallIntegerField(null=True, blank=True)
     """Place in the slate, from 0."""
     kind = models.CharField(max_length=10, choices=Kind.choices)

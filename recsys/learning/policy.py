@@ -113,8 +113,18 @@ class PopularityPolicy:
 
     temperature = 0.15
 
+    def __init__(self) -> None:
+        self._seen: tuple[ListenerState, Popularity] | None = None
+
     def popularity(self, state: ListenerState) -> Popularity:
-        """The popularity that a request of this moment sees."""
+        """The popularity that a request of this moment sees; looked up once per request."""
+        seen = self._seen
+        if seen is None or seen[0] is not state:
+            seen = self._seen = (state, self._as_of(state))
+        return seen[1]
+
+    @staticmethod
+    def _as_of(state: ListenerState) -> Popularity:
         hour = state.moment.replace(minute=0, second=0, microsecond=0)
         before = Feedback.objects.filter(received_at__lt=hour).order_by("-received_at").values_list("id", flat=True).first()
         return popularity_as_of(hour, settings.ENCORE_SIMULATED, before or 0)

@@ -1,0 +1,241 @@
+"""Slates: what may be in them, how likely, what is logged, and that a logged request can be replayed."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from datetime import timedelta
+from itertools import product
+
+import numpy as np
+import pytest
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from accounts.models import Account, Listener
+from dqn.policy import sequence_probabilities
+from recsys import preferences
+from recsys.feedback import NewFeedback, record
+from recsys.learning.features import track_table
+from recsys.models import Recommendation, Track
+from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, marginal_gain, policy_for, radio, recommend, replay
+from tests.conftest import MakeTracks
+from training.models import PolicyVersion, Slot
+
+
+def tell(listener: Listener, track: Track, kind: str, value: float | None = None) -> None:
+    row = NewFeedback(client_id=uuid.uuid4(), track_id=track.pk, kind=kind, value=value, occurred_at=timezone.now())
+    (outcome,) = record(listener, [row])
+    assert outcome.status == "stored"
+
+
+def slate(listener: Listener, count: int = 100, **wishes: object) -> Recommendation:
+    return recommend(listener, count=count, surface="api", **wishes)  # type: ignore[arg-type] – tests pass single wishes
+
+
+def test_a_slate_is_logged_with_everything(alice: Account, tracks: list[Track]) -> None:
+    row = slate(alice.listener, 5, seed=7)
+
+    assert len(row.tracks) == len(row.scores) == len(row.probabilities) == len(row.reasons) == 5
+    assert set(row.tracks) <= set(row.candidates) == {track.pk for track in tracks}
+    assert all(0 < probability <= 1 for probability in row.probabilities)
+    assert row.policy_version.kind == "popularity"
+    assert row.dials == {"diversity": 0.3, "recently_heard": 50, "styles": []}
+    assert row.context["surface"] == "api"
+    assert row.epsilon == 0.1
+    assert all(reasons[0]["text"] for reasons in row.reasons)
+
+
+def test_the_same_seed_draws_the_same_slate(alice: Account, tracks: list[Track]) -> None:
+    moment = timezone.now()
+
+    assert slate(alice.listener, 6, seed=3, moment=moment).tracks == slate(alice.listener, 6, seed=3, moment=moment).tracks
+
+
+def test_the_logged_probabilities_are_those_of_the_drawn_picks(alice: Account, tracks: list[Track]) -> None:
+    tell(alice.listener, tracks[0], "play", 20)
+    row = slate(alice.listener, 4, seed=5)
+    _, policy, _ = policy_for(alice.listener)
+    replayed = replay(row.pk)
+
+    from recsys.learning.features import build_state
+
+    scores = policy.score(build_state(alice.listener, row.created_at), row.candidates)
+    gain = marginal_gain(scores, track_table(), row.candidates, row.dials["diversity"], policy.temperature)
+    picks = [row.candidates.index(track_id) for track_id in row.tracks]
+    assert row.probabilities == pytest.approx(
+        sequence_probabilities(gain, picks, epsilon=row.epsilon, temperature=policy.temperature)
+    )
+    assert replayed.largest_difference < 1e-5
+
+
+def test_the_first_position_is_drawn_as_often_as_its_probability_says(alice: Account, make_tracks: MakeTracks) -> None:
+    tracks = make_tracks(4)
+    tell(alice.listener, tracks[1], "like")
+    moment = timezone.now() + timedelta(hours=2)
+
+    rows = [slate(alice.listener, 1, seed=seed, moment=moment) for seed in range(300)]
+
+    probability = {row.tracks[0]: row.probabilities[0] for row in rows}
+    counts = Counter(row.tracks[0] for row in rows)
+    assert sum(probability.values()) == pytest.approx(1.0)
+    for track_id, expected in probability.items():
+        assert counts[track_id] / 300 == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 300))
+
+
+def test_a_disliked_track_is_gone_from_the_next_recommendation(alice: Account, track: Track) -> None:
+    assert track.pk in slate(alice.listener).tracks
+
+    tell(alice.listener, track, "dislike")
+
+    row = slate(alice.listener)
+    assert track.pk not in row.candidates
+    assert row.banned == [track.pk]
+
+
+def test_a_ban_lasts_until_it_is_lifted(alice: Account, track: Track) -> None:
+    tell(alice.listener, track, "ban")
+    assert track.pk not in slate(alice.listener).tracks
+
+    tell(alice.listener, track, "unban")
+    assert track.pk in slate(alice.listener).tracks
+
+
+def test_a_like_lifts_a_dislike(alice: Account, track: Track) -> None:
+    tell(alice.listener, track, "dislike")
+    tell(alice.listener, track, "like")
+
+    assert track.pk in slate(alice.listener).tracks
+
+
+def test_the_last_heard_tracks_rest(alice: Account, tracks: list[Track]) -> None:
+    preferences.declare(alice.listener, recently_heard=2)
+    for track in tracks[:3]:
+        tell(alice.listener, track, "play", 10)
+
+    assert {track.pk for track in tracks} - set(slate(alice.listener).tracks) == {tracks[1].pk, tracks[2].pk}
+
+
+def test_a_small_catalogue_never_runs_dry_by_listening(alice: Account, tracks: list[Track]) -> None:
+    for track in tracks:
+        tell(alice.listener, track, "play", 10)
+
+    assert len(slate(alice.listener).tracks) == len(tracks) // 2
+
+
+def test_what_bob_dislikes_stays_with_alice(alice: Account, bob: Account, track: Track) -> None:
+    tell(bob.listener, track, "dislike")
+
+    assert track.pk in slate(alice.listener).tracks
+
+
+def test_a_private_piece_is_recommended_to_nobody_and_a_shared_one_after_approval(
+    bob: Account, tracks: list[Track], alices_piece: Track
+) -> None:
+    assert alices_piece.pk not in slate(bob.listener).tracks
+
+    Track.objects.filter(pk=alices_piece.pk).update(is_shared=True, is_approved=True)
+    from recsys.learning import features
+
+    features._kept = None  # the table looks for approvals every few seconds only
+    assert alices_piece.pk in slate(bob.listener).tracks
+
+
+def test_a_style_filter_keeps_the_others_out(alice: Account, tracks: list[Track]) -> None:
+    row = slate(alice.listener, styles=["reel", "jig"])
+
+    assert {track.style for track in Track.objects.filter(pk__in=row.tracks)} == {"reel", "jig"}
+    assert row.context["styles"] == ["reel", "jig"]
+
+
+def test_nothing_left_is_an_empty_slate_with_a_word(alice: Account, tracks: list[Track]) -> None:
+    row = slate(alice.listener, styles=["polka"])
+
+    assert row.tracks == []
+    assert row.context["word"] == NOTHING_LEFT
+
+
+@pytest.mark.django_db
+def test_an_empty_catalogue_is_said(alice: Account) -> None:
+    assert slate(alice.listener).context["word"] == NO_MUSIC_YET
+
+
+def test_the_diversity_dial_mixes_styles(alice: Account, tracks: list[Track]) -> None:
+    liked = [track for track in tracks if track.style == "reel"]
+
+    def pairs_alike(diversity: float) -> int:
+        preferences.declare(alice.listener, styles=["reel"], diversity=diversity)
+        same = 0
+        for seed in range(40):
+            drawn = slate(alice.listener, 3, seed=seed).tracks
+            same += sum(a in {track.pk for track in liked} for a in drawn)
+        return same
+
+    assert pairs_alike(1.0) < pairs_alike(0.0)
+
+
+def test_of_a_large_catalogue_a_quarter_of_the_candidates_is_uniform(alice: Account, make_tracks: MakeTracks) -> None:
+    tracks = make_tracks(400)
+    preferences.declare(alice.listener, styles=["reel"])
+
+    rows = [slate(alice.listener, 1, seed=seed) for seed in range(30)]
+
+    assert all(len(row.candidates) == len(set(row.candidates)) == 256 for row in rows)
+    seen = {candidate for row in rows for candidate in row.candidates}
+    assert len(seen) == len(tracks)
+
+
+def test_radio_is_a_slate_of_one(alice: Account, tracks: list[Track]) -> None:
+    assert len(radio(alice.listener).tracks) == 1
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_it_refuses_a_count_outside_its_bounds(alice: Account, count: int) -> None:
+    with pytest.raises(ValueError, match="between 1 and 100"):
+        slate(alice.listener, count)
+
+
+def test_a_damaged_checkpoint_does_not_stop_the_music(
+    alice: Account, tracks: list[Track], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = PolicyVersion.objects.create(slot="recommender", kind="dqn", folder="checkpoints/gone")
+    Slot.objects.create(name="recommender", champion=broken)
+
+    row = slate(alice.listener, 3)
+
+    assert row.policy_version.kind == "popularity"
+    assert "popularity serves instead" in caplog.text
+
+
+def test_later_rows_do_not_change_a_replay(alice: Account, tracks: list[Track]) -> None:
+    preferences.declare(alice.listener, styles=["jig"])
+    row = slate(alice.listener, 6)
+    for track, kind in product(tracks[:4], ["like"]):
+        tell(alice.listener, track, kind)
+    preferences.declare(alice.listener, styles=["air"])
+
+    assert replay(row.pk).largest_difference < 1e-5
+
+
+def test_the_number_of_queries_does_not_grow_with_the_slate(
+    alice: Account, make_tracks: MakeTracks, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_tracks(60)
+    slate(alice.listener, 1)
+
+    with django_assert_max_num_queries(16) as small:
+        slate(alice.listener, 2)
+    with django_assert_max_num_queries(16) as large:
+        slate(alice.listener, 50)
+    assert isinstance(small, CaptureQueriesContext)
+    assert len(small) == len(large)
+
+
+def test_more_exploration_is_logged(alice: Account, tracks: list[Track], settings: Settings) -> None:
+    settings.ENCORE_EPSILON = 0.5
+
+    row = slate(alice.listener, 1)
+
+    assert row.epsilon == 0.5
+    assert row.probabilities[0] >= 0.5 / 12
