@@ -4,6 +4,7 @@ import sys
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.template import loader
 
 RETRY_AFTER_SECONDS = 5
@@ -30,17 +31,28 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; but 503 with Retry-After where it is the database that does not answer."""
+    """500; but 503 with Retry-After where it is the database that does not answer.
+
+    Its page is rendered without the request: nothing in it may ask the database or fail again."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        response = _answer(request, 503, "The database does not answer right now. Nothing was lost; try again in a moment.")
+        status, message = 503, "The database does not answer right now. Nothing was lost; try again in a moment."
+    else:
+        status, message = 500, "Something went wrong on our side. It was written to the log."
+    if _is_for_program(request):
+        response: HttpResponse = JsonResponse({"detail": message}, status=status)
+    else:
+        response = HttpResponse(loader.render_to_string("failure.html", {"status": status, "message": message}), status=status)
+    if status == 503:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return response
-    return _answer(request, 500, "Something went wrong on our side. It was written to the log.")
+    return response
 
 
 def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
-    """JSON for programs, a page for people. Rendered without the request: nothing here may ask the database."""
-    if request.path.startswith("/api/"):
+    """JSON for programs, a page for people."""
+    if _is_for_program(request):
         return JsonResponse({"detail": message}, status=status)
-    page = loader.render_to_string("error.html", {"status": status, "message": message})
-    return HttpResponse(page, status=status)
+    return render(request, "error.html", {"status": status, "message": message}, status=status)
+
+
+def _is_for_program(request: HttpRequest) -> bool:
+    return request.path.startswith(("/api/", "/healthz"))
