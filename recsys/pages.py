@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +18,6 @@ from recsys import feedback, preferences
 from recsys.browsing import FACETS, SORTS, BrokenCursor, Search, count_facets, page_of
 from recsys.listing import Listed, list_track, list_tracks, tint_of
 from recsys.models import CatalogueImport, Feedback, Preferences, Recommendation, Track
-from recsys.reasons import Told, told_of
 from recsys.recommending import radio as take_next
 from recsys.recommending import recommend
 from training.models import Run
@@ -79,14 +77,13 @@ def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
     """The slate's tracks in order, each with the strongest reason."""
     tracks = Track.objects.visible_to(listener).defer("features").in_bulk(slate.tracks)
     current = feedback.current(listener)
-    told = told_of(slate)
     return [
         list_track(
             tracks[pk],
             current,
             surface="card",
             number=position,
-            reason=_sentence(told[position]) if position < len(told) else "",
+            reason=_strongest_reason(slate, position),
             recommendation_id=slate.pk,
             position=position,
         )
@@ -95,9 +92,10 @@ def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
     ]
 
 
-def _sentence(reasons: Sequence[Told]) -> str:
-    """The strongest reason, with a capital."""
-    text = reasons[0].text if reasons else ""
+def _strongest_reason(slate: Recommendation, position: int) -> str:
+    """The strongest reason as a sentence; slates of before have none."""
+    reasons = slate.reasons[position] if position < len(slate.reasons) else []
+    text = str(reasons[0].get("text", "")) if reasons else ""
     return text[:1].upper() + text[1:]
 
 
