@@ -1,6 +1,6 @@
 """A corridor of five states whose values are known in closed form. Before: the tests' numbers. After: test_learner.py.
 
-From state s the action 0 goes left (ends in state 0 with reward 0), the action 1 goes right (ends behind state 4 with reward 1)."""
+Action 0 goes left and ends before state 0 with reward 0; action 1 goes right and ends behind state 4 with reward 1."""
 
 import torch
 from torch import Tensor, nn
