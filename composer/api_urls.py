@@ -1,5 +1,12 @@
-"""Addresses of `composer`."""
+"""Addresses of `composer` under /api/v1/."""
 
 from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from composer import views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("pieces", views.PieceViewSet, basename="api-piece")
+router.register("commissions", views.CommissionViewSet, basename="api-commission")
+
+urlpatterns: list[URLPattern | URLResolver] = [*router.urls]

@@ -1,0 +1,141 @@
+"""The API about composing: /api/v1/pieces/, /api/v1/commissions/. Before: tokens or the session. After: composing.py."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Account, Listener
+from composer.composing import IdIsTaken, QueueIsFull, commission
+from composer.models import Commission, Piece
+from composer.serializers import (
+    CommissionSerializer,
+    NewCommissionSerializer,
+    PieceDetailSerializer,
+    PieceSerializer,
+)
+from composer.steering import ImpossibleSteering
+
+
+class Busy(APIException):
+    """429: the queue is full."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "queue_full"
+
+
+class Conflict(APIException):
+    """409: the id names another wish."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "id_taken"
+
+
+class NewestFirst(CursorPagination):
+    """Stable pages while pieces are added."""
+
+    page_size = 50
+    ordering = ("-created_at", "-id")
+
+
+def listener_of(request: Request) -> Listener:
+    """The listener of the account that asks."""
+    return Listener.objects.get_or_create(account=cast(Account, request.user))[0]
+
+
+class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, viewsets.GenericViewSet[Piece]):
+    """One's own pieces, and by their id those that others share. A piece is named by its track."""
+
+    queryset = Piece.objects.none()
+    lookup_field = "track_id"
+    lookup_value_converter = "int"
+    pagination_class = NewestFirst
+    http_method_names = ["get", "post", "patch", "head", "options"]
+
+    def get_queryset(self) -> QuerySet[Piece]:
+        """Lists and changes touch one's own pieces only; someone else's private piece does not exist."""
+        if getattr(self, "swagger_fake_view", False):
+            return Piece.objects.none()
+        pieces = Piece.objects.select_related("track", "parent")
+        listener = listener_of(self.request)
+        if self.action == "retrieve":
+            return (pieces.filter(track__owner=listener) | pieces.filter(track__is_shared=True)).order_by("pk")
+        return pieces.filter(track__owner=listener)
+
+    def get_serializer_class(self) -> Any:
+        """The recipe comes with a single piece."""
+        return PieceDetailSerializer if self.action == "retrieve" else PieceSerializer
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Who asks: decides what is one's own."""
+        context: dict[str, Any] = super().get_serializer_context()
+        return context if getattr(self, "swagger_fake_view", False) else context | {"listener": listener_of(self.request)}
+
+    def perform_update(self, serializer: Any) -> None:
+        """Shares the piece or takes it back; nothing else of it ever changes."""
+        track = serializer.instance.track
+        track.is_shared = serializer.validated_data.get("track", {}).get("is_shared", track.is_shared)
+        track.save(update_fields=["is_shared"])
+
+    @extend_schema(
+        request=NewCommissionSerializer,
+        responses={
+            202: CommissionSerializer,
+            409: OpenApiResponse(description="The id was used for another wish."),
+            429: OpenApiResponse(description="Too many pieces are waiting."),
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Queues a piece; ask `/commissions/{id}/` until its status is `done` or `failed`."""
+        asked = NewCommissionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        wish = asked.validated_data
+        listener = listener_of(request)
+        try:
+            made = commission(
+                listener,
+                wish["steering"],
+                seed=wish.get("seed"),
+                id=wish.get("id"),
+                parent=_parent(listener, wish.get("parent")),
+            )
+        except ImpossibleSteering as refusal:
+            raise ValidationError({"steering": {refusal.field: [refusal.message]}}) from None
+        except QueueIsFull as refusal:
+            raise Busy(str(refusal)) from None
+        except IdIsTaken as refusal:
+            raise Conflict(str(refusal)) from None
+        return Response(CommissionSerializer(made).data, status=status.HTTP_202_ACCEPTED)
+
+
+class CommissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Commission]):
+    """One's own wishes and how far they are."""
+
+    queryset = Commission.objects.none()
+    serializer_class = CommissionSerializer
+    pagination_class = NewestFirst
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Commission]:
+        """Someone else's wishes do not exist."""
+        if getattr(self, "swagger_fake_view", False):
+            return Commission.objects.none()
+        return Commission.objects.filter(listener=listener_of(self.request)).select_related("piece", "parent")
+
+
+def _parent(listener: Listener, track_id: int | None) -> Piece | None:
+    """The piece to vary: an own or a shared one."""
+    if track_id is None:
+        return None
+    pieces = Piece.objects.filter(track_id=track_id)
+    found = (pieces.filter(track__owner=listener) | pieces.filter(track__is_shared=True)).first()
+    if found is None:
+        raise NotFound("There is no such parent piece.")
+    return found
