@@ -1,5 +1,19 @@
-"""Addresses of `recsys`."""
+"""Addresses of `recsys` under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from recsys.views.feedback import FeedbackView
+from recsys.views.preferences import PreferencesView
+from recsys.views.recommendations import RecommendationsView, RecommendationView
+from recsys.views.tracks import RecipeView, TrackFormView, TracksView, TrackView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("tracks/", TracksView.as_view(), name="api-tracks"),
+    path("tracks/<int:pk>/", TrackView.as_view(), name="api-track"),
+    path("tracks/<int:pk>/recipe.json", RecipeView.as_view(), name="api-track-recipe"),
+    path("tracks/<int:pk>/<str:form>", TrackFormView.as_view(), name="api-track-form"),
+    path("feedback/", FeedbackView.as_view(), name="api-feedback"),
+    path("recommendations/", RecommendationsView.as_view(), name="api-recommendations"),
+    path("recommendations/<int:pk>/", RecommendationView.as_view(), name="api-recommendation"),
+    path("me/preferences/", PreferencesView.as_view(), name="api-preferences"),
+]

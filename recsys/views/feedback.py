@@ -1,0 +1,81 @@
+"""Feedback: sent in batches, read back as history. Before: feedback.py stores once. After: api_urls.py."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recsys.feedback import history, record
+from recsys.models import Feedback
+from recsys.serializers import (
+    FeedbackBatchSchema,
+    FeedbackBatchSerializer,
+    FeedbackRowSerializer,
+    HistoryPageSerializer,
+    HistoryQuerySerializer,
+    OutcomesSerializer,
+    outcome_json,
+    unreadable_json,
+)
+from recsys.views.asking import listener_of
+
+
+class FeedbackView(APIView):
+    """What listeners did."""
+
+    @extend_schema(request=FeedbackBatchSchema, responses=OutcomesSerializer)
+    def post(self, request: Request) -> Response:
+        """Stores each row once; answers per row, in their order. A whole batch may be sent again without harm."""
+        batch = FeedbackBatchSerializer(data=request.data)
+        batch.is_valid(raise_exception=True)
+        rows: list[dict[str, Any]] = batch.validated_data["feedback"]
+        read = [FeedbackRowSerializer(data=row) for row in rows]
+        readable = [each.is_valid() for each in read]
+        listener = listener_of(request, batch.validated_data.get("listener", ""))
+        stored = iter(record(listener, [each.to_row() for each, fine in zip(read, readable, strict=True) if fine]))
+        results = [
+            outcome_json(next(stored)) if fine else unreadable_json(row, each.errors)
+            for row, each, fine in zip(rows, read, readable, strict=True)
+        ]
+        return Response({"results": results})
+
+    @extend_schema(parameters=[HistoryQuerySerializer], responses=HistoryPageSerializer)
+    def get(self, request: Request) -> Response:
+        """The listener's rows, newest first."""
+        query = HistoryQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        rows = history(listener_of(request, asked.get("listener", "")))
+        rows = rows.filter(**{name: asked[name] for name in ("kind", "track") if name in asked})
+        if "cursor" in asked:
+            moment, pk = _read_cursor(asked["cursor"])
+            rows = rows.filter(Q(occurred_at__lt=moment) | Q(occurred_at=moment, pk__lt=pk))
+        found = list(rows[: asked["limit"] + 1])
+        shown = found[: asked["limit"]]
+        next_cursor = _write_cursor(shown[-1]) if len(found) > len(shown) else None
+        return Response(HistoryPageSerializer({"feedback": shown, "next_cursor": next_cursor}).data)
+
+
+def _write_cursor(row: Feedback) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row.occurred_at.isoformat(), row.pk]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, int]:
+    try:
+        moment, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        parsed = datetime.fromisoformat(moment)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise ValidationError({"cursor": ["This is no cursor of a history."]}) from error
+    if parsed.tzinfo is None or not isinstance(pk, int) or abs(pk) > 2**63 - 1:
+        raise ValidationError({"cursor": ["This is no cursor of a history."]})
+    return parsed, pk

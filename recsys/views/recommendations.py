@@ -1,0 +1,47 @@
+"""Recommendations: ask for one, read one again. Before: recommending.py draws and logs. After: api_urls.py."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recsys.models import Recommendation, Track
+from recsys.recommending import recommend
+from recsys.serializers import RecommendationSerializer, WishSerializer
+from recsys.views.asking import listener_of
+
+
+class RecommendationsView(APIView):
+    """Asks for a slate."""
+
+    @extend_schema(request=WishSerializer, responses={201: RecommendationSerializer})
+    def post(self, request: Request) -> Response:
+        """Draws and logs a slate. Fewer open tracks give a shorter one; none at all an empty one with a `word`."""
+        wish = WishSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        asked = wish.validated_data
+        recommendation = recommend(
+            listener_of(request, asked.get("listener", "")),
+            count=asked["count"],
+            surface=asked["surface"],
+            styles=asked["styles"],
+        )
+        return Response(_json(recommendation), status=status.HTTP_201_CREATED)
+
+
+class RecommendationView(APIView):
+    """One slate of one's own, as it was logged."""
+
+    @extend_schema(responses={200: RecommendationSerializer, 404: OpenApiResponse(description="Not there, or not one's own.")})
+    def get(self, request: Request, pk: int) -> Response:
+        """404 for somebody else's."""
+        return Response(_json(get_object_or_404(Recommendation, pk=pk, listener=listener_of(request))))
+
+
+def _json(recommendation: Recommendation) -> object:
+    tracks = Track.objects.defer("features", "score").in_bulk(recommendation.tracks)
+    return RecommendationSerializer(recommendation, context={"tracks": tracks}).data

@@ -1,0 +1,153 @@
+"""Tracks: list, one, and each of its forms with ranges and ETags. Before: browsing.py, exports.py. After: api_urls.py."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.http import FileResponse, HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from music.audio import UnplayableScore
+from music.notation import UnprintableScore
+from recsys.browsing import BrokenCursor, Search, page_of
+from recsys.exports import FORMATS, export_key, exported
+from recsys.models import Track
+from recsys.serializers import TrackPageSerializer, TrackQuerySerializer, TrackSerializer
+from recsys.views.asking import listener_of
+
+KEPT_SECONDS = 7 * 24 * 3600
+"""How long a browser keeps a form before it asks again: the notes of a track never change."""
+
+
+class TracksView(APIView):
+    """The catalogue, shared pieces and one's own."""
+
+    @extend_schema(parameters=[TrackQuerySerializer], responses=TrackPageSerializer)
+    def get(self, request: Request) -> Response:
+        """Search, filter, sort; pages are stable while tracks arrive."""
+        query = TrackQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        listener = listener_of(request)
+        search = Search(
+            text=asked.get("q", ""),
+            filters=query.facets,
+            mine_of=listener if asked.get("mine") else None,
+            sort=asked["sort"],
+        )
+        try:
+            page = page_of(search, listener, asked.get("cursor", ""), asked["limit"])
+        except BrokenCursor as error:
+            raise ValidationError({"cursor": [str(error)]}) from error
+        return Response(TrackPageSerializer({"tracks": page.tracks, "next_cursor": page.next_cursor}).data)
+
+
+class TrackView(APIView):
+    """One track."""
+
+    @extend_schema(responses={200: TrackSerializer, 404: OpenApiResponse(description="No such track, or a private piece.")})
+    def get(self, request: Request, pk: int) -> Response:
+        """404 for a private piece of somebody else, as if it did not exist."""
+        return Response(TrackSerializer(visible_track(request, pk)).data)
+
+
+class NothingToRender(APIException):
+    """The track has no note that could sound or be printed."""
+
+    status_code = 422
+    default_detail = "This track can't be put into this form."
+
+
+class TrackFormView(APIView):
+    """One form of a track: sound, notation or a file."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(FORMATS)),
+            OpenApiParameter("Range", OpenApiTypes.STR, OpenApiParameter.HEADER, description="For example bytes=0-65535."),
+        ],
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            (206, "application/octet-stream"): OpenApiTypes.BINARY,
+            304: OpenApiResponse(description="The ETag given as If-None-Match still holds."),
+            404: OpenApiResponse(description="No such track or form, or a private piece."),
+            416: OpenApiResponse(description="The range lies outside the file."),
+        },
+    )
+    def get(self, request: Request, pk: int, form: str) -> HttpResponseBase:
+        """Made at the first call, then kept."""
+        if form not in FORMATS:
+            raise NotFound(f"There is no form {form}; there are {', '.join(FORMATS)}.")
+        track, chosen = visible_track(request, pk), FORMATS[form]
+        etag = f'"{export_key(track, chosen)}"'
+        if etag in request.headers.get("If-None-Match", ""):
+            return _with_headers(HttpResponseNotModified(), etag)
+        try:
+            path = exported(track, chosen)
+        except (UnplayableScore, UnprintableScore) as error:
+            raise NothingToRender(str(error)) from error
+        answer = _answer(path, request, etag, chosen.media_type)
+        name = f"{slugify(track.title) or 'track'}{chosen.suffix}"
+        answer["Content-Disposition"] = content_disposition_header(chosen.is_file, name) or "inline"
+        return _with_headers(answer, etag)
+
+
+class RecipeView(APIView):
+    """What a composed piece came from."""
+
+    @extend_schema(
+        responses={200: OpenApiTypes.OBJECT, 404: OpenApiResponse(description="No such track, or it was not composed here.")}
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Seed, steering, policy version, taste vector: the same recipe gives the same bytes."""
+        # The composer hangs its piece on the track; a track of the catalogue has none.
+        piece = getattr(visible_track(request, pk), "piece", None)
+        if piece is None:
+            raise NotFound("This track was not composed here: it has no recipe.")
+        return Response(piece.recipe, headers={"Content-Disposition": f'attachment; filename="recipe-{pk}.json"'})
+
+
+def visible_track(request: Request, pk: int) -> Track:
+    """The track, if this listener may see it."""
+    return get_object_or_404(Track.objects.visible_to(listener_of(request)).defer("features"), pk=pk)
+
+
+def _answer(path: Path, request: Request, etag: str, media_type: str) -> HttpResponseBase:
+    """The whole file or the range that was asked for. A range of another version (If-Range) gives the whole file."""
+    size = path.stat().st_size
+    header = request.headers.get("Range", "")
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
+    if found is None or found.group() == "bytes=-" or request.headers.get("If-Range", etag) != etag:
+        return FileResponse(path.open("rb"), content_type=media_type)
+    first, last = _bounds(found.group(1), found.group(2), size)
+    if first > last or first >= size:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    with path.open("rb") as file:
+        file.seek(first)
+        content = file.read(last - first + 1)
+    return HttpResponse(content, status=206, content_type=media_type, headers={"Content-Range": f"bytes {first}-{last}/{size}"})
+
+
+def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
+    """First and last byte; `-500` means the last 500."""
+    if not first:
+        return max(0, size - int(last)), size - 1
+    return int(first), min(int(last), size - 1) if last else size - 1
+
+
+def _with_headers(answer: Any, etag: str) -> HttpResponseBase:
+    answer["ETag"] = etag
+    answer["Accept-Ranges"] = "bytes"
+    answer["Cache-Control"] = f"private, max-age={KEPT_SECONDS}"
+    response: HttpResponseBase = answer
+    return response

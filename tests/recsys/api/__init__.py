@@ -1,0 +1,1 @@
+"""The REST API of listening, one module per endpoint."""

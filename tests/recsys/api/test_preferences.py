@@ -1,0 +1,49 @@
+"""GET and PUT /api/v1/me/preferences/."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from recsys.models import Preferences
+from tests.conftest import api_client
+
+ADDRESS = "/api/v1/me/preferences/"
+
+
+def test_the_first_ones_are_open_to_everything(as_alice: APIClient) -> None:
+    assert as_alice.get(ADDRESS).json() == {"styles": [], "diversity": 0.3, "recently_heard": 50}
+
+
+def test_a_change_is_a_new_version_and_keeps_the_rest(as_alice: APIClient) -> None:
+    as_alice.put(ADDRESS, {"styles": ["reel", "jig", "reel"]}, format="json")
+    response = as_alice.put(ADDRESS, {"diversity": 0.8}, format="json")
+
+    assert response.json() == {"styles": ["reel", "jig"], "diversity": 0.8, "recently_heard": 50}
+    assert as_alice.get(ADDRESS).json() == response.json()
+    assert Preferences.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"diversity": 1.5}, "diversity"),
+        ({"diversity": None}, "diversity"),
+        ({"recently_heard": -1}, "recently_heard"),
+        ({"recently_heard": 1001}, "recently_heard"),
+        ({"styles": ["x" * 41]}, "styles"),
+        ({"styles": [f"style {n}" for n in range(31)]}, "styles"),
+    ],
+)
+def test_it_refuses_what_lies_outside_its_bounds(as_alice: APIClient, wish: dict[str, Any], field: str) -> None:
+    response = as_alice.put(ADDRESS, wish, format="json")
+
+    assert response.status_code == 400
+    assert list(response.json()) == [field]
+
+
+@pytest.mark.django_db
+def test_it_refuses_strangers() -> None:
+    assert api_client().get(ADDRESS).status_code == 401

@@ -1,0 +1,112 @@
+"""POST /api/v1/recommendations/ and GET /api/v1/recommendations/{id}/."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from accounts.models import Listener
+from recsys.models import Recommendation, Track
+from tests.conftest import MakeTracks, api_client
+
+ADDRESS = "/api/v1/recommendations/"
+
+
+def ask(client: APIClient, **wish: Any) -> dict[str, Any]:
+    response = client.post(ADDRESS, wish, format="json")
+    assert response.status_code == 201, response.content
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def recommended_ids(client: APIClient, count: int = 100) -> set[int]:
+    return {pick["track"]["id"] for pick in ask(client, count=count)["tracks"]}
+
+
+def test_it_answers_with_tracks_probabilities_and_reasons(as_alice: APIClient, tracks: list[Track]) -> None:
+    body = ask(as_alice, count=4, surface="home")
+
+    row = Recommendation.objects.get(pk=body["id"])
+    assert [pick["position"] for pick in body["tracks"]] == [0, 1, 2, 3]
+    assert [pick["track"]["id"] for pick in body["tracks"]] == row.tracks
+    assert [pick["probability"] for pick in body["tracks"]] == row.probabilities
+    assert all(pick["reasons"][0]["text"] for pick in body["tracks"])
+    assert body["policy_version"] == row.policy_version_id
+    assert row.context["surface"] == "home"
+    assert body["word"] == ""
+
+
+def test_a_disliked_track_is_gone_from_the_next_recommendation(as_alice: APIClient, track: Track) -> None:
+    row = {"client_id": str(uuid.uuid4()), "track": track.pk, "kind": "dislike", "occurred_at": timezone.now().isoformat()}
+    as_alice.post("/api/v1/feedback/", {"feedback": [row]}, format="json")
+
+    assert track.pk not in recommended_ids(as_alice)
+
+
+def test_fewer_open_tracks_than_asked_are_a_shorter_slate(as_alice: APIClient, tracks: list[Track]) -> None:
+    assert len(ask(as_alice, count=100)["tracks"]) == 12
+    assert len(ask(as_alice, count=100, styles=["jig"])["tracks"]) == 3
+
+
+def test_nothing_left_is_said_in_a_word(as_alice: APIClient, tracks: list[Track]) -> None:
+    body = ask(as_alice, styles=["polka"])
+
+    assert body["tracks"] == []
+    assert body["word"].startswith("Nothing is left")
+
+
+def test_a_slate_can_be_read_again_by_its_listener_only(as_alice: APIClient, as_bob: APIClient, tracks: list[Track]) -> None:
+    body = ask(as_alice, count=3)
+
+    assert as_alice.get(f"{ADDRESS}{body['id']}/").json() == body
+    assert as_bob.get(f"{ADDRESS}{body['id']}/").status_code == 404
+
+
+def test_an_operator_asks_for_an_integrators_listener(as_olga: APIClient, tracks: list[Track]) -> None:
+    body = ask(as_olga, listener="shop-17")
+
+    assert Recommendation.objects.get(pk=body["id"]).listener == Listener.objects.get(external_id="shop-17")
+
+
+def test_the_number_of_queries_does_not_grow(
+    as_alice: APIClient, make_tracks: MakeTracks, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_tracks(60)
+    ask(as_alice)
+
+    with django_assert_max_num_queries(20):
+        ask(as_alice, count=2)
+    with django_assert_max_num_queries(20):
+        ask(as_alice, count=60)
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"count": 0}, "count"),
+        ({"count": 101}, "count"),
+        ({"count": "many"}, "count"),
+        ({"surface": "fridge"}, "surface"),
+        ({"styles": "reel"}, "styles"),
+        ({"styles": ["x" * 41]}, "styles"),
+        ({"listener": "x" * 201}, "listener"),
+    ],
+)
+def test_it_refuses_an_impossible_wish(as_alice: APIClient, wish: dict[str, Any], field: str) -> None:
+    response = as_alice.post(ADDRESS, wish, format="json")
+
+    assert response.status_code == 400
+    assert list(response.json()) == [field]
+
+
+def test_it_refuses_to_ask_for_another_listener_without_the_role(as_bob: APIClient, tracks: list[Track]) -> None:
+    assert as_bob.post(ADDRESS, {"listener": "shop-17"}, format="json").status_code == 403
+
+
+def test_it_refuses_strangers(tracks: list[Track]) -> None:
+    assert api_client().post(ADDRESS).status_code == 401
