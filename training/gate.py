@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from procrastinate.contrib.django import app
 
 from training import slots
 from training.configuration import read_configuration
@@ -40,6 +41,11 @@ def judge(version: PolicyVersion, dataset: Any = None) -> Verdict:
     if dataset is None:
         dataset = _dataset_of_today(version)
     return write_verdict(version, champion, run_checks(version, champion, dataset))
+
+
+def request_verdict(version: PolicyVersion) -> None:
+    """Asks a worker to judge: it takes torch and minutes, so never within a request."""
+    app.configure_task("training.judge_version", queue="training").defer(version_id=version.pk)
 
 
 def _dataset_of_today(version: PolicyVersion) -> Any:

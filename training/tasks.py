@@ -14,9 +14,9 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import Status
 
-from training import alarms, schedule, slots
+from training import alarms, gate, schedule, slots
 from training.execution import RunIsHeld, WorkerLeaves, execute
-from training.models import Run
+from training.models import PolicyVersion, Run
 from training.runs import defer
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ def execute_run(context: JobContext, run_id: int) -> None:
         execute(run_id, should_leave=context.should_abort)
     except WorkerLeaves as leaves:
         raise JobAborted from leaves
+
+
+@app.task(name="training.judge_version", queue="training")
+def judge_version(version_id: int) -> None:
+    """Judges a version again, on today's log and against today's champion."""
+    gate.judge(PolicyVersion.objects.get(pk=version_id))
 
 
 @app.periodic(cron="* * * * *")
