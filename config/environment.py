@@ -10,6 +10,19 @@ class WrongSetting(ValueError):  # noqa: N818 – named for what it is
     """A variable of the environment that could not be understood; names the variable and what is allowed."""
 
 
+def load_file(path: Path) -> None:
+    """Takes `NAME=value` lines of a .env file for variables that the shell does not set. A missing file is fine."""
+    if not path.is_file():
+        return
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if not name or name.startswith("#"):
+            continue
+        if not equals:
+            raise WrongSetting(f"{path.name}, line {number}: {line!r} must read NAME=value")
+        os.environ.setdefault(name.strip(), value.strip().strip("\"'"))
+
+
 def read_text(name: str, default: str = "") -> str:
     """The variable as it is, or ``default`` where it is not set."""
     return os.environ.get(name, default)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.postgres import Cluster
+from config.postgres import Cluster, stop
 
 _server: "subprocess.Popen[bytes] | None" = None
 _folder: Path | None = None
@@ -26,6 +26,7 @@ def start_server() -> None:
     _folder.chmod(0o755)
     cluster = Cluster(folder=_folder / "postgres", durable=False)
     _server = cluster.start()
+    os.environ["ENCORE_ENV_FILE"] = str(_folder / "no.env")
     os.environ["DATABASE_URL"] = cluster.url()
     os.environ["ENCORE_VAR"] = str(_folder / "var")
     os.environ["ENCORE_SECRET_KEY"] = "only for tests"
@@ -39,12 +40,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stops the server and removes its folder."""
     global _server
     if _server is not None:
-        _server.terminate()
-        try:
-            _server.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            _server.kill()
-            _server.wait()
+        stop(_server)
         _server = None
     if _folder is not None and not os.environ.get("PYTEST_XDIST_WORKER"):
         shutil.rmtree(_folder, ignore_errors=True)
