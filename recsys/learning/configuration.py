@@ -30,6 +30,8 @@ class RecommenderConfiguration:
     """Weight of each head's fixed random network: where nothing is known the heads disagree."""
     pool_size: int = 128
     """Tracks drawn per batch that stand for the open ones in targets and in the conservative term."""
+    target_tracks: int = 12
+    """Of the pool, so many stand for the next choice: the maximum over more of them overestimates what listeners will get."""
     attention_heads: int = 4
     """Ways of weighing the past rows."""
     content_width: int = 48
@@ -53,7 +55,7 @@ class RecommenderConfiguration:
 
     def __post_init__(self) -> None:
         """Refuses contradictions; what the learner is told is checked by the learner's own configuration."""
-        for name in ("updates", "pool_size", "attention_heads", "content_width", "tower_width"):
+        for name in ("updates", "pool_size", "target_tracks", "attention_heads", "content_width", "tower_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         for name in ("report_every_updates", "save_every_updates"):

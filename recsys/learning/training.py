@@ -98,6 +98,7 @@ def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, d
     recommendable = np.flatnonzero(dataset.table.recommendable_T)
     open_tracks = torch.as_tensor(recommendable if len(recommendable) else np.arange(len(dataset.table)), device=device)
     mask_BA = torch.ones((configuration.batch_size, configuration.pool_size + 1), dtype=torch.bool, device=device)
+    next_mask_BA = mask_BA[:, 1:] & (torch.arange(configuration.pool_size, device=device) < configuration.target_tracks)
     first_B = torch.zeros(configuration.batch_size, dtype=torch.int64, device=device)
     place_A = torch.arange(configuration.pool_size, device=device)
 
@@ -111,7 +112,7 @@ def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, d
             reward_B=rows["reward"][index_B],
             discount_B=rows["discount"][index_B],
             next_observation=observe(states, rows["next_state"][index_B]) | {"pool_A": pool_A},
-            next_mask_BA=mask_BA[:, 1:],
+            next_mask_BA=next_mask_BA,
         )
 
     return Replay.from_gather(len(chosen), gather, device)

@@ -1,0 +1,113 @@
+"""The log becomes transitions, reckoned by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from accounts.models import Account, Listener
+from recsys.feedback import rows_of
+from recsys.learning.features import WINDOW, encode_state, state_of_rows
+from recsys.learning.replay_dataset import build, build_replay_dataset
+from recsys.models import Feedback, Track
+from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
+from training.slots import NotEnoughToLearnFrom
+
+LATER = MONDAY + timedelta(days=10)
+
+
+@pytest.fixture
+def two_sessions(alice: Account, tracks: list[Track]) -> list[Feedback]:
+    """Six plays on Monday, six on Tuesday; the second of them left at once."""
+    rows = []
+    for number in range(12):
+        track = tracks[number]
+        ended = MONDAY + timedelta(days=number // 6, minutes=2 * (number % 6))
+        rows.append(play(alice.listener, track, ended, 1.0 if number == 1 else track.duration_seconds / 2))
+    return Feedback.objects.bulk_create(rows)
+
+
+def test_each_play_is_a_transition_and_sessions_end(two_sessions: list[Feedback]) -> None:
+    dataset = build(SMALL, as_of=LATER)
+
+    assert dataset.description["transitions"] == 12
+    assert dataset.description["sessions"] == 2
+    assert sorted(dataset.discount_N.tolist()) == [0.0] * 2 + [0.5] * 10
+
+
+def test_rewards_follow_the_active_weights(two_sessions: list[Feedback]) -> None:
+    dataset = build(SMALL, as_of=LATER)
+    by_track = {int(dataset.table.ids_T[row]): reward for row, reward in zip(dataset.track_N, dataset.reward_N, strict=True)}
+    left = two_sessions[1]
+
+    assert by_track[two_sessions[0].track_id] == pytest.approx(0.5 + 0.1)
+    assert by_track[left.track_id] == pytest.approx(1.0 / left.track.duration_seconds - 0.5 + 0.1)
+    # The last track of Monday: half heard, and the listener came back within three days.
+    assert by_track[two_sessions[5].track_id] == pytest.approx(0.5 + 0.5)
+    assert by_track[two_sessions[11].track_id] == pytest.approx(0.5)
+
+
+def test_a_session_that_may_go_on_bootstraps_from_its_newest_state(two_sessions: list[Feedback]) -> None:
+    newest = two_sessions[-1].occurred_at
+    dataset = build(SMALL, as_of=newest + timedelta(minutes=10))
+    last = [at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[-1].track_id][0]
+
+    assert dataset.discount_N[last] == 0.5
+    assert dataset.next_state_N[last] != dataset.state_N[last]
+    assert dataset.states["row_open_ML"][dataset.next_state_N[last]].sum() == 12
+
+
+def test_a_state_ignores_rows_that_were_received_later(two_sessions: list[Feedback], alice: Account) -> None:
+    late = two_sessions[0]
+    Feedback.objects.filter(pk=late.pk).update(received_at=MONDAY + timedelta(days=5))
+    dataset = build(SMALL, as_of=LATER)
+    second = [at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[2].track_id][0]
+
+    # Before the third play two tracks were heard, but only one of them had reached the log.
+    assert dataset.states["row_open_ML"][dataset.state_N[second]].sum() == 1
+
+
+def test_training_and_serving_encode_a_state_alike(two_sessions: list[Feedback], alice: Account) -> None:
+    dataset = build(SMALL, as_of=LATER)
+    at = [at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[9].track_id][0]
+    moment = rows_of(alice.listener.pk)[9].started_at
+    rows = rows_of(alice.listener.pk, moment, last=WINDOW)
+    served = encode_state(state_of_rows(alice.listener.pk, moment, rows, zone=alice.listener.time_zone), dataset.table)
+    trained = {name: array[dataset.state_N[at]] for name, array in dataset.states.items()}
+
+    assert (served["row_open_L"] == trained["row_open_ML"]).all()
+    assert (served["row_track_L"] == trained["row_track_ML"]).all()
+    assert served["row_signal_LS"] == pytest.approx(trained["row_signal_MLS"], abs=1e-3)
+    assert served["clock_C"] == pytest.approx(trained["clock_MC"], abs=1e-6)
+    assert served["declared_S"] == pytest.approx(trained["declared_MS"])
+
+
+def test_simulated_listeners_are_left_out_of_real_training(two_sessions: list[Feedback], tracks: list[Track]) -> None:
+    ghost = Listener.objects.create(external_id="simulated-1-1", is_simulated=True)
+    play(ghost, tracks[0], MONDAY, 3.0).save()
+
+    assert build(SMALL, as_of=LATER).description["feedback_rows"] == 12
+
+
+def test_the_fingerprint_changes_with_a_row_and_with_nothing_else(two_sessions: list[Feedback]) -> None:
+    before = build(SMALL, as_of=LATER).fingerprint
+
+    assert build(SMALL, as_of=LATER).fingerprint == before
+    two_sessions[0].delete()
+    assert build(SMALL, as_of=LATER).fingerprint != before
+
+
+def test_a_resumed_run_reads_what_its_first_attempt_read(two_sessions: list[Feedback], tmp_path: Path) -> None:
+    first = build_replay_dataset(Context(folder=tmp_path))
+    play(two_sessions[0].listener, two_sessions[0].track, first.as_of + timedelta(seconds=1), 5.0).save()
+
+    assert build_replay_dataset(Context(folder=tmp_path)).fingerprint == first.fingerprint
+
+
+def test_too_little_is_refused_with_what_is_missing(alice: Account, tracks: list[Track]) -> None:
+    play(alice.listener, tracks[0], MONDAY, 3.0).save()
+
+    with pytest.raises(NotEnoughToLearnFrom, match="1 tracks were played; the recommender needs at least 10"):
+        build(SMALL, as_of=LATER)
