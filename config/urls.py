@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("api/v1/", include("accounts.api_urls")),
+    path("api/v1/", include("training.api_urls")),
     path("api/v1/", include("recsys.api_urls")),
     path("api/v1/", include("composer.api_urls")),
     path("", include("accounts.urls")),

@@ -1,0 +1,85 @@
+"""The same from a shell."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from training import promotion
+from training.models import Promotion, Run, Verdict
+from training.slots import SlotFunctions
+
+from .conftest import new_version
+from .counting import SLOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def said(command: str, *arguments: str, **options: object) -> str:
+    out = io.StringIO()
+    call_command(command, *arguments, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_retrain_here_trains_and_says_what_it_made(counting: SlotFunctions) -> None:
+    words = said("retrain", SLOT, "--set", "steps=3", "--set", "pace.seconds_per_step=0", "--here")
+
+    assert "It serves now." in words
+    assert Run.objects.get().configuration["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("stepps=3", "no such field"),
+        ("steps=many", "whole number"),
+        ("steps=0", "1 to 100000"),
+        ("is_strict=maybe", "true or false"),
+    ],
+)
+def test_retrain_refuses_a_wrong_setting(counting: SlotFunctions, setting: str, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        said("retrain", SLOT, "--set", setting)
+
+
+def test_retrain_refuses_an_unknown_slot(counting: SlotFunctions) -> None:
+    with pytest.raises(CommandError, match="there are counting"):
+        said("retrain", "juggler")
+
+
+def test_show_verdict_prints_every_check(counting: SlotFunctions) -> None:
+    said("retrain", SLOT, "--here")
+    version = Run.objects.get().versions.get()
+
+    words = said("show_verdict", str(version.pk))
+
+    assert "pass       quality 0 (-0.1 … 0.1, threshold -1): Better than the champion." in words
+    assert words.endswith("promote\n")
+
+
+def test_show_verdict_again_judges_against_todays_champion(counting: SlotFunctions) -> None:
+    said("retrain", SLOT, "--here")
+    version = Run.objects.get().versions.get()
+
+    assert said("show_verdict", str(version.pk), "--again").endswith("not proven\n")
+    assert Verdict.objects.count() == 2
+
+
+def test_promote_needs_a_reason_without_a_proof_and_roll_back_undoes_it(counting: SlotFunctions) -> None:
+    first, second = new_version(), new_version()
+    promotion.promote(SLOT, first, Promotion.Kind.FIRST, None, "first")
+    with pytest.raises(CommandError, match="needs a reason"):
+        said("promote", str(second.pk))
+
+    said("promote", str(second.pk), reason="we like it")
+    assert promotion.serving_version(SLOT, 1) == second
+
+    said("roll_back", SLOT)
+    assert promotion.serving_version(SLOT, 1) == first
+
+
+def test_rolling_back_too_far_is_refused(counting: SlotFunctions) -> None:
+    with pytest.raises(CommandError, match="no previous version"):
+        said("roll_back", SLOT)
