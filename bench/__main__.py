@@ -1,0 +1,100 @@
+"""`make bench`: runs every benchmark and writes docs/benchmarks.md from their JSON. Before: a module per figure. After: people.
+
+`python -m bench [--quick] [NAME …]`; results are kept under var/bench, so one can be measured again alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "var" / "bench"
+PAGE = ROOT / "docs" / "benchmarks.md"
+NOT_A_BENCHMARK = {"__init__", "__main__", "report"}
+
+
+def list_benchmarks() -> list[str]:
+    """Names of the modules in this folder that measure something."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in NOT_A_BENCHMARK)
+
+
+def measure(name: str, options: list[str]) -> dict[str, Any] | None:
+    """Runs one benchmark and keeps its JSON; None where it could not measure."""
+    print(f"== {name}", file=sys.stderr, flush=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", f"bench.{name}", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    lines = ran.stdout.strip().splitlines()
+    if ran.returncode or not lines:
+        print(f"{name} could not measure (exit code {ran.returncode})", file=sys.stderr)
+        return None
+    found: dict[str, Any] = json.loads(lines[-1])
+    found |= {"measured_at": datetime.now(UTC).date().isoformat(), "options": options, "machine": describe_machine()}
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def describe_machine() -> str:
+    """Processor and Python, for readers who compare seconds."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = f"{len(names)} × {names[0]}" if names else model
+    return f"{model}, Python {platform.python_version()}"
+
+
+def write_page() -> None:
+    """The page from everything measured so far."""
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(KEPT.glob("*.json"))]
+    parts = [
+        "# Benchmarks\n",
+        "Written by `make bench`; each section by `python -m bench.NAME`. low … high is the 95 % interval.\n",
+    ]
+    parts += [describe(result) for result in found]
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+
+
+def describe(result: dict[str, Any]) -> str:
+    """One section: what, where, how long, and the table."""
+    seeds = result.get("seeds", [])
+    how = f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}, {result['device']}, {result['seconds']:.0f} s"
+    lines = [f"## {result['bench']}\n", f"{how}; {result['machine']}; {result['measured_at']}.\n"]
+    if not result["rows"]:
+        return "\n".join([*lines, "Nothing was measured: the files it needs are not here.\n"])
+    lines += ["| who | metric | value | low … high | target |", "|---|---|---|---|---|"]
+    for row in result["rows"]:
+        interval = f"{show(row['low'])} … {show(row['high'])}" if row.get("low") is not None else ""
+        target = f"{show(row['target'])} {'met' if row.get('met') else 'not met'}" if row.get("target") is not None else ""
+        lines.append(f"| {row['name']} | {row['metric']} | {show(row['value'])} | {interval} | {target} |")
+    return "\n".join([*lines, ""])
+
+
+def show(number: float | None) -> str:
+    """Four figures are enough to compare, and thousands need no decimals."""
+    if number is None:
+        return "–"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+
+
+def main() -> int:
+    """Measures the named benchmarks, or all; what could not measure makes the exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *list_benchmarks()], help="which; all without a name")
+    parser.add_argument("--quick", action="store_true", help="the same code, smaller")
+    arguments = parser.parse_args()
+    options = ["--quick"] if arguments.quick else []
+    results = [measure(name, options) for name in arguments.names or list_benchmarks()]
+    write_page()
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""A first start as a new owner lives it: `make run` in a fresh folder, then over HTTP to a recommendation, a piece, a retraining.
+
+`python -m tests.acceptance FOLDER`. Time-outs only keep it from hanging; nothing is asserted about seconds."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from config.postgres import Cluster
+
+PASSWORD = "chosen by the owner herself"
+SHORT_TRAINING = {"ENCORE_TRAINING_SECONDS": "40", "ENCORE_COLLECTIONS": "oneills1850"}
+
+
+class NotAccepted(Exception):  # noqa: N818 – named for what it says
+    """What did not happen."""
+
+
+class Site:
+    """`make run` in a folder, with everything it printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        environment = {
+            name: text for name, text in os.environ.items() if not name.startswith(("ENCORE_", "MAKE", "DATABASE_URL"))
+        }
+        self.environment = environment | SHORT_TRAINING | {"ENCORE_VAR": str(folder / "var"), "ENCORE_PORT": str(self.port)}
+        self.printed = ""
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self.printed = ""
+        self.process = subprocess.Popen(
+            ["make", "run"], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait_for_line(r"Encore is at  (\S+)", 900)
+
+    def _read(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed += line
+            print("   ", line, end="", flush=True)
+
+    def wait_for_line(self, pattern: str, seconds: float) -> str:
+        def look() -> str | None:
+            found = re.search(pattern, self.printed)
+            if found is None and self.process is not None and self.process.poll() is not None:
+                raise NotAccepted(f"make run ended with {self.process.returncode}")
+            return found[1] if found else None
+
+        return wait_for(f"a line like {pattern}", look, seconds)
+
+    def stop(self) -> None:
+        """Ctrl-C: the signal goes to the whole group of the terminal, make included."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(timeout=120)
+        left = self.processes_left()
+        if left:
+            raise NotAccepted(f"Ctrl-C left processes behind: {left}")
+
+    def processes_left(self) -> list[str]:
+        """Whatever still runs with this site's folder in its environment."""
+        mark, left = f"ENCORE_VAR={self.folder / 'var'}".encode(), []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    left.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue
+        return left
+
+
+class Browser:
+    """Cookies, forms and JSON over plain HTTP."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.cookies = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
+        self.token = ""
+
+    def ask(
+        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str | None = None
+    ) -> Any:
+        request = urllib.request.Request(f"{self.address}{path}", body, headers or {}, method=method)
+        try:
+            with self.opener.open(request, timeout=90) as answer:
+                return answer.read(), answer.geturl()
+        except urllib.error.HTTPError as refused:
+            raise NotAccepted(
+                f"{method or 'GET'} {path}: {refused.code} {refused.read()[:800].decode(errors='replace')}"
+            ) from refused
+
+    def page(self, path: str) -> str:
+        return str(self.ask(path)[0].decode())
+
+    def send_form(self, path: str, **fields: str) -> str:
+        """Gives the address where it led."""
+        self.page(path)
+        csrf = next(cookie.value or "" for cookie in self.cookies if cookie.name == "csrftoken")
+        body = urllib.parse.urlencode(fields | {"csrfmiddlewaretoken": csrf}).encode()
+        return str(self.ask(path, body, {"Referer": self.address + path})[1])
+
+    def api(self, path: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body).encode()
+        return json.loads(self.ask(f"/api/v1{path}", content, headers)[0] or b"null")
+
+    def get_token(self) -> str:
+        self.page("/settings/")
+        csrf = next(cookie.value or "" for cookie in self.cookies if cookie.name == "csrftoken")
+        body = urllib.parse.urlencode({"name": "acceptance", "csrfmiddlewaretoken": csrf}).encode()
+        page = self.ask("/settings/tokens/", body, {"Referer": self.address + "/settings/"})[0].decode()
+        found = re.search(r"encore_[\w-]{20,}", page)
+        if found is None:
+            raise NotAccepted("the settings page shows no token")
+        return found[0]
+
+
+def wait_for(what: str, look: Callable[[], Any], seconds: float, pause: float = 0.5) -> Any:
+    """Looks until there is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(pause)
+    raise NotAccepted(f"{what}: not within {seconds:.0f} s")
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    began = time.monotonic()
+    print(f"-- {name}", flush=True)
+    yield
+    print(f"-- {name}: done after {time.monotonic() - began:.1f} s", flush=True)
+
+
+def sign_in(browser: Browser, one_time_password: str) -> None:
+    browser.send_form("/accounts/login/", login="owner@localhost", password=one_time_password)
+    browser.send_form("/accounts/password/change/", oldpassword=one_time_password, password1=PASSWORD, password2=PASSWORD)
+    browser.token = browser.get_token()
+    if browser.api("/me/")["role"] != "owner":
+        raise NotAccepted("the first account is no owner")
+
+
+def send_feedback(browser: Browser, rows: list[dict[str, Any]]) -> None:
+    for start in range(0, len(rows), 500):
+        sent = browser.api(
+            "/feedback/", {"feedback": [{"client_id": str(uuid.uuid4()), **row} for row in rows[start : start + 500]]}
+        )
+        refused = [result for result in sent["results"] if result["status"] != "stored"]
+        if refused:
+            raise NotAccepted(f"feedback was refused: {refused[:3]}")
+
+
+def get_first_recommendation(browser: Browser) -> None:
+    tracks = wait_for("some tracks", lambda: browser.api("/tracks/")["results"], 180)
+    now = datetime.now(UTC).isoformat()
+    first, second = tracks[0]["id"], tracks[1]["id"]
+    send_feedback(browser, [
+        {"track": first, "kind": "play", "value": 30.0, "occurred_at": now},
+        {"track": first, "kind": "like", "occurred_at": now},
+        {"track": second, "kind": "dislike", "occurred_at": now},
+    ])  # fmt: skip
+    slate = browser.api("/recommendations/", {"count": 20, "surface": "api"})["tracks"]
+    chosen = [place["track"]["id"] for place in slate]
+    if not chosen or second in chosen or not all(0 < place["probability"] <= 1 for place in slate):
+        raise NotAccepted(f"this is no slate: {slate[:2]}")
+    sound = browser.ask(f"/api/v1/tracks/{chosen[0]}/audio.opus", None, {"Authorization": f"Bearer {browser.token}"})[0]
+    if len(sound) < 2000:
+        raise NotAccepted("the first recommended track has no sound")
+
+
+def get_first_piece(browser: Browser) -> int:
+    def look() -> Any:
+        try:
+            return browser.api("/pieces/", {"steering": {"bars": 8}})
+        except NotAccepted as refusal:
+            if " 409 " in str(refusal) or " 503 " in str(refusal) or " 429 " in str(refusal):
+                return None
+            raise
+
+    commission = wait_for("a composer that has learned something", look, 900, pause=5)
+
+    def finished() -> Any:
+        found = browser.api(f"/commissions/{commission['id']}/")
+        return found if found["status"] in {"done", "failed"} else None
+
+    done = wait_for("the first piece", finished, 900, pause=2)
+    if done["status"] != "done":
+        raise NotAccepted(f"the first piece failed: {done['error']}")
+    track = done["piece"]["track"] if isinstance(done["piece"], dict) else done["piece"]
+    track_id = int(track["id"] if isinstance(track, dict) else track)
+    sound = browser.ask(f"/api/v1/tracks/{track_id}/audio.opus", None, {"Authorization": f"Bearer {browser.token}"})[0]
+    if len(sound) < 2000:
+        raise NotAccepted("the first piece has no sound")
+    return track_id
+
+
+def retrain(browser: Browser) -> None:
+    """Enough sessions to learn from, then a run that ends well."""
+    tracks = [track["id"] for page in range(4) for track in browser.api(f"/tracks/?sort=title&offset={50 * page}")["results"]]
+    start, rows = datetime.now(UTC) - timedelta(days=20), []
+    for place in range(400):
+        moment = start + timedelta(hours=6 * (place // 8), minutes=3 * (place % 8))
+        rows.append(
+            {
+                "track": tracks[(place * 7) % len(tracks)],
+                "kind": "play",
+                "value": float(place % 60),
+                "occurred_at": moment.isoformat(),
+            }
+        )
+    send_feedback(browser, rows)
+    run = browser.api("/runs/", {"slot": "recommender"})
+
+    def ended() -> Any:
+        found = browser.api(f"/runs/{run['id']}/")
+        return found if found["status"] in {"finished", "failed", "stopped"} else None
+
+    outcome = wait_for("the end of the first retraining", ended, 900, pause=2)
+    if outcome["status"] != "finished":
+        raise NotAccepted(f"the retraining {outcome['status']}: {outcome['outcome']}")
+
+
+def main(folder: Path) -> int:
+    site = Site(folder)
+    try:
+        with step("make run"):
+            site.start()
+        browser = Browser(f"http://localhost:{site.port}")
+        with step("first page, one-time password, a password of one's own"):
+            browser.page("/")
+            sign_in(browser, site.wait_for_line(r"one-time password: (\S+)", 5))
+        with step("first recommendation"):
+            get_first_recommendation(browser)
+        with step("first piece"):
+            piece = get_first_piece(browser)
+        with step("first retraining"):
+            retrain(browser)
+        with step("Ctrl-C"):
+            site.stop()
+        with step("second make run"):
+            site.start()
+            browser.api(f"/tracks/{piece}/")
+        with step("Ctrl-C again"):
+            site.stop()
+    except NotAccepted as problem:
+        print(f"NOT ACCEPTED: {problem}", file=sys.stderr)
+        return 1
+    finally:
+        if site.process is not None and site.process.poll() is None:
+            site.stop()
+        Cluster(folder=folder / "var" / "postgres").erase()
+    print("8 passed, 0 failed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))
