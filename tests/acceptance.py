@@ -1,4 +1,4 @@
-"""A first start as a new owner lives it: `make run` in a fresh folder, then over HTTP to a recommendation, a piece, a retraining.
+"""A first start as a new owner lives it: `make run` in a fresh folder, then over HTTP to slate, piece and retraining.
 
 `python -m tests.acceptance FOLDER`. Time-outs only keep it from hanging; nothing is asserted about seconds."""
 
@@ -152,11 +152,15 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float, pause: float = 
     raise NotAccepted(f"{what}: not within {seconds:.0f} s")
 
 
+steps_done: list[str] = []
+
+
 @contextmanager
 def step(name: str) -> Iterator[None]:
     began = time.monotonic()
     print(f"-- {name}", flush=True)
     yield
+    steps_done.append(name)
     print(f"-- {name}: done after {time.monotonic() - began:.1f} s", flush=True)
 
 
@@ -272,12 +276,13 @@ def main(folder: Path) -> int:
             site.stop()
     except NotAccepted as problem:
         print(f"NOT ACCEPTED: {problem}", file=sys.stderr)
+        print(f"{len(steps_done)} passed, 1 failed")
         return 1
     finally:
         if site.process is not None and site.process.poll() is None:
             site.stop()
         Cluster(folder=folder / "var" / "postgres").erase()
-    print("8 passed, 0 failed")
+    print(f"{len(steps_done)} passed, 0 failed")
     return 0
 
 
