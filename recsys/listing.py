@@ -12,9 +12,36 @@ from recsys.models import Track
 
 KEYS = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 """Names of the pitch classes 0 … 11."""
-TINTS = 8
+TINTED = (
+    *(
+        "reel",
+        "jig",
+        "german folk",
+        "air",
+        "chorale",
+        "hornpipe",
+        "slip jig",
+        "song",
+        "waltz",
+        "chinese folk",
+        "march",
+        "ballad",
+    ),
+    *("strathspey", "polka", "irish folk", "lorraine folk", "luxembourg folk", "children's song"),
+)
+"""Styles whose hue is given, so that common ones differ; others get theirs from their name."""
+TINTS = 12
 """Hues of tokens.css."""
-COVER_QUARTERS = 16
+COLLECTIONS = {
+    "airdsAirs": "Aird's Airs",
+    "bach": "Bach's chorales",
+    "essenFolksong": "Essen folk songs",
+    "miscFolk": "folk from many places",
+    "oneills1850": "O'Neill's 1850",
+    "ryansMammoth": "Ryan's Mammoth",
+}
+"""What people call the starter collections."""
+COVER_QUARTERS = 8
 """How much of the melody its cover draws."""
 
 
@@ -52,7 +79,7 @@ class Listed:
     @property
     def subtitle(self) -> str:
         """Who and what: artist if there is one, style, collection."""
-        where = "composed for you" if self.track.owner_id else self.track.collection
+        where = "composed for you" if self.track.owner_id else COLLECTIONS.get(self.track.collection, self.track.collection)
         return " · ".join(part for part in (self.track.artist, self.track.style, where) if part)
 
     @property
@@ -73,7 +100,8 @@ def clock(seconds: float) -> str:
 
 def tint_of(style: str) -> str:
     """A hue for a style, the same in every process."""
-    return f"tint-{zlib.crc32(style.encode()) % TINTS}"
+    place = TINTED.index(style) if style in TINTED else zlib.crc32(style.encode())
+    return f"tint-{place % TINTS}"
 
 
 def list_tracks(tracks: Iterable[Track], current: Current, *, surface: str = "row") -> list[Listed]:
@@ -120,7 +148,7 @@ def draw_cover(track: Track) -> str:
     strokes = []
     for start, pitch, quarters in onsets:
         if pitch is not None:
-            x, width = 6 + 52 * float(start) / end, max(52 * float(quarters) / end - 2.6, 0.1)
+            x, width = 6 + 52 * float(start) / end, max(52 * float(quarters) / end - 4.4, 0.1)
             strokes.append(f"M{x:.1f} {50 - 36 * (pitch - low) / span:.1f}h{width:.1f}")
     return "".join(strokes)
 

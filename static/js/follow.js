@@ -36,10 +36,10 @@ async function loadScore(place, mine) {
     const picture = clean(new DOMParser().parseFromString(text, "image/svg+xml").documentElement);
     place.replaceChildren(document.importNode(picture, true));
     mine.score = place;
-    mine.times = Array.isArray(times) ? times : (times.times ?? []);
+    mine.times = times;
     place.addEventListener("click", (event) => {
       const ids = new Set();
-      for (let element = event.target; element && element !== place; element = element.parentNode) ids.add(element.id);
+      for (let element = event.target; element && element !== place; element = element.parentNode) ids.add(element.dataset.id);
       const moment = mine.times.find((entry) => entry.ids.some((id) => ids.has(id)));
       if (moment) seekTo(mine, moment.seconds);
     });
@@ -91,7 +91,7 @@ function light(mine, place) {
   if (place === mine.at) return;
   mine.at = place;
   for (const element of mine.lit) element.classList.remove("sounding");
-  mine.lit = (mine.times[place]?.ids ?? []).map((id) => document.getElementById(id)).filter(Boolean);
+  mine.lit = (mine.times[place]?.ids ?? []).map((id) => mine.score.querySelector(`[data-id="${id}"]`)).filter(Boolean);
   for (const element of mine.lit) element.classList.add("sounding");
 }
 

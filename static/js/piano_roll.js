@@ -7,10 +7,10 @@ export class PianoRoll {
   constructor(canvas, roll) {
     this.canvas = canvas;
     this.notes = roll.notes;
-    this.length = roll.seconds ?? Math.max(1, ...this.notes.map((note) => note.end));
-    const pitches = this.notes.map((note) => note.pitch);
-    this.low = Math.min(...pitches) - 1;
-    this.high = Math.max(...pitches) + 1;
+    this.length = Math.max(roll.seconds, 0.1);
+    this.barLines = roll.bar_lines_seconds ?? [];
+    this.low = roll.lowest - 1;
+    this.high = roll.highest + 1;
   }
 
   secondsAt(clientX) {
@@ -33,12 +33,14 @@ export class PianoRoll {
     const accent = colours.getPropertyValue("--accent");
     const x = (time) => PADDING + (time / this.length) * (width - 2 * PADDING);
     const row = (height - 2 * PADDING) / (this.high - this.low + 1);
+    pen.fillStyle = colours.getPropertyValue("--line");
+    for (const moment of this.barLines) pen.fillRect(x(moment), 0, 1, height);
     for (const note of this.notes) {
-      const isSounding = isCurrent && note.start <= seconds && seconds < note.end;
-      pen.fillStyle = isSounding ? accent : isCurrent && note.end <= seconds ? ink : quiet;
-      const left = x(note.start);
+      const isSounding = isCurrent && note.start_seconds <= seconds && seconds < note.end_seconds;
+      pen.fillStyle = isSounding ? accent : isCurrent && note.end_seconds <= seconds ? ink : quiet;
+      const left = x(note.start_seconds);
       pen.beginPath();
-      pen.roundRect(left, PADDING + (this.high - note.pitch) * row, Math.max(x(note.end) - left - 1.5, 2), Math.max(row - 1, 3), 3);
+      pen.roundRect(left, PADDING + (this.high - note.pitch) * row, Math.max(x(note.end_seconds) - left - 1.5, 2), Math.max(row - 1, 3), 3);
       pen.fill();
     }
     if (!isCurrent) return;

@@ -1,0 +1,103 @@
+"""Takes every page in light and dark, phone and desktop, of a site that runs. Before: `make run` or `make demo`. After: eyes.
+
+python -m tests.screenshots --address http://127.0.0.1:8000 --email … --password … --folder var/screenshots"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.chromium import find_chromium
+
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+STRANGERS = {
+    "landing": "/",
+    "sign-in": "/accounts/login/",
+    "sign-up": "/accounts/signup/",
+    "reset": "/accounts/password/reset/",
+}
+LISTENERS = {
+    "welcome": "/welcome/",
+    "for-you": "/",
+    "browse": "/browse/",
+    "browse-empty": "/browse/?q=zzzz",
+    "history": "/history/",
+    "compose": "/compose/",
+    "pieces": "/pieces/",
+    "settings": "/settings/",
+    "password": "/accounts/password/change/",
+    "second-factor": "/accounts/2fa/",
+    "missing": "/nothing-here/",
+}
+
+
+def main() -> None:
+    """Writes one picture per page, theme and size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--address", default="http://127.0.0.1:8000")
+    parser.add_argument("--email", required=True)
+    parser.add_argument("--password", required=True)
+    parser.add_argument("--folder", type=Path, default=Path("var/screenshots"))
+    parser.add_argument("--only", default="", help="pages whose name contains this")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        for size, theme in itertools.product(SIZES, ("light", "dark")):
+            _take_all(browser, asked, size, theme)
+        browser.close()
+
+
+def _take_all(browser: Browser, asked: argparse.Namespace, size: str, theme: str) -> None:
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light", base_url=asked.address
+    )
+    page = context.new_page()
+    page.on("console", lambda message: print("console:", message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: print("error:", error))
+
+    def take(name: str, address: str) -> None:
+        if asked.only in name:
+            page.goto(address)
+            _keep(page, asked.folder / f"{name}-{size}-{theme}.png")
+
+    for name, address in STRANGERS.items():
+        take(name, address)
+    _sign_in(page, asked.email, asked.password)
+    for name, address in LISTENERS.items():
+        take(name, address)
+    if asked.only in "track":
+        page.goto("/browse/?style=reel")
+        page.locator(".row [data-play]").first.click(force=True)
+        page.locator(".row-title").first.click()
+        page.wait_for_selector(".score svg")
+        page.wait_for_timeout(1500)
+        _keep(page, asked.folder / f"track-{size}-{theme}.png")
+        page.locator('[data-player="queue"]').click()
+        page.screenshot(path=asked.folder / f"queue-{size}-{theme}.png")
+    context.close()
+
+
+def _sign_in(page: Page, email: str, password: str) -> None:
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_load_state("networkidle")
+    if "/welcome/" in page.url:
+        page.get_by_role("button", name="Skip").click()
+        page.wait_for_load_state("networkidle")
+
+
+def _keep(page: Page, path: Path) -> None:
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(400)
+    page.screenshot(path=path)
+
+
+if __name__ == "__main__":
+    main()
