@@ -20,6 +20,7 @@ _MODES = {
 _KEY_SUFFIXES = {
     "major": "maj", "minor": "min", "dorian": "dor", "phrygian": "phr", "lydian": "lyd", "mixolydian": "mix", "locrian": "loc",
 }  # fmt: skip
+_LOCRIAN = re.compile(r"^K:\s*([A-G][#b]?)\s*loc\w*", re.MULTILINE | re.IGNORECASE)
 _BARS_PER_LINE = 4
 _METRES = {"C": (4, 4), "C|": (2, 2)}
 
@@ -43,8 +44,8 @@ def read_abc(text: str, name: str = "") -> Iterator[AbcTune | ValueError]:
         try:
             if not re.search(r"^K:", tune, re.MULTILINE):
                 raise ValueError("it has no K: line, which ends the head of every tune")
-            handler = abcFormat.ABCFile(abcVersion=(2, 1, 0)).readstr("%abc-2.1\n" + tune)
-            yield _tune(handler.tokens, name)
+            handler = abcFormat.ABCFile(abcVersion=(2, 1, 0)).readstr("%abc-2.1\n" + _LOCRIAN.sub(_without_locrian, tune))
+            yield _tune(handler.tokens, _key_text(tune), name)
         except Exception as error:  # music21 raises dozens of classes on bad input
             yield ValueError(f"tune {_number(tune)}: {error or type(error).__name__}")
 
@@ -64,7 +65,20 @@ def _number(tune: str) -> str:
     return match[1][:20] if match else "1"
 
 
-def _tune(tokens: list[Any], name: str) -> AbcTune:
+def _without_locrian(key: re.Match[str]) -> str:
+    """The signature of a locrian key under a name that music21 knows."""
+    signature = keys.fifths(keys.pitch_class_of(key[1]), "locrian")
+    letter, alteration = keys.spell(keys.tonic_of_signature(signature, "major"), signature)
+    return f"K:{letter}{'#' * alteration}{'b' * -alteration}"
+
+
+def _key_text(tune: str) -> str:
+    """What stands in the first `K:` line."""
+    match = re.search(r"^K:\s*(.*)$", tune, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
     from music21 import abcFormat
 
     header: dict[str, str] = {}
@@ -88,7 +102,7 @@ def _tune(tokens: list[Any], name: str) -> AbcTune:
         raise ValueError("it holds no notes")
     title = header.get("T", "")[:200]
     style = style_of(rhythm=header.get("R", ""), title=title, name=name, origin=header.get("O", ""), metre=metre)
-    tonic, mode = _key(header.get("K", ""), [note for notes, _ in lines.values() for note in notes])
+    tonic, mode = _key(key_text, [note for notes, _ in lines.values() for note in notes])
     tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metre)
     return AbcTune(
         score=Score(

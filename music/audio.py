@@ -25,13 +25,15 @@ FORMATS = {"opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III"), "wav": ("W
 MAX_SECONDS = 1200
 """Longer scores are cut here: a quarter of an hour of one line is no tune."""
 
-_PEAK = 10 ** (-1.5 / 20)
-"""−1.5 dBFS before coding: lossy coders overshoot by some tenths of a decibel, and −1 dBFS must hold after them."""
-_LOUDNESS = 10 ** (-16 / 20)
-"""Mean power of the sounding parts, about −14 LUFS for single lines in the middle of the range."""
+_CEILING = 10 ** (-1 / 20)
+"""−1 dBFS: no sample of a decoded file is higher."""
+_PEAK = 10 ** (-3 / 20)
+"""−3 dBFS before coding, because lossy coders overshoot."""
+_LOUDNESS = 10 ** (-17 / 20)
+"""Mean power of the sounding parts, about −15 LUFS for single lines in the middle of the range."""
 _ARTICULATION = 0.94
 """Share of a note's length that sounds, so that repeated notes are heard as two."""
-_TAIL_SECONDS = 1.5
+_TAIL_SECONDS = 1.0
 _COMPRESSION = 0.9
 """Of 0 … 1: about 32 kbit/s Opus and 45 kbit/s MP3, variable. One channel at this rate is what fits into a second a minute."""
 _BLOCK = SAMPLE_RATE
@@ -47,12 +49,23 @@ def render(score: Score, format: str) -> bytes:
     """The score as audio bytes, `opus`, `mp3` or `wav`, one channel, 48 kHz. Takes under 1 s of CPU for a minute of music.
 
     Peaks stay below −1 dBFS. Raises UnplayableScore where nothing sounds, KeyError for an unknown format."""
+    if format not in FORMATS:
+        raise KeyError(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
+    samples_T = levelled(synthesise(score))
+    packed = _pack(samples_T, format)
+    while (peak := _decoded_peak(packed)) > _CEILING:
+        # Lossy coders overshoot: how much is known only after coding, and rarely too much.
+        samples_T *= np.float32(0.97 * _CEILING / peak)
+        packed = _pack(samples_T, format)
+    return packed
+
+
+def _pack(samples_T: NDArray[np.float32], format: str) -> bytes:
     import soundfile
 
     container, coding = FORMATS[format]
-    samples_T = levelled(synthesise(score))
-    packed = io.BytesIO()
     compression = None if format == "wav" else _COMPRESSION
+    packed = io.BytesIO()
     with soundfile.SoundFile(
         packed, "w", SAMPLE_RATE, 1, format=container, subtype=coding, compression_level=compression
     ) as file:
@@ -60,6 +73,14 @@ def render(score: Score, format: str) -> bytes:
         for start in range(0, len(samples_T), _BLOCK):
             file.write(samples_T[start : start + _BLOCK])
     return packed.getvalue()
+
+
+def _decoded_peak(packed: bytes) -> float:
+    """The highest sample that a player will get."""
+    import soundfile
+
+    with soundfile.SoundFile(io.BytesIO(packed)) as file:
+        return max((float(np.abs(block).max()) for block in file.blocks(_BLOCK, dtype="float32")), default=0.0)
 
 
 def synthesise(score: Score) -> NDArray[np.float32]:
@@ -79,7 +100,10 @@ def synthesise(score: Score) -> NDArray[np.float32]:
     with _one_at_a_time:
         sound_CT = np.asarray(_synthesiser().render(music, stereo=False), dtype=np.float32)
     wanted = int((min(score.seconds, MAX_SECONDS) + _TAIL_SECONDS) * SAMPLE_RATE)
-    return np.ascontiguousarray(sound_CT[0, :wanted])
+    samples_T = np.zeros(wanted, dtype=np.float32)
+    sounding = sound_CT[0, :wanted]
+    samples_T[: len(sounding)] = sounding
+    return samples_T
 
 
 def levelled(samples_T: NDArray[np.float32]) -> NDArray[np.float32]:

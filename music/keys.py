@@ -92,7 +92,7 @@ def _score(
     score = 2.0 * on_scale + 0.5 * on_triad + 0.2 * profile[tonic] - _RARITY[mode]
     score += 0.25 * (last == tonic)
     score += 0.25 * (declared_tonic == tonic)
-    score += 0.2 * (signature is not None and fifths(tonic, mode) == _folded(signature))
+    score += 0.1 * (signature is not None and fifths(tonic, mode) == _folded(signature))
     return float(score)
 
 

@@ -77,7 +77,7 @@ def read_midi(content: bytes) -> Score:
             for note in instrument.notes
         ]
         lengths = [(start, max(end - start, Fraction(1, 24)), pitch) for start, end, pitch in events]
-        voices.append((instrument.name, instrument.program, _legato(line_of(lengths, end))))
+        voices.append((instrument.name, int(instrument.program), _legato(line_of(lengths, end))))
     if not voices:
         raise ValueError("it holds no notes")
     metre, pickup = _metre(midi, resolution)
@@ -99,7 +99,7 @@ def read_midi(content: bytes) -> Score:
 
 
 def _quarters(tick: int, resolution: int) -> Fraction:
-    exact = Fraction(tick, resolution)
+    exact = Fraction(int(tick), int(resolution))
     return exact if exact.denominator <= _FINEST_EXACT else Fraction(round(exact * 24), 24)
 
 
@@ -120,9 +120,9 @@ def _metre(midi: Any, resolution: int) -> tuple[tuple[int, int], Fraction]:
     changes = sorted(midi.time_signature_changes, key=lambda change: change.time)
     if not changes:
         return (4, 4), Fraction(0)
-    first = (changes[0].numerator, changes[0].denominator)
+    first = (int(changes[0].numerator), int(changes[0].denominator))
     if len(changes) > 1:
-        second = (changes[1].numerator, changes[1].denominator)
+        second = (int(changes[1].numerator), int(changes[1].denominator))
         start = _quarters(midi.time_to_tick(changes[1].time), resolution)
         if 0 < start < Fraction(4 * second[0], second[1]):
             return second, start
@@ -136,7 +136,7 @@ def _key(midi: Any, notes: list[Note]) -> tuple[int, str]:
         if text.text.startswith("key: ") and len(words) == 2 and words[0] in _NAMES and words[1] in MODES:
             return _NAMES.index(words[0]), words[1]
     if midi.key_signature_changes:
-        number = midi.key_signature_changes[0].key_number
+        number = int(midi.key_signature_changes[0].key_number)
         signature = keys.fifths(number % 12, "major" if number < 12 else "minor")
         return keys.estimate_key(notes, declared_tonic=number % 12, signature_fifths=signature)
     return keys.estimate_key(notes)

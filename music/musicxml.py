@@ -102,13 +102,21 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
 
 def _line(part: Any) -> tuple[Note, ...]:
     """The top line of a part; chord symbols and grace notes are left out, ties are joined."""
-    events = []
-    for element in part.stripTies().flatten().notes:
-        if element.duration.isGrace or "Harmony" in element.classes or "ChordSymbol" in element.classes:
-            continue
+    events: list[tuple[Fraction, Fraction, int]] = []
+    tied: tuple[Fraction, int] | None = None
+    """Where the last event ends and its pitch, while it is tied to what follows."""
+    for element in part.flatten().notes:
         pitches = [pitch.midi for pitch in getattr(element, "pitches", ())]
-        if pitches and 0 <= max(pitches) <= 127:
-            events.append((_fraction(element.offset), _fraction(element.quarterLength), max(pitches)))
+        if element.duration.isGrace or "ChordSymbol" in element.classes or not pitches or not 0 <= max(pitches) <= 127:
+            continue
+        start, length, pitch = _fraction(element.offset), _fraction(element.quarterLength), max(pitches)
+        if tied == (start, pitch):
+            begun, so_far, _ = events.pop()
+            events.append((begun, so_far + length, pitch))
+        else:
+            events.append((start, length, pitch))
+        tie = element.tie or next((note.tie for note in getattr(element, "notes", ()) if note.tie), None)
+        tied = (start + length, pitch) if tie is not None and tie.type in ("start", "continue") else None
     return line_of(events, _fraction(part.highestTime))
 
 
@@ -150,7 +158,7 @@ def _tempo(part: Any) -> float | None:
     for mark in part.recurse().getElementsByClass(tempo.MetronomeMark):
         quarters = mark.getQuarterBPM()
         if quarters and 20 <= quarters <= 600:
-            return float(quarters)
+            return round(float(quarters), 3)
     return None
 
 
