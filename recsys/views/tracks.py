@@ -32,7 +32,7 @@ KEPT_SECONDS = 7 * 24 * 3600
 class TracksView(APIView):
     """The catalogue, shared pieces and one's own."""
 
-    @extend_schema(parameters=[TrackQuerySerializer], responses=TrackPageSerializer)
+    @extend_schema(operation_id="tracks_list", parameters=[TrackQuerySerializer], responses=TrackPageSerializer)
     def get(self, request: Request) -> Response:
         """Search, filter, sort; pages are stable while tracks arrive."""
         query = TrackQuerySerializer(data=request.query_params)
@@ -72,6 +72,7 @@ class TrackFormView(APIView):
     """One form of a track: sound, notation or a file."""
 
     @extend_schema(
+        operation_id="tracks_form_retrieve",
         parameters=[
             OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(FORMATS)),
             OpenApiParameter("Range", OpenApiTypes.STR, OpenApiParameter.HEADER, description="For example bytes=0-65535."),

@@ -27,7 +27,7 @@ def content(response: object) -> bytes:
         ("audio.opus", b"OggS"),
         ("midi", b"MThd"),
         ("musicxml", b"<?xml"),
-        ("abc", b"X:"),
+        ("abc", b"%abc"),
         ("score.svg", b"<"),
         ("score.json", b"["),
         ("piano-roll.json", b"{"),
