@@ -10,6 +10,9 @@ from config import environment
 from config.postgres import Cluster
 from config.version import VERSION
 
+# Lets ModelForm[…] and ModelAdmin[…] carry their type at run time too.
+django_stubs_ext.monkeypatch()
+
 ROOT = environment.ROOT
 environment.load_file(environment.read_folder("ENCORE_ENV_FILE", ROOT / ".env"))
 ENCORE_VAR = environment.read_folder("ENCORE_VAR", ROOT / "var")
