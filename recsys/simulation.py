@@ -139,6 +139,8 @@ class Population:
     listeners: list[SimulatedListener]
     due: list[tuple[datetime, int]]
     """Heap of (next session, place in `listeners`)."""
+    visits: list[tuple[datetime, int]] = field(default_factory=list)
+    """Every session so far (when, place in `listeners`), those without a play included: they leave no trace in the log."""
 
     @classmethod
     def make(cls, *, listeners: int, seed: int, start: datetime) -> Population:
@@ -186,6 +188,7 @@ class Population:
         sessions = 0
         while self.due and self.due[0][0] < until:
             moment, index = heapq.heappop(self.due)
+            self.visits.append((moment, index))
             satisfaction, end = _Session(self, self.listeners[index], moment, serve).run()
             heapq.heappush(self.due, (self._comes_back(self.listeners[index], satisfaction, end), index))
             sessions += 1

@@ -18,6 +18,8 @@ from recsys.learning.features import SIGNAL_NAMES, Arrays, ListenerState, Scalin
 from recsys.learning.policy import Reason, best_open
 
 TRACK_MATRIX = "tracks.npy"
+ROW_SCALE = 0.2
+"""Keeps the sum over fifty rows near 1; the network in torch takes it from here."""
 Floats = NDArray[np.float64]
 
 
@@ -84,7 +86,10 @@ class DqnPolicy:
         return best_open((vectors.g_TW @ summed).astype(np.float64), vectors.table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
-        """⟨f, g⟩ split over heard tracks and declared styles, b(a) above its mean as `popular`, the rest as `residual`."""
+        """⟨f, g − mean g⟩ split over heard tracks and declared styles, b(a) above its mean as `popular`, the rest `residual`.
+
+        Strongest support first.
+        """
         vectors = self.vectors(track_table())
         arrays = encode_state(state, vectors.table)
         heads, width = self.configuration.heads, self.configuration.tower_width
@@ -92,12 +97,14 @@ class DqnPolicy:
         rows = vectors.table.rows_of(track_ids)
         bias_N = vectors.g_TW[:, heads * width :].astype(np.float64).mean(axis=1)
         scores = self._scores(state, vectors, rows).mean(axis=0)
+        mean_HD = vectors.g_TW[:, : heads * width].astype(np.float64).mean(axis=0).reshape(heads, width)
         heard: dict[int, Floats] = {}
         for row, part in zip(state.rows[-len(arrays["row_open_L"]) :][::-1], parts["rows_LHd"][::-1], strict=False):
             heard[row.track_id] = heard.get(row.track_id, 0.0) + part
         explained = []
         for score, row in zip(scores, rows, strict=True):
-            g_HD = vectors.g_TW[row, : heads * width].astype(np.float64).reshape(heads, width)
+            # What a cause does for this track beyond what it does for tracks in general, which is part of the residual.
+            g_HD = vectors.g_TW[row, : heads * width].astype(np.float64).reshape(heads, width) - mean_HD
             share = math.sqrt(width) * heads
             listed = [
                 Reason(kind="heard", contribution=float((part * g_HD).sum() / share), track_id=track_id)
@@ -111,7 +118,7 @@ class DqnPolicy:
             listed.append(Reason(kind="popular", contribution=float(bias_N[row] - bias_N.mean())))
             rest = float(score) - math.fsum(reason.contribution for reason in listed)
             listed.append(Reason(kind="residual", contribution=rest))
-            explained.append(sorted(listed, key=lambda reason: -abs(reason.contribution)))
+            explained.append(sorted(listed, key=lambda reason: -reason.contribution))
         return explained
 
     def vectors(self, table: TrackTable) -> TrackVectors:
@@ -161,10 +168,9 @@ class DqnPolicy:
             np.concatenate([signal_LS, clock_LC], axis=1) @ w["weigh_hidden.weight"].T + w["weigh_hidden.bias"], 0.0
         )
         logit_LK, speaks_LK = np.split(hidden @ w["weigh.weight"].T + w["weigh.bias"], 2, axis=1)
-        logit_LK = np.where(arrays["row_open_L"][:, None], logit_LK, -np.inf)
-        highest = np.maximum(logit_LK.max(axis=0), 0.0)
-        share_LK = np.exp(logit_LK - highest)
-        return share_LK / (share_LK.sum(axis=0) + np.exp(-highest)) * speaks_LK
+        gate_LK = arrays["row_open_L"][:, None] / (1.0 + np.exp(-logit_LK))
+        weights: Floats = gate_LK * speaks_LK * ROW_SCALE
+        return weights
 
     def _parts(self, arrays: Arrays, vectors: TrackVectors) -> dict[str, Floats]:
         """f(s) as a sum: one part per past row, per style, and for the clock."""

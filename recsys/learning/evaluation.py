@@ -196,7 +196,7 @@ class HeldOutLog:
     def of(cls, dataset: ReplayDataset) -> HeldOutLog:
         """The newest slates of the dataset."""
         decisions = tuple(decision for decision in dataset.decisions if decision.tracks)[-MOST_DECISIONS:]
-        model = _reward_model(dataset)
+        model = reward_means(dataset)
         return cls(
             decisions=decisions,
             table=track_table(),
@@ -285,7 +285,8 @@ def _ranks_of_hits(mean_n: Floats, picks: Sequence[int], rewards: Sequence[float
     return ranks
 
 
-def _reward_model(dataset: ReplayDataset) -> Popularity:
+def reward_means(dataset: ReplayDataset) -> Popularity:
+    """Shrunken mean reward of each track in the training part."""
     sums: dict[int, tuple[float, float]] = {}
     for row, reward, held_out in zip(dataset.track_N, dataset.reward_N, dataset.is_held_out_N, strict=True):
         if not held_out:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recsys.learning.configuration import RecommenderConfiguration
+from recsys.learning.dqn_policy import ROW_SCALE
 from recsys.learning.features import CLOCK_NAMES, SIGNAL_NAMES
 
 HIDDEN = 32
@@ -58,15 +59,17 @@ class RecommenderNetwork(nn.Module):
         return torch.cat([torch.relu(self.content(self.content_TX)), identity_TZ], dim=1)
 
     def row_weights(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Signed weights of the past rows, c_BLK: an attention with an empty row beside them, times what the row speaks for."""
+        """Signed weights of the past rows, c_BLK: how much a row matters times what it speaks for.
+
+        Gates instead of a softmax over the rows: what one row says does not depend on which others there are, so naming a
+        cause and deleting it agree. Evidence adds up instead of being averaged away.
+        """
         signal_BLS = observation["row_signal_BLS"]
         clock_BLC = observation["clock_BC"][:, None, :].expand(-1, signal_BLS.shape[1], -1)
         hidden = torch.relu(self.weigh_hidden(torch.cat([signal_BLS, clock_BLC], dim=2)))
         logit_BLK, speaks_BLK = self.weigh(hidden).chunk(2, dim=2)
-        logit_BLK = logit_BLK.masked_fill(~observation["row_open_BL"][:, :, None], -torch.inf)
-        nothing_B1K = torch.zeros_like(logit_BLK[:, :1])
-        share_BLK = torch.softmax(torch.cat([nothing_B1K, logit_BLK], dim=1), dim=1)[:, 1:]
-        return share_BLK * speaks_BLK
+        gate_BLK = torch.sigmoid(logit_BLK) * observation["row_open_BL"][:, :, None]
+        return gate_BLK * speaks_BLK * ROW_SCALE
 
     def state_vector(self, observation: Mapping[str, Tensor], z_TZ: Tensor) -> Tensor:
         """f_BHd."""

@@ -4,7 +4,7 @@ Letters: H heads, N listed tracks, T all tracks, d dimensions of the towers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -192,14 +192,24 @@ class RandomPolicy:
         return [[Reason(kind="chance", contribution=0.0)] for _ in track_ids]
 
 
-def load_policy(kind: str, folder: Path | None) -> RecommenderPolicy:
-    """The policy of a version: `popularity`, `random`, or `dqn` from its checkpoint folder."""
-    if kind == "popularity":
-        return PopularityPolicy()
-    if kind == "random":
-        return RandomPolicy()
-    if kind == "dqn" and folder is not None:
-        from recsys.learning.dqn_policy import DqnPolicy  # imports dqn.checkpoint, which popularity does without
+def _load_dqn(folder: Path | None) -> RecommenderPolicy:
+    from recsys.learning.dqn_policy import DqnPolicy  # imports dqn.checkpoint, which popularity does without
 
-        return DqnPolicy.load(folder)
-    raise KeyError(f"no policy of kind {kind!r}{'' if folder else ' without a folder'}; there are popularity, random, dqn")
+    if folder is None:
+        raise FileNotFoundError("a policy of kind 'dqn' needs its checkpoint folder")
+    return DqnPolicy.load(folder)
+
+
+KINDS: dict[str, Callable[[Path | None], RecommenderPolicy]] = {
+    "popularity": lambda folder: PopularityPolicy(),
+    "random": lambda folder: RandomPolicy(),
+    "dqn": _load_dqn,
+}
+"""What loads each kind of policy version; benchmarks add the peers they measure against."""
+
+
+def load_policy(kind: str, folder: Path | None) -> RecommenderPolicy:
+    """The policy of a version, from its checkpoint folder where it has one."""
+    if kind not in KINDS:
+        raise KeyError(f"no policy of kind {kind!r}; there are {', '.join(sorted(KINDS))}")
+    return KINDS[kind](folder)
