@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import django_stubs_ext
 from django.urls import reverse_lazy
 
 from config import environment
