@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -43,6 +44,29 @@ class NewestFirst(CursorPagination):
 
     page_size = 50
     ordering = ("-created_at", "-id")
+    rows = "pieces"
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Rows and the cursor of the next page, as everywhere in this API."""
+        link = self.get_next_link()
+        cursor = parse_qs(urlsplit(link).query)["cursor"][0] if link else None
+        return Response({self.rows: data, "next_cursor": cursor})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The same for the API's description."""
+        cursor = {"type": "string", "nullable": True}
+        return {
+            "type": "object",
+            "properties": {self.rows: schema, "next_cursor": cursor},
+            "required": [self.rows, "next_cursor"],
+        }
+
+
+class NewestCommissionsFirst(NewestFirst):
+    """Commissions have no number to order by but their moment."""
+
+    ordering = ("-created_at", "pk")
+    rows = "commissions"
 
 
 def listener_of(request: Request) -> Listener:
@@ -75,7 +99,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Who asks: decides what is one's own."""
-        context: dict[str, Any] = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         return context if getattr(self, "swagger_fake_view", False) else context | {"listener": listener_of(self.request)}
 
     def perform_update(self, serializer: Any) -> None:
@@ -120,7 +144,7 @@ class CommissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
 
     queryset = Commission.objects.none()
     serializer_class = CommissionSerializer
-    pagination_class = NewestFirst
+    pagination_class = NewestCommissionsFirst
     lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Commission]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -16,11 +17,11 @@ from music.parsing import read_in_process
 from tests.music.cast import CHORALE, JIG, TRIPLETS, score
 from tests.music.strategies import scores
 
-WRITERS = {".mid": write_midi, ".musicxml": write_musicxml, ".abc": lambda written: write_abc(written).encode()}
+WRITERS: dict[str, Callable[[Score], bytes]] = {".mid": write_midi, ".musicxml": write_musicxml, ".abc": lambda written: write_abc(written).encode()}
 
 
 def read_back(written: Score, suffix: str) -> Score:
-    return read_in_process(WRITERS[suffix](written), suffix)[0].score  # type: ignore[operator]
+    return read_in_process(WRITERS[suffix](written), suffix)[0].score
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -89,7 +90,7 @@ def test_music21_hears_the_same_in_abc(written: Score) -> None:
 def test_symusic_hears_the_same_in_midi(written: Score) -> None:
     import symusic
 
-    heard = symusic.Score.from_midi(write_midi(written))
+    heard: Any = symusic.Score.from_midi(write_midi(written))
     ticks = heard.ticks_per_quarter
     notes = sorted((Fraction(n.time, ticks), Fraction(n.duration, ticks), n.pitch) for n in heard.tracks[0].notes)
 
@@ -99,4 +100,4 @@ def test_symusic_hears_the_same_in_midi(written: Score) -> None:
 
 
 def test_the_same_score_gives_the_same_bytes() -> None:
-    assert all(writer(CHORALE) == writer(CHORALE) for writer in WRITERS.values())  # type: ignore[operator]
+    assert all(writer(CHORALE) == writer(CHORALE) for writer in WRITERS.values())
