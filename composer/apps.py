@@ -9,9 +9,12 @@ class ComposerConfig(AppConfig):
     name = "composer"
 
     def ready(self) -> None:
-        """Makes what the composer keeps known to privacy."""
+        """Makes what the composer keeps known to privacy, and what it can train to training."""
         from accounts import privacy
+        from composer.learning.slot import COMPOSER
         from composer.privacy import PARTS
+        from training import slots
 
         for part in PARTS:
             privacy.register(part)
+        slots.register(COMPOSER)

@@ -1,0 +1,234 @@
+"""Measures a composer against people and against the champion. Before: training. After: the gate's verdict, the run's figures.
+
+Shapes: n pieces, F features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from composer.constraints import Plan
+from composer.learning.network import Prior
+from composer.learning.policy import ComposerPolicy, load_policy
+from composer.learning.replay_dataset import MelodyDataset, Tune, observe_tunes
+from composer.learning.writing import Written
+from composer.rewards import Bands, CatalogueIndex, Line, RuleWeights, band_miss, leaps_of, rules
+from composer.steering import HABITS, Steering
+from music.features import features
+from music.notes import Melody
+from training.slots import Check
+
+PIECES = 192
+BARS = 8
+BOOTSTRAPS = 1000
+MAXIMUM_COPIED_SHARE = 0.02
+LONGEST_SHARED_NOTES = 18
+"""A run longer than this that a tune of the catalogue has too is a copy."""
+MINIMUM_DISTINCT = 0.8
+MAXIMUM_KL = 0.6
+
+
+@torch.no_grad()
+def bits_per_note(prior: Prior, tunes: Sequence[Tune], styles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """−log₂ p₀ and notes of each tune, in order of length. Rests are charged to the notes."""
+    bits, notes = [], []
+    for observed in observe_tunes(tunes, styles):
+        for part in np.array_split(np.arange(len(observed.pitch)), max(1, len(observed.pitch) // 64)):
+            pitch, duration = torch.from_numpy(observed.pitch[part]), torch.from_numpy(observed.duration[part])
+            nats_BN = prior.nats(torch.from_numpy(observed.index[part]), pitch, duration).numpy()
+            valid_BN = observed.valid[part]
+            bits.append((nats_BN * valid_BN).sum(axis=1) / math.log(2))
+            notes.append((valid_BN & (observed.pitch[part] > 0)).sum(axis=1))
+    return np.concatenate(bits), np.maximum(np.concatenate(notes), 1)
+
+
+def evaluate_prior(prior: Prior, dataset: MelodyDataset) -> dict[str, float]:
+    """Bits per note on the tunes held out."""
+    if not dataset.held_out:
+        return {}
+    bits_n, notes_n = bits_per_note(prior, dataset.held_out, dataset.styles)
+    return {"bits_per_note": float(bits_n.sum() / notes_n.sum()), "held_out_tunes": float(len(bits_n))}
+
+
+def typical_steerings(styles: Sequence[str], count: int) -> list[Steering]:
+    """What listeners ask for: the commonest styles in turn, in their usual metre, with the usual range."""
+    made = []
+    for number in range(count):
+        style = styles[number % min(len(styles), 8)] if styles else "song"
+        metre, tempo = HABITS.get(style, ((4, 4), 120.0))
+        made.append(Steering(style=style, tonic=(2, 7, 0, 9)[number % 4], metre=metre, tempo=tempo, bars=BARS))
+    return made
+
+
+def write_sample(policy: ComposerPolicy, count: int = PIECES, seed: int = 1) -> tuple[Written, list[Steering]]:
+    """Pieces for the steerings people ask for, without a taste."""
+    steerings = typical_steerings(policy.styles, count)
+    plans = [Plan(steering=steering) for steering in steerings]
+    seeds = [seed * 1_000_003 + number for number in range(count)]
+    return policy.write(plans, [None] * count, seeds=seeds), steerings
+
+
+def figures_of(
+    written: Written, steerings: Sequence[Steering], bands: Bands, catalogue: CatalogueIndex | None
+) -> dict[str, float]:
+    """Averages over the pieces."""
+    each = piece_figures(written.melodies, steerings, bands)
+    figures = {name: float(values_n.mean()) for name, values_n in each.items()}
+    figures["distinct"] = len({melody.content_hash() for melody in written.melodies}) / len(written.melodies)
+    figures["kl_per_step"] = float((written.kl_B / np.maximum(written.steps_B, 1)).mean())
+    figures["log_prior_per_step"] = float((written.log_prior_B / np.maximum(written.steps_B, 1)).mean())
+    if catalogue is not None:
+        figures["copied"] = float(np.mean([catalogue.longest_shared(m) > LONGEST_SHARED_NOTES for m in written.melodies]))
+    return figures
+
+
+def piece_figures(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> dict[str, NDArray[np.float64]]:
+    """For each piece: reward of the rules per bar, distance to people's bands, leaps, repeated bars, one climax."""
+    rows = []
+    weights = RuleWeights()
+    for melody, steering in zip(melodies, steerings, strict=True):
+        line, phi_F = Line(melody), features(melody)
+        found = leaps_of(line)
+        pitches = [pitch for pitch in line.pitches if pitch is not None]
+        rows.append(
+            {
+                "rules_per_bar": float(rules(line, weights).sum()) / len(line.bars),
+                "band_miss": band_miss(phi_F, bands, steering.style),
+                "leaps_unresolved": float(found.is_open_N[-1]) + found.doubled,
+                "unique_highest": float(pitches.count(max(pitches)) == 1),
+                "repeated_bars": float(phi_F[_index("share_of_repeated_bars")]),
+                "changed_endings": float(phi_F[_index("share_of_bars_repeated_with_changed_ending")]),
+                "range_semitones": float(max(pitches) - min(pitches)),
+            }
+        )
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def human_figures(dataset: MelodyDataset, bands: Bands) -> dict[str, float]:
+    """The same figures of tunes that people wrote."""
+    tunes = [tune for tune in dataset.held_out if tune.melody.bars >= 4][:PIECES]
+    if not tunes:
+        return {}
+    steerings = [Steering(style=tune.style[:40] or "song") for tune in tunes]
+    each = piece_figures([tune.melody for tune in tunes], steerings, bands)
+    return {f"human_{name}": float(values_n.mean()) for name, values_n in each.items()}
+
+
+def judge(checkpoint: Path, champion: Path | None, dataset: MelodyDataset) -> list[Check]:
+    """The gate's checks of a prior or a policy against the champion and against people."""
+    challenger, champions = _load(checkpoint), None if champion is None else _load(champion)
+    if challenger.kind == "prior":
+        return _judge_prior(challenger, champions, dataset)
+    return _judge_policy(challenger, champions, dataset)
+
+
+def _judge_prior(challenger: ComposerPolicy, champion: ComposerPolicy | None, dataset: MelodyDataset) -> list[Check]:
+    if not dataset.held_out:
+        return [Check(name="bits per note", outcome="not proven", explanation="No tune is held out to measure on.")]
+    bits_n, notes_n = bits_per_note(challenger.writer.prior, dataset.held_out, challenger.styles)
+    own = float(bits_n.sum() / notes_n.sum())
+    if champion is None:
+        explanation = f"It predicts tunes it never saw with {own:.2f} bits per note; there is nothing to beat yet."
+        return [Check(name="bits per note", outcome="pass", explanation=explanation, figure=own)]
+    other_n, _ = bits_per_note(champion.writer.prior, dataset.held_out, champion.styles)
+    low, high = _bootstrap(lambda rows: float((other_n[rows] - bits_n[rows]).sum() / notes_n[rows].sum()), len(bits_n))
+    saved = float((other_n - bits_n).sum() / notes_n.sum())
+    return [
+        Check(
+            name="bits per note saved on unseen tunes",
+            outcome="pass" if low > 0 else "fail" if high < 0 else "not proven",
+            explanation=f"{own:.2f} bits per note, {saved:+.2f} better than the champion's prior (95 % interval by tune).",
+            figure=saved,
+            low=low,
+            high=high,
+            threshold=0.0,
+        )
+    ]
+
+
+def _judge_policy(challenger: ComposerPolicy, champion: ComposerPolicy | None, dataset: MelodyDataset) -> list[Check]:
+    bands = Bands(challenger.settings["bands"])
+    catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
+    written, steerings = write_sample(challenger)
+    figures = figures_of(written, steerings, bands, catalogue)
+    checks = [
+        _at_most(
+            "copies of the catalogue",
+            figures["copied"],
+            MAXIMUM_COPIED_SHARE,
+            "of the pieces share more than 18 notes in a row with a tune",
+        ),
+        _at_most("distance to the prior", figures["kl_per_step"], MAXIMUM_KL, "nats per step lie between it and the prior"),
+        _at_least("different pieces", figures["distinct"], MINIMUM_DISTINCT, "of the pieces differ from each other"),
+    ]
+    if champion is None:
+        return checks
+    other, _ = write_sample(champion)
+    own_n = _worth(written.melodies, steerings, bands)
+    other_n = _worth(other.melodies, steerings, bands)
+    difference_n = own_n - other_n
+    low, high = _bootstrap(lambda rows: float(difference_n[rows].mean()), len(difference_n))
+    checks.append(
+        Check(
+            name="rules and human bands",
+            outcome="pass" if low > 0 else "fail" if high < 0 else "not proven",
+            explanation=f"Its pieces are worth {difference_n.mean():+.2f} more per piece than the champion's (95 % interval).",
+            figure=float(difference_n.mean()),
+            low=low,
+            high=high,
+            threshold=0.0,
+        )
+    )
+    return checks
+
+
+def _worth(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> NDArray[np.float64]:
+    each, weights = piece_figures(melodies, steerings, bands), RuleWeights()
+    return each["rules_per_bar"] * BARS - weights.band * each["band_miss"]
+
+
+def _bootstrap(statistic: Any, count: int) -> tuple[float, float]:
+    generator = np.random.default_rng(0)
+    drawn = [statistic(generator.integers(count, size=count)) for _ in range(BOOTSTRAPS)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _at_most(name: str, figure: float, bound: float, words: str) -> Check:
+    return Check(
+        name=name,
+        outcome="pass" if figure <= bound else "fail",
+        explanation=f"{figure:.3g} {words}; at most {bound:g}.",
+        figure=figure,
+        threshold=bound,
+    )
+
+
+def _at_least(name: str, figure: float, bound: float, words: str) -> Check:
+    return Check(
+        name=name,
+        outcome="pass" if figure >= bound else "fail",
+        explanation=f"{figure:.3g} {words}; at least {bound:g}.",
+        figure=figure,
+        threshold=bound,
+    )
+
+
+def _load(folder: Path) -> ComposerPolicy:
+    """The policy in a checkpoint, of whichever kind it is."""
+    from dqn.checkpoint import read_checkpoint
+
+    kind = "dqn" if read_checkpoint(folder).configuration["stage"] == "policy" else "prior"
+    return load_policy(kind, folder)
+
+
+def _index(name: str) -> int:
+    from music.features import NAMES
+
+    return NAMES.index(name)

@@ -1,0 +1,185 @@
+"""What the networks see before each note: one code for training and composing. Before: tokens. After: network.py.
+
+Shapes: B melodies, N notes, F inputs, S sources. Time is counted in ticks, 48 to a quarter note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, duration_number, pitch_token
+from music.notes import MODES, Melody
+
+Whole = NDArray[np.int64]
+TICKS_PER_QUARTER = 48
+DURATION_TICKS: Whole = np.array([round(quarters * TICKS_PER_QUARTER) for quarters in DURATIONS], dtype=np.int64)
+METRES = ((2, 4), (4, 4), (6, 8), (3, 4), (2, 2), (3, 8), (4, 2), (9, 8), (6, 4), (3, 2), (12, 8), (5, 4))
+"""Metres with an input of their own; the others share one."""
+MAXIMUM_STYLES = 96
+LOOKBACK_HALF_BARS: Whole = np.array([1, 2, 4, 8, 16], dtype=np.int64)
+"""The notes ½, 1, 2, 4 and 8 bars ago; the sixth source is the note after the last place that matches what was just played."""
+SOURCES = len(LOOKBACK_HALF_BARS) + 1
+NONE_PITCH = PITCH_COUNT
+NONE_DURATION = DURATION_COUNT
+LONGEST_RUN = 8
+
+SIZES: tuple[int, ...] = (
+    PITCH_COUNT + 1,  # the note before
+    DURATION_COUNT + 1,
+    9,  # quarter within the bar
+    TICKS_PER_QUARTER,  # tick within the quarter
+    34,  # bars left
+    9,  # bar within eight, or pickup
+    len(METRES) + 1,
+    len(MODES),
+    MAXIMUM_STYLES,
+    *(PITCH_COUNT + 1 for _ in range(SOURCES)),
+    *(DURATION_COUNT + 1 for _ in range(SOURCES)),
+    *(LONGEST_RUN + 1 for _ in range(SOURCES)),
+)
+"""Values of each input. All inputs share one table of embeddings, of which each note sums F rows."""
+OFFSETS: Whole = np.concatenate([[0], np.cumsum(SIZES)[:-1]]).astype(np.int64)
+INPUTS = len(SIZES)
+STYLE_INPUT = 8
+SOURCE_PITCH = slice(9, 9 + SOURCES)
+SOURCE_DURATION = slice(9 + SOURCES, 9 + 2 * SOURCES)
+SOURCE_RUN = slice(9 + 2 * SOURCES, 9 + 3 * SOURCES)
+
+
+def in_ticks(quarters: Fraction) -> int:
+    """Quarter notes in ticks, rounded: exact for everything the composer writes."""
+    return round(quarters * TICKS_PER_QUARTER)
+
+
+def metre_number(metre: tuple[int, int]) -> int:
+    """Input of a metre."""
+    return METRES.index(metre) if metre in METRES else len(METRES)
+
+
+class Lines:
+    """B melodies that grow note by note, and what the network sees before each next one."""
+
+    def __init__(
+        self, *, bar_B: Whole, pickup_B: Whole, end_B: Whole, metre_B: Whole, mode_B: Whole, style_B: Whole, capacity: int
+    ) -> None:
+        count = len(bar_B)
+        self.bar_B, self.pickup_B, self.end_B = bar_B, pickup_B, end_B
+        self.length = 0
+        """Notes so far, the same in all B."""
+        self.now_B = np.zeros(count, dtype=np.int64)
+        self.pitch_BN = np.full((count, capacity + 1), NONE_PITCH, dtype=np.int64)
+        self.duration_BN = np.full((count, capacity + 1), NONE_DURATION, dtype=np.int64)
+        self.ticks_BN = np.zeros((count, capacity), dtype=np.int64)
+        # A start beyond every melody stands behind the last note, so that pointers stop there.
+        self.start_BN = np.full((count, capacity + 1), 1 << 40, dtype=np.int64)
+        self.run_ticks_BS = np.zeros((count, SOURCES), dtype=np.int64)
+        """For how long the line has been copying each source."""
+        self._fixed_B3 = np.stack([metre_B, mode_B, style_B], axis=1)
+        self._rows = np.arange(count)
+        self.back_BL = bar_B[:, None] * LOOKBACK_HALF_BARS // 2
+        self._pointer_BL = np.zeros((count, len(LOOKBACK_HALF_BARS)), dtype=np.int64)
+        self._run_BS = np.zeros((count, SOURCES), dtype=np.int64)
+        self._match_BN = np.zeros((count, capacity + 1), dtype=np.int64)
+        self._source_pitch_BS = np.full((count, SOURCES), NONE_PITCH, dtype=np.int64)
+        self._source_duration_BS = np.full((count, SOURCES), NONE_DURATION, dtype=np.int64)
+
+    def observe(self) -> Whole:
+        """The F inputs of the next note, BF."""
+        inside_B = self.now_B - self.pickup_B
+        bar_B, place_B = inside_B // self.bar_B, inside_B % self.bar_B
+        last = self.length - 1
+        head_BF = np.stack(
+            [
+                self.pitch_BN[:, last],  # before the first note this is the place behind the end: NONE
+                self.duration_BN[:, last],
+                np.minimum(place_B // TICKS_PER_QUARTER, 8),
+                place_B % TICKS_PER_QUARTER,
+                np.clip((self.end_B - self.now_B + self.bar_B - 1) // self.bar_B, 0, 33),
+                np.where(inside_B < 0, 8, bar_B % 8),
+            ],
+            axis=1,
+        )
+        run_BS = np.minimum(self._run_BS, LONGEST_RUN)
+        return np.concatenate([head_BF, self._fixed_B3, self._source_pitch_BS, self._source_duration_BS, run_BS], axis=1)
+
+    def sources(self) -> tuple[Whole, Whole]:
+        """Pitch and duration, BS, that a copy of each source would play next; NONE_PITCH and NONE_DURATION where there is none."""
+        return self._source_pitch_BS, self._source_duration_BS
+
+    def append(self, pitch_B: Whole, duration_B: Whole, ticks_B: Whole | None = None) -> None:
+        """Adds a note to each line; `ticks_B` is needed where durations without a token may occur."""
+        ticks_B = DURATION_TICKS[duration_B] if ticks_B is None else ticks_B
+        t = self.length
+        copied_BS = (self._source_pitch_BS == pitch_B[:, None]) & (self._source_duration_BS == duration_B[:, None])
+        self.pitch_BN[:, t], self.duration_BN[:, t], self.ticks_BN[:, t] = pitch_B, duration_B, ticks_B
+        self.start_BN[:, t] = self.now_B
+        self.now_B = self.now_B + ticks_B
+        self.length = t + 1
+        self._run_BS = np.where(copied_BS, self._run_BS + 1, 0)
+        self.run_ticks_BS = np.where(copied_BS, self.run_ticks_BS + ticks_B[:, None], 0)
+        self._look_back()
+        self._match(pitch_B, duration_B)
+
+    def _look_back(self) -> None:
+        """Finds the notes that began ½, 1, 2, 4 and 8 bars before the next one."""
+        target_BL = self.now_B[:, None] - self.back_BL
+        rows_B1 = self._rows[:, None]
+        while True:
+            behind_BL = self.start_BN[rows_B1, self._pointer_BL] < target_BL
+            if not behind_BL.any():
+                break
+            self._pointer_BL = self._pointer_BL + behind_BL
+        is_exact_BL = self.start_BN[rows_B1, self._pointer_BL] == target_BL
+        sounding_BL = np.where(is_exact_BL, self._pointer_BL, self._pointer_BL - 1)
+        has_BL = target_BL >= 0
+        lookback = slice(0, SOURCES - 1)
+        self._source_pitch_BS[:, lookback] = np.where(has_BL, self.pitch_BN[rows_B1, sounding_BL], NONE_PITCH)
+        self._source_duration_BS[:, lookback] = np.where(
+            has_BL & is_exact_BL, self.duration_BN[rows_B1, sounding_BL], NONE_DURATION
+        )
+
+    def _match(self, pitch_B: Whole, duration_B: Whole) -> None:
+        """Finds the note after the last place where the longest run of notes was the same as just now."""
+        t = self.length - 1
+        if t == 0:
+            return
+        same_Bt = (self.pitch_BN[:, :t] == pitch_B[:, None]) & (self.duration_BN[:, :t] == duration_B[:, None])
+        before_Bt = np.concatenate([np.zeros((len(pitch_B), 1), dtype=np.int64), self._match_BN[:, : t - 1]], axis=1)
+        self._match_BN[:, :t] = np.where(same_Bt, before_Bt + 1, 0)
+        best_B = (self._match_BN[:, :t] * (t + 1) + np.arange(t)).argmax(axis=1)
+        run_B = self._match_BN[self._rows, best_B]
+        has_B = run_B >= 2
+        self._source_pitch_BS[:, -1] = np.where(has_B, self.pitch_BN[self._rows, best_B + 1], NONE_PITCH)
+        self._source_duration_BS[:, -1] = np.where(has_B, self.duration_BN[self._rows, best_B + 1], NONE_DURATION)
+        self._run_BS[:, -1] = np.where(has_B, run_B, 0)
+
+
+def observe_melodies(melodies: Sequence[Melody], styles: Sequence[int]) -> dict[str, NDArray[Any]]:
+    """Inputs, notes and validity of whole melodies: `index` BNF, `pitch`, `duration` and `valid` BN."""
+    count, capacity = len(melodies), max(len(melody.notes) for melody in melodies)
+    pitch_BN, duration_BN = np.zeros((count, capacity), dtype=np.int64), np.zeros((count, capacity), dtype=np.int64)
+    ticks_BN, valid_BN = np.ones((count, capacity), dtype=np.int64), np.zeros((count, capacity), dtype=bool)
+    for row, melody in enumerate(melodies):
+        size = len(melody.notes)
+        pitch_BN[row, :size] = [pitch_token(note.pitch, melody.tonic) for note in melody.notes]
+        duration_BN[row, :size] = [duration_number(note.quarters) for note in melody.notes]
+        ticks_BN[row, :size] = [max(1, in_ticks(note.quarters)) for note in melody.notes]
+        valid_BN[row, :size] = True
+    lines = Lines(
+        bar_B=np.array([in_ticks(melody.bar_quarters) for melody in melodies]),
+        pickup_B=np.array([in_ticks(melody.pickup) for melody in melodies]),
+        end_B=(ticks_BN * valid_BN).sum(axis=1),
+        metre_B=np.array([metre_number(melody.metre) for melody in melodies]),
+        mode_B=np.array([MODES.index(melody.mode) for melody in melodies]),
+        style_B=np.array(styles, dtype=np.int64),
+        capacity=capacity,
+    )
+    index_BNF = np.zeros((count, capacity, INPUTS), dtype=np.int16)
+    for note in range(capacity):
+        index_BNF[:, note] = lines.observe()
+        lines.append(pitch_BN[:, note], duration_BN[:, note], ticks_BN[:, note])
+    return {"index": index_BNF, "pitch": pitch_BN, "duration": duration_BN, "valid": valid_BN}

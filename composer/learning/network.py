@@ -1,0 +1,137 @@
+"""The prior, which predicts the next note of the catalogue, and G, what the policy adds to it. Before: features. After: training, policy.
+
+Shapes: B melodies, N notes, F inputs, S sources, H hidden, P pitch tokens, D durations, A = P + D listed actions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from composer.learning.features import INPUTS, OFFSETS, SIZES, SOURCE_DURATION, SOURCE_PITCH, SOURCES, STYLE_INPUT
+from composer.tokens import DURATION_COUNT, PITCH_COUNT
+
+ACTIONS = PITCH_COUNT + DURATION_COUNT
+"""What the learner lists: pitch tokens, then durations; one note is two steps."""
+
+
+class View(NamedTuple):
+    """What the prior knows before a note."""
+
+    body_BNH: Tensor
+    """Everything so far, as the heads read it."""
+    source_pitch_BNS: Tensor
+    source_duration_BNS: Tensor
+
+
+class Prior(nn.Module):
+    """A recurrent network with pointers: the heads add to the logits of the notes that a copy would play next."""
+
+    offsets: Tensor
+
+    def __init__(self, *, inputs: int = 160, hidden: int = 256, body: int = 224) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.register_buffer("offsets", torch.from_numpy(OFFSETS), persistent=False)
+        self.table = nn.EmbeddingBag(sum(SIZES), inputs, mode="sum")
+        nn.init.normal_(self.table.weight, std=INPUTS**-0.5)
+        self.recurrent = nn.GRU(inputs, hidden, batch_first=True)
+        self.body = nn.Linear(hidden + inputs, body)
+        self.pitch = nn.Linear(body, PITCH_COUNT)
+        self.pitch_copy = nn.Linear(body, SOURCES)
+        self.chosen = nn.Embedding(PITCH_COUNT, body)
+        self.duration_body = nn.Linear(body, body)
+        self.duration = nn.Linear(body, DURATION_COUNT)
+        self.duration_copy = nn.Linear(body, 2 * SOURCES)
+        self.dropout = nn.Dropout(0.1)
+
+    def look(self, index_BNF: Tensor, state_1BH: Tensor | None = None) -> tuple[View, Tensor]:
+        """View of each note's context, and the recurrent state to go on from."""
+        count, notes, _ = index_BNF.shape
+        index_BNF = index_BNF.long()
+        x_BNE = self.table((index_BNF + self.offsets).view(count * notes, INPUTS)).view(count, notes, -1).relu()
+        h_BNH, state_1BH = self.recurrent(self.dropout(x_BNE), state_1BH)
+        body_BNH = self.body(torch.cat([self.dropout(h_BNH), x_BNE], dim=-1)).relu()
+        return View(body_BNH, index_BNF[..., SOURCE_PITCH], index_BNF[..., SOURCE_DURATION]), state_1BH
+
+    def pitch_logits(self, view: View) -> Tensor:
+        """Unnormalised log p₀ of the next pitch, BNP."""
+        return add_copies(self.pitch(view.body_BNH), self.pitch_copy(view.body_BNH), view.source_pitch_BNS)
+
+    def duration_logits(self, view: View, pitch_BN: Tensor) -> Tensor:
+        """Unnormalised log p₀ of the duration of this pitch, BND."""
+        body_BNH = self.duration_body(view.body_BNH) + self.chosen(pitch_BN)
+        body_BNH = body_BNH.relu()
+        anyway_BNS, if_same_BNS = self.duration_copy(body_BNH).chunk(2, dim=-1)
+        same_BNS = (view.source_pitch_BNS == pitch_BN.unsqueeze(-1)).to(anyway_BNS.dtype)
+        return add_copies(self.duration(body_BNH), anyway_BNS + same_BNS * if_same_BNS, view.source_duration_BNS)
+
+    def nats(self, index_BNF: Tensor, pitch_BN: Tensor, duration_BN: Tensor) -> Tensor:
+        """−log p₀ of each note, BN."""
+        view, _ = self.look(index_BNF)
+        pitch_nats = nn.functional.cross_entropy(self.pitch_logits(view).flatten(0, 1), pitch_BN.flatten(), reduction="none")
+        duration_nats = nn.functional.cross_entropy(
+            self.duration_logits(view, pitch_BN).flatten(0, 1), duration_BN.flatten(), reduction="none"
+        )
+        return (pitch_nats + duration_nats).view(pitch_BN.shape)
+
+
+def add_copies(logits_BNA: Tensor, gates_BNS: Tensor, source_BNS: Tensor) -> Tensor:
+    """Logits with each source's gate added where its token stands; sources that point to nothing add nothing."""
+    room = logits_BNA.new_zeros((*logits_BNA.shape[:-1], logits_BNA.shape[-1] + 1))
+    return logits_BNA + room.scatter_add(-1, source_BNS, gates_BNS)[..., :-1]
+
+
+def forget_styles(index_BNF: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Inputs with the style unknown (0) in a share of the melodies, so that a style never seen is no surprise."""
+    forgotten_B = torch.rand(len(index_BNF), generator=generator) < share
+    index_BNF = index_BNF.clone()
+    index_BNF[forgotten_B, :, STYLE_INPUT] = 0
+    return index_BNF
+
+
+class Advantage(nn.Module):
+    """G: what the policy adds to log p₀, from the prior's view, the rules' state, and what is asked for. It starts at zero."""
+
+    def __init__(self, *, body: int, rules: int, condition: int, hidden: int = 192) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(body + rules + condition, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+        self.chosen = nn.Embedding(PITCH_COUNT, hidden)
+        self.duration_body = nn.Linear(hidden, hidden)
+        # One product per step: values of the tokens, gates of the copies, value of the state.
+        self.pitch = nn.Linear(hidden, PITCH_COUNT + SOURCES + 1)
+        self.duration = nn.Linear(hidden, DURATION_COUNT + 2 * SOURCES + 1)
+        for last in (self.pitch, self.duration):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def look(self, body_BNH: Tensor, rules_BNR: Tensor, condition_BC: Tensor) -> Tensor:
+        """What both steps of a note share, BNH."""
+        condition_BNC = condition_BC.unsqueeze(1).expand(-1, body_BNH.shape[1], -1)
+        shared: Tensor = self.trunk(torch.cat([body_BNH, rules_BNR, condition_BNC], dim=-1))
+        return shared
+
+    def pitches(self, shared_BNH: Tensor, source_pitch_BNS: Tensor) -> Tensor:
+        """G of each pitch, BNP."""
+        g_BNP, gates_BNS, value_BN1 = self.pitch(shared_BNH).split([PITCH_COUNT, SOURCES, 1], dim=-1)
+        return add_copies(g_BNP, gates_BNS, source_pitch_BNS) + value_BN1
+
+    def durations(self, shared_BNH: Tensor, pitch_BN: Tensor, source_pitch_BNS: Tensor, source_duration_BNS: Tensor) -> Tensor:
+        """G of each duration of these pitches, BND."""
+        body_BNH = (self.duration_body(shared_BNH) + self.chosen(pitch_BN)).relu()
+        sizes = [DURATION_COUNT, SOURCES, SOURCES, 1]
+        g_BND, anyway_BNS, if_same_BNS, value_BN1 = self.duration(body_BNH).split(sizes, dim=-1)
+        same_BNS = (source_pitch_BNS == pitch_BN.unsqueeze(-1)).to(g_BND.dtype)
+        return add_copies(g_BND, anyway_BNS + same_BNS * if_same_BNS, source_duration_BNS) + value_BN1
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+        """G over the listed actions at both steps of every note, as `dqn.learner` takes Episodes: BTA with T = 2N."""
+        source_pitch_BNS, source_duration_BNS = observation["source_pitch"].long(), observation["source_duration"].long()
+        pitch_BN = observation["pitch"].long()
+        shared_BNH = self.look(observation["body"].float(), observation["rules"], observation["condition"])
+        pitches_BNP = self.pitches(shared_BNH, source_pitch_BNS)
+        durations_BND = self.durations(shared_BNH, pitch_BN, source_pitch_BNS, source_duration_BNS)
+        pitches_BNA = nn.functional.pad(pitches_BNP, (0, DURATION_COUNT))
+        durations_BNA = nn.functional.pad(durations_BND, (PITCH_COUNT, 0))
+        return torch.stack([pitches_BNA, durations_BNA], dim=2).flatten(1, 2)

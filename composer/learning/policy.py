@@ -1,0 +1,155 @@
+"""Composes with a trained version. Before: training. After: composer/composing.py, evaluation. Loads torch: for workers only.
+
+A piece is a function of checkpoint, steering, taste vector and seed; the temperatures are those of training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from composer.constraints import Plan
+from composer.learning.condition import CONDITION, RULE_VALUES, condition
+from composer.learning.network import Advantage, Prior
+from composer.learning.replay_dataset import style_number
+from composer.learning.writing import Guide, Writer, Written
+from composer.steering import Steering
+from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
+from music.notes import Melody
+
+KINDS = ("prior", "dqn")
+Taste = NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composed:
+    """A piece, and what is known about how it came to be."""
+
+    melody: Melody
+    figures: dict[str, Any] = field(default_factory=dict)
+    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposerPolicy:
+    """A prior and, in a `dqn` version, G."""
+
+    kind: str
+    writer: Writer
+    styles: tuple[str, ...]
+    """Styles the prior knows; another one is composed as “any style”."""
+    prior_sha256: str
+    """Hash of the prior's weights, the same in a prior version and in every policy trained on it."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The checkpoint's configuration: bands of people, what it was trained with."""
+
+    def compose(
+        self,
+        steering: Steering,
+        taste_vector_D: Taste,
+        *,
+        seed: int,
+        report: Callable[[float], None] | None = None,
+    ) -> Composed:
+        """One piece. The same arguments give the same piece."""
+        torch.set_num_threads(1)
+        written = self.write([Plan(steering=steering)], [taste_vector_D], seeds=[seed], report=report)
+        return _composed(written, 0)
+
+    def compose_many(
+        self, steerings: Sequence[Steering], taste_vectors: Sequence[Taste], *, seeds: Sequence[int]
+    ) -> list[Composed]:
+        """Many pieces at once, much faster than one by one; sums are rounded differently, so a piece may differ from `compose`."""
+        written = self.write([Plan(steering=steering) for steering in steerings], taste_vectors, seeds=seeds)
+        return [_composed(written, row) for row in range(len(steerings))]
+
+    def write(
+        self,
+        plans: Sequence[Plan],
+        tastes: Sequence[Taste],
+        *,
+        seeds: Sequence[int],
+        keep_trace: bool = False,
+        guide: Guide | None = None,
+        report: Callable[[float], None] | None = None,
+    ) -> Written:
+        """Melodies of these plans, with what measuring them needs."""
+        return self.writer.write(
+            plans,
+            styles=[style_number(plan.steering.style, self.styles) for plan in plans],
+            condition_BC=np.stack([condition(plan, taste) for plan, taste in zip(plans, tastes, strict=True)]),
+            generators=[np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF]) for seed in seeds],
+            keep_trace=keep_trace,
+            guide=guide,
+            report=report,
+        )
+
+
+def load_policy(kind: str, folder: Path | None) -> ComposerPolicy:
+    """The policy of a version; BrokenCheckpoint where the folder holds none of this kind."""
+    if kind not in KINDS:
+        raise ValueError(f"a composer is one of {', '.join(KINDS)}, not {kind!r}")
+    if folder is None:
+        raise BrokenCheckpoint("a composer needs the folder of its checkpoint")
+    return policy_of(kind, read_checkpoint(folder))
+
+
+def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
+    """The policy of a checkpoint that was read."""
+    settings = checkpoint.configuration
+    prior = Prior(hidden=settings["hidden"])
+    _load(prior, checkpoint.weights, "prior.")
+    advantage = None
+    if kind == "dqn":
+        advantage = Advantage(body=prior.body.out_features, rules=RULE_VALUES, condition=CONDITION)
+        _load(advantage, checkpoint.weights, "advantage.")
+        advantage.eval()
+    writer = Writer(
+        prior=prior.eval(),
+        advantage=advantage,
+        temperature=settings.get("temperature", 1.0),
+        prior_temperature=settings.get("prior_temperature", 1.0),
+    )
+    return ComposerPolicy(
+        kind=kind,
+        writer=writer,
+        styles=tuple(settings["styles"]),
+        prior_sha256=hash_weights(checkpoint.weights),
+        settings=settings,
+    )
+
+
+def hash_weights(weights: dict[str, NDArray[Any]]) -> str:
+    """sha256 over the prior's weights among these."""
+    total = hashlib.sha256()
+    for name in sorted(name for name in weights if name.startswith("prior.")):
+        total.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
+    return total.hexdigest()
+
+
+def _load(network: torch.nn.Module, weights: dict[str, NDArray[Any]], prefix: str) -> None:
+    """Loads the weights that begin with the prefix; BrokenCheckpoint where they don't fit this version's network."""
+    chosen = {
+        name.removeprefix(prefix): torch.from_numpy(value.copy()) for name, value in weights.items() if name.startswith(prefix)
+    }
+    try:
+        network.load_state_dict(chosen)
+    except RuntimeError as error:
+        raise BrokenCheckpoint(f"the weights don't fit this version's network: {error}") from error
+
+
+def _composed(written: Written, row: int) -> Composed:
+    steps = max(int(written.steps_B[row]), 1)
+    figures = {
+        "notes": len(written.melodies[row].notes),
+        "log_policy": float(written.log_policy_B[row]),
+        "log_prior": float(written.log_prior_B[row]),
+        "kl_per_step": float(written.kl_B[row]) / steps,
+    }
+    return Composed(melody=written.melodies[row], figures=figures)

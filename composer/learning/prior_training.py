@@ -1,0 +1,162 @@
+"""Trains the prior by maximum likelihood. Before: replay_dataset. After: training.py writes the checkpoint.
+
+Shapes as in network.py. A training that was cut goes on from `context.folder`, at the epoch it had reached."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from composer.learning.configuration import ComposerConfiguration
+from composer.learning.network import Prior, forget_styles
+from composer.learning.replay_dataset import MelodyDataset, Observed, observe_tunes
+from dqn.checkpoint import read_state, write_state
+from training.slots import RunContext
+
+STATE = "prior_state.safetensors"
+REPORT_EVERY_UPDATES = 20
+LOWEST_LEARNING_RATE = 1e-4
+FORGOTTEN_STYLE_SHARE = 0.1
+"""Of the melodies are read without their style, so that a style never seen is no surprise."""
+
+
+class Budget:
+    """How much of a training is done, by time and by epochs, whichever is further. Goes on where an earlier attempt stopped."""
+
+    def __init__(self, *, seconds: float | None, spent_seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self._start = time.monotonic() - spent_seconds
+
+    @property
+    def spent_seconds(self) -> float:
+        """Seconds since the beginning, earlier attempts included."""
+        return time.monotonic() - self._start
+
+    def share(self, done: float) -> float:
+        """0 … 1: the larger of the share that is done and the share of time that is gone."""
+        return min(1.0, max(done, self.spent_seconds / self.seconds if self.seconds else 0.0))
+
+
+def train_prior(
+    context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
+) -> Prior:
+    """The prior of the dataset's training tunes."""
+    torch.set_num_threads(configuration.threads)
+    torch.manual_seed(context.seed)
+    buckets = list(observe_tunes(dataset.training, dataset.styles))
+    prior = Prior(hidden=configuration.hidden)
+    optimizer = torch.optim.Adam(prior.parameters(), lr=configuration.prior_learning_rate, betas=(0.9, 0.98))
+    first_epoch, budget = _resume(context, prior, optimizer, seconds)
+    for epoch in range(first_epoch, configuration.epochs):
+        if budget.share(0.0) >= 1.0:
+            break
+        _train_epoch(context, buckets, prior, optimizer, configuration, epoch, budget)
+        _keep(context, prior, optimizer, epoch + 1, budget)
+    return prior.eval()
+
+
+def _train_epoch(
+    context: RunContext,
+    buckets: list[Observed],
+    prior: Prior,
+    optimizer: torch.optim.Optimizer,
+    configuration: ComposerConfiguration,
+    epoch: int,
+    budget: Budget,
+) -> None:
+    """One pass over the tunes; its randomness depends on seed and epoch only, so that a resumed run is the same run."""
+    generator = torch.Generator().manual_seed(context.seed * 1000 + epoch)
+    torch.manual_seed(context.seed * 1000 + epoch)
+    batches = list(_batches(buckets, configuration.prior_batch_size, np.random.default_rng([context.seed & 0x7FFFFFFF, epoch])))
+    bits: list[float] = []
+    prior.train()
+    for number, batch in enumerate(batches):
+        share = budget.share((epoch + number / len(batches)) / configuration.epochs)
+        if share >= 1.0:
+            break
+        _set_learning_rate(optimizer, configuration, share)
+        bits.append(_update(prior, optimizer, batch, configuration, generator))
+        if number % REPORT_EVERY_UPDATES == 0 or number == len(batches) - 1:
+            context.report(
+                epoch * len(batches) + number,
+                progress=share,
+                training_bits_per_note=float(np.mean(bits[-REPORT_EVERY_UPDATES:])),
+            )
+
+
+def _update(
+    prior: Prior,
+    optimizer: torch.optim.Optimizer,
+    batch: Observed,
+    configuration: ComposerConfiguration,
+    generator: torch.Generator,
+) -> float:
+    index = forget_styles(torch.from_numpy(batch.index), FORGOTTEN_STYLE_SHARE, generator)
+    nats_BN = prior.nats(index, torch.from_numpy(batch.pitch), torch.from_numpy(batch.duration))
+    valid_BN = torch.from_numpy(batch.valid)
+    loss = (nats_BN * valid_BN).sum() / valid_BN.sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
+    optimizer.step()
+    return loss.item() / math.log(2)
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, configuration: ComposerConfiguration, share: float) -> None:
+    """A short rise, then a cosine down to the end."""
+    high, low = configuration.prior_learning_rate, LOWEST_LEARNING_RATE
+    rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * share))
+    for group in optimizer.param_groups:
+        group["lr"] = rate * min(1.0, 0.1 + share / 0.03)
+
+
+def _batches(buckets: list[Observed], size: int, generator: np.random.Generator) -> Iterator[Observed]:
+    """Batches of similar length in random order, cut to their longest melody."""
+    places = [
+        (number, part)
+        for number, bucket in enumerate(buckets)
+        for part in np.array_split(generator.permutation(len(bucket.pitch)), max(1, round(len(bucket.pitch) / size)))
+    ]
+    for place in generator.permutation(len(places)):
+        number, rows = places[place]
+        bucket = buckets[number]
+        longest = int(bucket.valid[rows].sum(axis=1).max())
+        yield Observed(
+            index=bucket.index[rows, :longest],
+            pitch=bucket.pitch[rows, :longest],
+            duration=bucket.duration[rows, :longest],
+            valid=bucket.valid[rows, :longest],
+        )
+
+
+def _keep(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, epoch: int, budget: Budget) -> None:
+    """Keeps what going on needs."""
+    state = {f"weight.{name}": weight for name, weight in prior.state_dict().items()}
+    for number, kept in optimizer.state_dict()["state"].items():
+        state |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in kept.items()}
+    state["epoch"] = torch.tensor(epoch)
+    state["spent_seconds"] = torch.tensor(budget.spent_seconds)
+    write_state(context.folder / STATE, state)
+
+
+def _resume(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, seconds: float | None) -> tuple[int, Budget]:
+    """Loads what an earlier attempt kept; the epoch to go on with and the time that is left."""
+    state = read_state(context.folder / STATE)
+    if state is None:
+        return 0, Budget(seconds=seconds)
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+    prior.load_state_dict(
+        {name.removeprefix("weight."): value for name, value in tensors.items() if name.startswith("weight.")}
+    )
+    kept: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, key = name.split(".", 2)
+            kept.setdefault(int(number), {})[key] = value
+    optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+    context.log(f"goes on after epoch {int(tensors['epoch'])}")
+    return int(tensors["epoch"]), Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]))

@@ -1,0 +1,137 @@
+"""The catalogue's melodies as training reads them. Before: tracks. After: training.py, evaluation.py."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.learning.features import MAXIMUM_STYLES, observe_melodies
+from music.notes import Melody
+from training.slots import NotEnoughToLearnFrom, RunContext
+
+LONGEST_NOTES = 320
+"""Longer tunes are learned from their beginning: 99.5 % are shorter."""
+HELD_OUT_SHARE = 0.08
+"""Of the tunes, by group of variants: never trained on, so that figures are honest."""
+BUCKET = 256
+FEWEST_TUNES = 100
+FEWEST_NOTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tune:
+    """One melody of the catalogue."""
+
+    melody: Melody
+    style: str
+    group: str
+    """Equal for variants of one tune: they are held out together."""
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether the tune is kept for measuring; the same answer in every run."""
+        return int(hashlib.sha256(self.group.encode()).hexdigest()[:8], 16) < HELD_OUT_SHARE * 2**32
+
+
+def group_of(melody: Melody) -> str:
+    """Variants of a tune mostly begin alike: the first nine intervals name the group."""
+    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
+    return ",".join(str(after - before) for before, after in zip(pitches[:9], pitches[1:10], strict=False))
+
+
+@dataclass(frozen=True)
+class MelodyDataset:
+    """Tunes with their fingerprint."""
+
+    tunes: tuple[Tune, ...]
+    description: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the tunes in order."""
+        total = hashlib.sha256()
+        for tune in self.tunes:
+            total.update(f"{tune.style}\0{tune.melody.content_hash()}\n".encode())
+        return total.hexdigest()
+
+    @cached_property
+    def training(self) -> tuple[Tune, ...]:
+        """The tunes that may be learned from."""
+        return tuple(tune for tune in self.tunes if not tune.is_held_out)
+
+    @cached_property
+    def held_out(self) -> tuple[Tune, ...]:
+        """The tunes kept for measuring."""
+        return tuple(tune for tune in self.tunes if tune.is_held_out)
+
+    @cached_property
+    def styles(self) -> tuple[str, ...]:
+        """Styles with an input of their own, the commonest first."""
+        counts: dict[str, int] = {}
+        for tune in self.training:
+            counts[tune.style] = counts.get(tune.style, 0) + 1
+        return tuple(sorted(counts, key=lambda style: (-counts[style], style))[: MAXIMUM_STYLES - 1])
+
+
+def style_number(style: str, styles: Sequence[str]) -> int:
+    """Input of a style; 0 for one never seen."""
+    return styles.index(style) + 1 if style in styles else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Melodies of similar length, as inputs: BNF and BN."""
+
+    index: NDArray[np.int16]
+    pitch: NDArray[np.int64]
+    duration: NDArray[np.int64]
+    valid: NDArray[np.bool_]
+
+
+def observe_tunes(tunes: Sequence[Tune], styles: Sequence[str]) -> Iterator[Observed]:
+    """All tunes, in buckets of similar length, so that little is padding."""
+    for chunk in sorted_chunks(tunes):
+        melodies = [_shortened(tune.melody) for tune in chunk]
+        yield Observed(**observe_melodies(melodies, [style_number(tune.style, styles) for tune in chunk]))
+
+
+def sorted_chunks(tunes: Sequence[Tune]) -> Iterator[Sequence[Tune]]:
+    """Tunes in buckets by length; tunes without notes have nothing to say."""
+    ordered = sorted((tune for tune in tunes if tune.melody.notes), key=lambda tune: len(tune.melody.notes))
+    for start in range(0, len(ordered), BUCKET):
+        yield ordered[start : start + BUCKET]
+
+
+def _shortened(melody: Melody) -> Melody:
+    if len(melody.notes) <= LONGEST_NOTES:
+        return melody
+    return Melody(
+        notes=melody.notes[:LONGEST_NOTES],
+        metre=melody.metre,
+        tonic=melody.tonic,
+        mode=melody.mode,
+        pickup=melody.pickup,
+        tempo=melody.tempo,
+    )
+
+
+def build_replay_dataset(context: RunContext) -> MelodyDataset:
+    """The melodies of the catalogue; NotEnoughToLearnFrom where there are too few."""
+    from recsys.models import Track
+
+    rows = Track.objects.filter(owner__isnull=True).order_by("id").values_list("score", "style").iterator(chunk_size=500)
+    tunes = []
+    for score, style in rows:
+        melody = Melody.from_json(score["voices"][0]["melody"])
+        if sum(note.pitch is not None for note in melody.notes) >= FEWEST_NOTES:
+            tunes.append(Tune(melody=melody, style=style, group=group_of(melody)))
+    if len(tunes) < FEWEST_TUNES:
+        raise NotEnoughToLearnFrom(f"The catalogue has {len(tunes)} melodies; the composer needs at least {FEWEST_TUNES}.")
+    context.log(f"Learns from {len(tunes)} melodies of the catalogue.")
+    return MelodyDataset(tuple(tunes), {"tunes": len(tunes), "notes": sum(len(tune.melody.notes) for tune in tunes)})

@@ -1,0 +1,132 @@
+"""What the composer offers to training. Before: this package. After: composer/apps.py registers it. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from composer.learning.configuration import ComposerConfiguration
+from training.slots import Check, RunContext, SlotFunctions, Trained
+
+SLOT = "composer"
+FIRST_RUN_TUNES = 250
+FIRST_RUN_SECONDS = 75.0
+ENOUGH_OF_THE_CATALOGUE = 0.8
+"""A prior that learned from less than this share of the catalogue is trained anew."""
+
+
+def count_new_feedback(since: datetime | None) -> int:
+    """Opinions about tracks received after the moment: they change the tastes the composer must serve."""
+    from django.conf import settings
+
+    from recsys.models import Feedback
+
+    rows = Feedback.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED)
+    return (rows.filter(received_at__gt=since) if since else rows).count()
+
+
+def build_replay_dataset(context: RunContext) -> Any:
+    """The catalogue's melodies."""
+    from composer.learning import replay_dataset
+
+    return replay_dataset.build_replay_dataset(context)
+
+
+def train(context: RunContext, dataset: Any) -> Trained:
+    """Trains a prior or a policy. torch is imported here, in the worker, and nowhere else."""
+    from composer.learning import training
+
+    return training.train(context, dataset)
+
+
+def judge(checkpoint: Path, champion: Path | None, dataset: Any) -> Sequence[Check]:
+    """The gate's checks."""
+    from composer.learning import evaluation
+
+    return evaluation.judge(checkpoint, champion, dataset)
+
+
+def export(checkpoint: Path) -> None:
+    """Nothing: pieces are composed in workers, which have torch."""
+
+
+def load_policy(kind: str, folder: Path | None) -> Any:
+    """The policy of a version. Loads torch: only workers call it."""
+    from composer.learning import policy
+
+    return policy.load_policy(kind, folder)
+
+
+def guard_metrics(version_id: int, since: datetime) -> Mapping[str, float]:
+    """What listeners did with the pieces of one version since a moment."""
+    from django.db.models import Avg, Q
+
+    from composer.models import Commission, Piece
+    from recsys.models import Feedback
+
+    pieces = Piece.objects.filter(policy_version_id=version_id, created_at__gte=since)
+    feedback = Feedback.objects.filter(track__piece__in=pieces)
+    opinions = feedback.filter(kind__in=["like", "dislike"]).aggregate(disliked=Avg(Q(kind="dislike")))
+    ratings = feedback.filter(kind="rate").aggregate(mean=Avg("value"))
+    return {
+        "pieces": float(pieces.count()),
+        "failed_commissions": float(Commission.objects.filter(status="failed", created_at__gte=since).count()),
+        "disliked_share": float(opinions["disliked"] or 0.0),
+        "mean_rating": float(ratings["mean"] or 0.0),
+    }
+
+
+def replay_logged_requests(count: int) -> Mapping[str, float]:
+    """Composes the last pieces again from their recipes: the share that came out the same."""
+    from composer.models import Piece
+    from composer.recipes import perform
+
+    pieces = list(Piece.objects.select_related("track", "policy_version").order_by("-id")[:count])
+    same = [perform(piece.recipe, piece.policy_version)[0].to_json() == piece.track.score for piece in pieces]
+    return {"requests": float(len(same)), "largest_difference": float(not all(same))}
+
+
+def wanted_run() -> Mapping[str, Any] | None:
+    """The first start: a prior from the first tunes, then one from all of them, then the policy; later runs follow the schedule."""
+    from recsys.models import CatalogueImport, Track
+    from training.models import PolicyVersion, Run
+
+    newest = Run.objects.filter(slot=SLOT).order_by("-id").first()
+    if newest is not None and newest.status in (Run.Status.FAILED, Run.Status.STOPPED):
+        return None  # a person looks into it; asking again by itself would fail again for ever
+    tunes = Track.objects.filter(owner__isnull=True).count()
+    if tunes < FIRST_RUN_TUNES:
+        return None
+    learned = {kind: _most_tunes(PolicyVersion.objects.filter(slot=SLOT, kind=kind)) for kind in ("prior", "dqn")}
+    if not learned["prior"] and not learned["dqn"]:
+        return {"stage": "prior", "seconds": FIRST_RUN_SECONDS}
+    if CatalogueImport.objects.filter(finished_at__isnull=True).exists():
+        return None
+    enough = ENOUGH_OF_THE_CATALOGUE * tunes
+    if max(learned.values()) < enough:
+        return {"stage": "prior"}
+    return {"stage": "policy"} if learned["dqn"] < enough else None
+
+
+def _most_tunes(versions: Any) -> float:
+    """Tunes of the catalogue, those held out included, that the most learned of these versions knows."""
+    return max((float(figures.get("tunes", 0)) for figures in versions.values_list("figures", flat=True)), default=0.0)
+
+
+COMPOSER = SlotFunctions(
+    name=SLOT,
+    title="Composer",
+    configuration=ComposerConfiguration,
+    count_new_feedback=count_new_feedback,
+    build_replay_dataset=build_replay_dataset,
+    train=train,
+    judge=judge,
+    export=export,
+    load_policy=load_policy,
+    guard_metrics=guard_metrics,
+    replay_logged_requests=replay_logged_requests,
+    wanted_run=wanted_run,
+    first_kind=None,
+)

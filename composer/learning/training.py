@@ -1,0 +1,101 @@
+"""One run of the composer: the prior, or the policy on top of it. Before: replay_dataset. After: evaluation judges, policy serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+
+from composer.learning import evaluation
+from composer.learning.configuration import ComposerConfiguration
+from composer.learning.policy import ComposerPolicy, hash_weights, load_policy, policy_of
+from composer.learning.prior_training import train_prior
+from composer.learning.replay_dataset import MelodyDataset
+from composer.rewards import Bands, CatalogueIndex
+from dqn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from music.features import features
+from training.revision import code_revision
+from training.slots import NotEnoughToLearnFrom, RunContext, Trained
+
+CHECKPOINT = "checkpoint"
+
+
+def train(context: RunContext, dataset: MelodyDataset) -> Trained:
+    """Trains what the configuration's stage names; writes and measures a checkpoint."""
+    configuration: ComposerConfiguration = context.configuration
+    seconds = configuration.budget_seconds(getattr(settings, "ENCORE_TRAINING_SECONDS", None))
+    if configuration.stage == "prior":
+        return _train_prior(context, dataset, configuration, seconds)
+    return _train_policy(context, dataset, configuration, seconds)
+
+
+def _train_prior(
+    context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
+) -> Trained:
+    folder = context.folder / CHECKPOINT
+    if not folder.exists():
+        prior = train_prior(context, dataset, configuration, seconds)
+        weights = {f"prior.{name}": weight for name, weight in prior.state_dict().items()}
+        _write(folder, weights, context, dataset, configuration, bands=measure_bands(dataset), styles=dataset.styles)
+    policy = load_policy("prior", folder)
+    figures = evaluation.evaluate_prior(policy.writer.prior, dataset) | _sample_figures(policy, dataset)
+    return Trained(kind="prior", checkpoint=folder, figures={**figures, "tunes": len(dataset.tunes)})
+
+
+def _train_policy(
+    context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
+) -> Trained:
+    from composer.learning.policy_training import train_policy
+
+    if context.parent_folder is None:
+        raise NotEnoughToLearnFrom("There is no prior to start from yet; train one first (stage `prior`).")
+    parent = read_checkpoint(context.parent_folder)
+    folder = context.folder / CHECKPOINT
+    if not folder.exists():
+        trained = train_policy(context, dataset, configuration, policy_of("prior", parent), seconds)
+        weights = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
+        weights |= {f"advantage.{name}": weight for name, weight in trained.items()}
+        _write(folder, weights, context, dataset, configuration, bands=parent.configuration["bands"], parent=parent)
+    figures = _sample_figures(load_policy("dqn", folder), dataset)
+    tunes = parent.configuration["tunes"]
+    return Trained(kind="dqn", checkpoint=folder, figures={**figures, "tunes": tunes})
+
+
+def _write(
+    folder: Path,
+    weights: dict[str, Any],
+    context: RunContext,
+    dataset: MelodyDataset,
+    configuration: ComposerConfiguration,
+    *,
+    bands: dict[str, Any],
+    styles: tuple[str, ...] = (),
+    parent: Checkpoint | None = None,
+) -> None:
+    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, the prior's width."""
+    kept: dict[str, Any] = {**configuration.to_json(), "styles": list(styles), "bands": bands, "tunes": len(dataset.tunes)}
+    if parent is not None:
+        kept |= {name: parent.configuration[name] for name in ("hidden", "styles", "tunes")}
+        kept["prior_sha256"] = hash_weights(parent.weights)
+    write_checkpoint(folder, weights, kept, {}, dataset.fingerprint, code_revision(), context.seed)
+
+
+def measure_bands(dataset: MelodyDataset) -> dict[str, Any]:
+    """People's bands of each feature, by style, from the tunes that may be learned from."""
+    tunes = dataset.training[:: max(1, len(dataset.training) // MEASURED_TUNES)]
+    features_nF = np.stack([features(tune.melody) for tune in tunes])
+    return {style: list(edges) for style, edges in Bands.measure(features_nF, [t.style for t in tunes]).of_style.items()}
+
+
+MEASURED_TUNES = 4000
+"""Enough for percentiles of the common styles; measuring all of them would take longer than it is worth."""
+
+
+def _sample_figures(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str, float]:
+    """What its pieces are like, and what people's are."""
+    bands = Bands(policy.settings["bands"])
+    written, steerings = evaluation.write_sample(policy, count=96)
+    catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
+    return evaluation.figures_of(written, steerings, bands, catalogue) | evaluation.human_figures(dataset, bands)

@@ -1,0 +1,287 @@
+"""Writes melodies note by note from the prior, with or without G. Before: policy.py, rollouts. After: melodies, episodes.
+
+Shapes as in network.py; R values of the rules' state, C of the condition. All lines of a batch grow together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from composer.constraints import Constraints, Plan
+from composer.learning.condition import RuleState
+from composer.learning.features import DURATION_TICKS, Lines, in_ticks, metre_number
+from composer.learning.network import Advantage, Prior, View
+from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
+from dqn.targets import log_masked_prior, log_policy
+from music.notes import MODES, Melody, Note
+
+Whole = NDArray[np.int64]
+SHORTEST_TICKS = 6
+Guide = Callable[[Lines, NDArray[np.bool_], str], Whole]
+"""Forces tokens during rollouts: (lines, open, `pitch` or `duration`) → token per line, −1 where the policy chooses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Finished melodies, and every step of them where it was asked for."""
+
+    melodies: list[Melody]
+    log_policy_B: NDArray[np.float64]
+    """log π of each whole piece, in nats; given notes count nothing."""
+    log_prior_B: NDArray[np.float64]
+    """log p₀ of the same notes under the prior without masks."""
+    kl_B: NDArray[np.float64]
+    """Sum over the steps of KL(π ‖ masked p₀)."""
+    steps_B: Whole
+    """Steps at which something was chosen: two per note."""
+    trace: dict[str, Tensor] | None = None
+    """Every step: what `policy_training` makes episodes of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """A prior, G or None, and the temperature both were trained at."""
+
+    prior: Prior
+    advantage: Advantage | None = None
+    temperature: float = 1.0
+    prior_temperature: float = 1.0
+    """Above 1 the prior is flattened before anything else: the same in training and at play."""
+
+    @torch.no_grad()
+    def write(
+        self,
+        plans: Sequence[Plan],
+        *,
+        styles: Sequence[int],
+        condition_BC: NDArray[np.float32],
+        generators: Sequence[np.random.Generator],
+        keep_trace: bool = False,
+        guide: Guide | None = None,
+        report: Callable[[float], None] | None = None,
+    ) -> Written:
+        """One melody per plan. A line's draws come from its own generator."""
+        return _Writing(self, plans, styles, condition_BC, generators, keep_trace, guide, report).run()
+
+
+class _Writing:
+    """One batch on its way."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        plans: Sequence[Plan],
+        styles: Sequence[int],
+        condition_BC: NDArray[np.float32],
+        generators: Sequence[np.random.Generator],
+        keep_trace: bool,
+        guide: Guide | None,
+        report: Callable[[float], None] | None,
+    ) -> None:
+        self.writer, self.plans, self.generators, self.guide, self.report = writer, plans, generators, guide, report
+        self.given = [plan.given() for plan in plans]
+        self.has_given = any(self.given)
+        end_B = np.array([plan.end_ticks for plan in plans])
+        capacity = int(end_B.max()) // SHORTEST_TICKS + 2 + max(len(given) for given in self.given)
+        self.lines = Lines(
+            bar_B=np.array([plan.bar_ticks for plan in plans]),
+            pickup_B=np.zeros(len(plans), dtype=np.int64),
+            end_B=end_B,
+            metre_B=np.array([metre_number(plan.steering.metre) for plan in plans]),
+            mode_B=np.array([MODES.index(plan.steering.mode) for plan in plans]),
+            style_B=np.array(styles, dtype=np.int64),
+            capacity=capacity,
+        )
+        self.constraints = Constraints(plans, self.lines)
+        self.rules = RuleState(plans)
+        self.condition_BC = torch.from_numpy(condition_BC)
+        self.notes: list[list[Note]] = [[] for _ in plans]
+        self.now = [Fraction(0)] * len(plans)
+        self.state_1BH: Tensor | None = None
+        self.trace: dict[str, list[Tensor]] | None = {} if keep_trace else None
+        zeros = np.zeros(len(plans))
+        self.log_policy_B, self.log_prior_B, self.kl_B, self.steps_B = (
+            zeros.copy(),
+            zeros.copy(),
+            zeros.copy(),
+            zeros.astype(np.int64),
+        )
+
+    def run(self) -> Written:
+        while not self.constraints.is_done_B.all():
+            self._note()
+            if self.report is not None and self.lines.length % 16 == 0:
+                self.report(float((self.lines.now_B / self.lines.end_B).min().clip(0, 1)))
+        trace = None if self.trace is None else {name: torch.stack(kept, dim=1) for name, kept in self.trace.items()}
+        if trace is not None:
+            trace["condition"] = self.condition_BC
+        melodies = [self._melody(row) for row in range(len(self.plans))]
+        return Written(
+            melodies=melodies,
+            log_policy_B=self.log_policy_B,
+            log_prior_B=self.log_prior_B,
+            kl_B=self.kl_B,
+            steps_B=self.steps_B,
+            trace=trace,
+        )
+
+    def _note(self) -> None:
+        """One more note for every line."""
+        writer, lines = self.writer, self.lines
+        done_B = self.constraints.is_done_B
+        index = torch.from_numpy(lines.observe()).unsqueeze(1)
+        view, self.state_1BH = writer.prior.look(index, self.state_1BH)
+        given = self._given()
+        rules_BR = self.rules.observe(lines)
+        shared = None
+        if writer.advantage is not None:
+            shared = writer.advantage.look(view.body_BNH, torch.from_numpy(rules_BR).unsqueeze(1), self.condition_BC)
+        pitch_B, pitch_step = self._pitches(view, shared, given, done_B)
+        duration_B, duration_step = self._durations(view, shared, given, done_B, pitch_B)
+        if self.trace is not None:
+            self._keep(view, rules_BR, pitch_B, pitch_step, duration_step, done_B)
+        self._append(pitch_B, duration_B, given, done_B)
+
+    def _pitches(
+        self, view: View, shared: Tensor | None, given: list[Note | None], done_B: NDArray[np.bool_]
+    ) -> tuple[Whole, dict[str, Any]]:
+        writer = self.writer
+        logits = writer.prior.pitch_logits(view)[:, 0] / writer.prior_temperature
+        g = (
+            None
+            if writer.advantage is None or shared is None
+            else writer.advantage.pitches(shared, view.source_pitch_BNS)[:, 0]
+        )
+        forced_B = np.full(len(self.plans), -1, dtype=np.int64)
+        for row, note in enumerate(given):
+            if note is not None:
+                forced_B[row] = pitch_token(note.pitch, self.plans[row].steering.tonic)
+        return self._choose(logits, g, self.constraints.pitches(), forced_B, done_B, "pitch")
+
+    def _durations(
+        self, view: View, shared: Tensor | None, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
+    ) -> tuple[Whole, dict[str, Any]]:
+        writer = self.writer
+        pitch = torch.from_numpy(pitch_B).unsqueeze(1)
+        logits = writer.prior.duration_logits(view, pitch)[:, 0] / writer.prior_temperature
+        g = None
+        if writer.advantage is not None and shared is not None:
+            g = writer.advantage.durations(shared, pitch, view.source_pitch_BNS, view.source_duration_BNS)[:, 0]
+        forced_B = np.full(len(self.plans), -1, dtype=np.int64)
+        for row, note in enumerate(given):
+            if note is not None:
+                forced_B[row] = duration_number(note.quarters)
+        open_BD = self.constraints.durations(pitch_B)
+        # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
+        open_BD[~open_BD.any(axis=1), DURATION_COUNT - 1] = True
+        return self._choose(logits, g, open_BD, forced_B, done_B, "duration")
+
+    def _choose(
+        self,
+        logits_BA: Tensor,
+        g_BA: Tensor | None,
+        open_BA: NDArray[np.bool_],
+        forced_B: Whole,
+        done_B: NDArray[np.bool_],
+        kind: str,
+    ) -> tuple[Whole, dict[str, Any]]:
+        """Draws one token per line from π ∝ p₀ · exp(G/τ) over the open ones."""
+        rows = np.arange(len(forced_B))
+        given_B = forced_B >= 0
+        mask_BA = torch.from_numpy(open_BA)
+        log_prior_BA = log_masked_prior(logits_BA, mask_BA)
+        log_pi_BA = log_prior_BA if g_BA is None else log_policy(g_BA, logits_BA, mask_BA, self.writer.temperature)
+        probabilities_BA = log_pi_BA.double().exp().numpy()
+        uniform_B = np.array([generator.random() for generator in self.generators])
+        cumulative_BA = probabilities_BA.cumsum(axis=1)
+        # The last open token takes what rounding leaves.
+        drawn_B = (cumulative_BA < uniform_B[:, None] * cumulative_BA[:, -1:]).sum(axis=1)
+        if self.guide is not None:
+            wanted_B = self.guide(self.lines, open_BA, kind)
+            drawn_B = np.where((wanted_B >= 0) & ~given_B & ~done_B, wanted_B, drawn_B)
+        chosen_B = np.where(given_B & ~done_B, forced_B, drawn_B)
+        free_B = ~given_B & ~done_B
+        raw = torch.log_softmax(logits_BA, dim=-1).numpy()[rows, chosen_B]
+        log_pi = log_pi_BA.numpy()
+        self.log_prior_B += np.where(free_B, raw, 0.0)
+        self.log_policy_B += np.where(free_B, log_pi[rows, chosen_B], 0.0)
+        if g_BA is not None:
+            kl_B = (probabilities_BA * np.where(open_BA, log_pi - log_prior_BA.numpy(), 0.0)).sum(axis=1)
+            self.kl_B += np.where(free_B, kl_B, 0.0)
+        self.steps_B += free_B
+        open_BA = open_BA.copy()
+        # A given note is the only open one, so that neither prior nor G is asked about it.
+        open_BA[given_B & ~done_B] = False
+        open_BA[rows[given_B & ~done_B], chosen_B[given_B & ~done_B]] = True
+        return chosen_B, {"mask": torch.from_numpy(open_BA), "log_prior": logits_BA}
+
+    def _given(self) -> list[Note | None]:
+        if not self.has_given:
+            return [None] * len(self.plans)
+        return [given.get(int(now)) for given, now in zip(self.given, self.lines.now_B, strict=True)]
+
+    def _append(self, pitch_B: Whole, duration_B: Whole, given: list[Note | None], done_B: NDArray[np.bool_]) -> None:
+        ticks_B = np.append(DURATION_TICKS, 0)[duration_B]
+        for row in np.flatnonzero(~done_B):
+            plan, note = self.plans[row], given[row]
+            if note is None:
+                note = Note(pitch_of(int(pitch_B[row]), plan.steering.tonic), self._quarters(row, int(duration_B[row])))
+            self.notes[row].append(note)
+            self.now[row] += note.quarters
+            ticks_B[row] = in_ticks(self.now[row]) - self.lines.now_B[row]
+        ticks_B[done_B] = DURATION_TICKS[0]
+        self.rules.append(self.lines, pitch_B, ticks_B, ~done_B)
+        self.constraints.append(pitch_B)
+        self.lines.append(pitch_B, duration_B, ticks_B)
+
+    def _quarters(self, row: int, duration: int) -> Fraction:
+        if duration < len(DURATIONS):
+            return DURATIONS[duration]
+        bar = self.plans[row].steering.bar_quarters
+        return bar - self.now[row] % bar
+
+    def _melody(self, row: int) -> Melody:
+        steering = self.plans[row].steering
+        return Melody(
+            notes=tuple(self.notes[row]),
+            metre=steering.metre,
+            tonic=steering.tonic,
+            mode=steering.mode,
+            tempo=float(steering.tempo),
+        )
+
+    def _keep(
+        self,
+        view: View,
+        rules_BR: NDArray[np.float32],
+        pitch_B: Whole,
+        pitch_step: dict[str, Any],
+        duration_step: dict[str, Any],
+        done_B: NDArray[np.bool_],
+    ) -> None:
+        """Adds this note to the trace; the duration's action is known only afterwards, from the notes."""
+        assert self.trace is not None
+        step = {
+            "body": view.body_BNH[:, 0].half(),
+            "source_pitch": view.source_pitch_BNS[:, 0].to(torch.uint8),
+            "source_duration": view.source_duration_BNS[:, 0].to(torch.uint8),
+            "rules": torch.from_numpy(rules_BR),
+            "pitch": torch.from_numpy(pitch_B).to(torch.uint8),
+            "pitch_mask": pitch_step["mask"],
+            "pitch_log_prior": pitch_step["log_prior"],
+            "duration_mask": duration_step["mask"],
+            "duration_log_prior": duration_step["log_prior"],
+            "valid": torch.from_numpy(~done_B),
+        }
+        for name, tensor in step.items():
+            self.trace.setdefault(name, []).append(tensor)
+
+
+__all__ = ["PITCH_COUNT", "REST", "Guide", "Writer", "Written"]
