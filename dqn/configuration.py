@@ -50,7 +50,7 @@ class LearnerConfiguration:
     device: str = "cpu"
     """Where weights and replay live: `cpu`, `cuda`, `cuda:1` …"""
     compile: bool = False
-    """Updates are captured as one CUDA graph; does nothing on the CPU."""
+    """The gradient is captured as one graph (a CUDA graph on a GPU): faster for small networks, the same numbers."""
     bf16: bool = False
     """Forward passes in bfloat16; does nothing on the CPU."""
 

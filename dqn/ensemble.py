@@ -63,7 +63,8 @@ class RandomPrior(nn.Module):
         with torch.no_grad():
             prior = self.prior(*observation)
         learnt: Tensor = self.network(*observation)
-        return learnt + self.scale * prior
+        values: Tensor = learnt + self.scale * prior
+        return values
 
 
 def dueling(value_BH: Tensor, advantage_BHA: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import huber_loss
 
 from dqn import targets
+from dqn.capture import Captured
 from dqn.configuration import LearnerConfiguration
 from dqn.replay import Batch, Episodes, Replay, Transitions
 from dqn.slates import slate_value
@@ -27,7 +29,7 @@ Auxiliary = Callable[[nn.Module, Any], Mapping[str, Tensor]]
 class Learner:
     """Network, target network, optimiser and randomness of one training.
 
-    Trainable weights live in one flat tensor, gradients in another, the target's weights in a third: clipping, Adam and Polyak
+    Trainable weights live in one flat tensor, the target's in another, and the gradient is a third: clipping, Adam and Polyak
     averaging are one operation each, however many layers there are.
     """
 
@@ -39,32 +41,46 @@ class Learner:
         self.auxiliary = auxiliary
         self.updates = 0
         trainable = [name for name, weight in self.network.named_parameters() if weight.requires_grad]
-        self._weights = _flatten(self.network, trainable)
+        self._trainable = [self.network.get_parameter(name) for name in trainable]
+        self._weights = nn.Parameter(_flatten(self.network, trainable))
         self._target_weights = _flatten(self.target, trainable)
-        self._gradient = _flatten_gradients(self.network, self._weights)
-        self._flat = nn.Parameter(self._weights)
-        self._flat.grad = self._gradient
-        on_gpu = self.device.type == "cuda"
-        self._optimizer = torch.optim.Adam([self._flat], lr=configuration.learning_rate, fused=True)
-        if on_gpu and configuration.compile:
-            self._optimizer.param_groups[0]["capturable"] = True
+        self._optimizer = torch.optim.Adam([self._weights], lr=configuration.learning_rate, fused=True)
+        self._figure_names: list[str] = []
+        self._gradient_of = Captured(self._gradient, self.device) if configuration.compile else self._gradient
         self._generator = torch.Generator(self.device).manual_seed(configuration.seed)
         # Dropout draws from the global generators: they are seeded here, and kept in the state.
         torch.manual_seed(configuration.seed)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step on this batch. Gives the figures of the step as tensors, so that nothing waits for the device."""
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.configuration.bf16 and self.device.type == "cuda"):
-            loss, figures = self._loss(batch)
-        self._gradient.zero_()
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = self._gradient.norm()
-        if self.configuration.gradient_clip_norm > 0:
-            self._gradient.mul_((self.configuration.gradient_clip_norm / (norm + 1e-6)).clamp(max=1))
+        figures = self._step(batch)
+        return dict(zip(self._figure_names, figures.unbind(), strict=True))
+
+    def _step(self, batch: Batch) -> Tensor:
+        figures, self._weights.grad = self._gradient_of(batch)
         self._optimizer.step()
-        self._target_weights.lerp_(self._weights, self.configuration.polyak)
+        self._target_weights.lerp_(self._weights.data, self.configuration.polyak)
         self.updates += 1
-        return figures | {"loss": loss.detach(), "gradient_norm": norm}
+        return figures
+
+    def _gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Figures, in the order of `_figure_names`, and the clipped flat gradient. A closed function of the batch."""
+        with self._precision:
+            loss, figures = self._loss(batch)
+        parts = torch.autograd.grad(loss, self._trainable, materialize_grads=True)
+        gradient = torch.cat([part.reshape(-1) for part in parts])
+        norm = gradient.norm()
+        if self.configuration.gradient_clip_norm > 0:
+            gradient = gradient * (self.configuration.gradient_clip_norm / (norm + 1e-6)).clamp(max=1)
+        figures |= {"loss": loss.detach(), "gradient_norm": norm}
+        self._figure_names = list(figures)
+        return torch.stack(list(figures.values())), gradient
+
+    @property
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.configuration.bf16 and self.device.type == "cuda":
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return nullcontext()
 
     def run(
         self,
@@ -73,15 +89,16 @@ class Learner:
         on_progress: Progress | None = None,
         report_every_updates: int = 100,
     ) -> dict[str, float]:
-        """Draws batches and updates; gives the mean figures of the last stretch. What `on_progress` raises ends the run between
-        two updates, so that the state can be kept."""
-        update = self.update
+        """Draws batches and updates; gives the mean figures of the last stretch.
+
+        What `on_progress` raises ends the run between two updates, so that the state can be kept.
+        """
         means: dict[str, float] = {}
-        stretch: list[dict[str, Tensor]] = []
+        stretch: list[Tensor] = []
         for done in range(1, updates + 1):
-            stretch.append(update(replay.sample(self.configuration.batch_size, self._generator)))
+            stretch.append(self._step(replay.sample(self.configuration.batch_size, self._generator)))
             if done % report_every_updates == 0 or done == updates:
-                means = {name: float(torch.stack([step[name] for step in stretch]).mean()) for name in stretch[0]}
+                means = dict(zip(self._figure_names, torch.stack(stretch).mean(dim=0).tolist(), strict=True))
                 stretch = []
                 if on_progress is not None:
                     on_progress(self.updates, means)
@@ -248,7 +265,7 @@ class Learner:
         }
         if self.device.type == "cuda":
             state["dropout_generator_cuda"] = torch.cuda.get_rng_state(self.device)
-        for name, kept in self._optimizer.state.get(self._flat, {}).items():
+        for name, kept in self._optimizer.state.get(self._weights, {}).items():
             state[f"optimizer.{name}"] = torch.as_tensor(kept).clone()
         for name, buffer in self.network.named_buffers():
             state[f"buffer.{name}"] = buffer.clone()
@@ -267,7 +284,7 @@ class Learner:
         if "dropout_generator_cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["dropout_generator_cuda"], self.device)
         kept = {name.removeprefix("optimizer."): value for name, value in tensors.items() if name.startswith("optimizer.")}
-        self._optimizer.state[self._flat] = {name: value.clone().to(self.device) for name, value in kept.items()}
+        self._optimizer.state[self._weights] = {name: value.clone().to(self.device) for name, value in kept.items()}
         for name, buffer in self.network.named_buffers():
             buffer.copy_(tensors[f"buffer.{name}"])
 
@@ -282,17 +299,6 @@ def _flatten(module: nn.Module, names: list[str]) -> Tensor:
     for weight in weights:
         weight.data = flat[start : start + weight.numel()].view_as(weight)
         start += weight.numel()
-    return flat
-
-
-def _flatten_gradients(network: nn.Module, flat_weights: Tensor) -> Tensor:
-    """Gives every trainable weight a view of one gradient tensor, into which autograd then adds in place."""
-    flat = torch.zeros_like(flat_weights)
-    start = 0
-    for weight in network.parameters():
-        if weight.requires_grad:
-            weight.grad = flat[start : start + weight.numel()].view_as(weight)
-            start += weight.numel()
     return flat
 
 

@@ -37,7 +37,12 @@ class Batch:
     def tensors(self) -> list[Tensor]:
         """Every tensor, in a fixed order."""
         found: list[Tensor] = []
-        self.apply(lambda tensor: (found.append(tensor), tensor)[1])
+        for field in fields(self):
+            held = getattr(self, field.name)
+            if isinstance(held, Tensor):
+                found.append(held)
+            elif isinstance(held, dict):
+                found.extend(held.values())
         return found
 
     def to(self, device: str | torch.device) -> Self:

@@ -15,7 +15,7 @@ WEIGHTS = {"layer.weight": torch.arange(6.0).reshape(2, 3).T, "layer.bias": np.a
 
 
 def write(folder: Path, **changed: Any) -> Path:
-    told = {
+    told: dict[str, Any] = {
         "weights": WEIGHTS,
         "configuration": {"algorithm": "double_q"},
         "figures": {"return": 3.5},
@@ -110,8 +110,8 @@ def killed_before_renaming(write_again: Any) -> int | None:
         os._exit(9)
 
     def child() -> None:
-        Path.rename = die  # type: ignore[method-assign]
-        Path.replace = die  # type: ignore[method-assign]
+        Path.rename = die  # type: ignore[assignment, method-assign]
+        Path.replace = die  # type: ignore[assignment, method-assign]
         write_again()
 
     process = multiprocessing.get_context("fork").Process(target=child)

@@ -56,7 +56,7 @@ def test_a_hundred_thousand_draws_agree_with_the_logged_probabilities(gain, seed
         seen[drawn.picks] = seen.get(drawn.picks, 0) + 1
         logged[drawn.picks] = float(np.prod(drawn.probabilities))
 
-    slates = list(permutations(range(5), 2))
+    slates: list[tuple[int, ...]] = list(permutations(range(5), 2))
     expected = {
         slate: draws * float(np.prod(sequence_probabilities(gain, slate, epsilon=0.2, temperature=0.9))) for slate in slates
     }

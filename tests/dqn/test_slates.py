@@ -23,7 +23,7 @@ def draw(seed: int) -> dict[str, torch.Tensor]:
 def worth_by_hand(row: dict[str, torch.Tensor], slate: tuple[int, ...]) -> float:
     q, s = row["q_A"].tolist(), row["choice_A"].tolist()
     s0, q0 = float(row["no_choice"]), float(row["no_choice_value"])
-    return (sum(s[a] * q[a] for a in slate) + s0 * q0) / (sum(s[a] for a in slate) + s0)
+    return float((sum(s[a] * q[a] for a in slate) + s0 * q0) / (sum(s[a] for a in slate) + s0))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])

@@ -116,7 +116,7 @@ def test_lambda_returns_equal_brute_force(steps: int, lam: float, seed: int) -> 
     found = targets.lambda_returns(reward, discount, value, taken, weight, lam)
 
     lists = [tensor[0].tolist() for tensor in (reward, discount, value, taken, weight)]
-    by_hand = [brute_force_lambda_return(*lists, lam, t) for t in range(steps)]
+    by_hand = [brute_force_lambda_return(lists[0], lists[1], lists[2], lists[3], lists[4], lam, t) for t in range(steps)]
     assert found[0].tolist() == pytest.approx(by_hand)
 
 
