@@ -286,8 +286,8 @@ ENCORE_FIRST_TUNES = environment.read_whole_number("ENCORE_FIRST_TUNES", 300, lo
 """Tunes of the starter catalogue that the first start imports at once; the rest follows in the background."""
 ENCORE_COLLECTIONS = environment.read_list("ENCORE_COLLECTIONS")
 """Collections of the starter catalogue to import; empty means all. Two thirds of the tunes are for non-commercial use only."""
-ENCORE_TRAINING_SECONDS = environment.read_whole_number("ENCORE_TRAINING_SECONDS", 0, low=0, high=86_400)
-"""Upper limit of each training of the first start and of the schedule; 0 leaves it to the run's own configuration."""
+ENCORE_TRAINING_SECONDS = environment.read_whole_number("ENCORE_TRAINING_SECONDS", 0, low=0, high=86_400) or None
+"""Upper limit of each training of the composer; None (0 in the environment) leaves it to the run's own configuration."""
 ENCORE_COMMISSIONS_PER_LISTENER = environment.read_whole_number("ENCORE_COMMISSIONS_PER_LISTENER", 4, low=1, high=1000)
 """Pieces of one listener that may be waiting or being composed at once; a further wish is refused until one is done."""
 ENCORE_COMMISSIONS = environment.read_whole_number("ENCORE_COMMISSIONS", 100, low=1, high=100_000)
