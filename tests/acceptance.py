@@ -203,23 +203,22 @@ def get_first_recommendation(browser: Browser) -> None:
 
 
 def get_first_piece(browser: Browser) -> int:
-    def look() -> Any:
-        try:
-            return browser.api("/pieces/", {"steering": {"bars": 8}})
-        except NotAccepted as refusal:
-            if " 409 " in str(refusal) or " 503 " in str(refusal) or " 429 " in str(refusal):
-                return None
-            raise
+    def compose() -> Any:
+        commission = browser.api("/pieces/", {"steering": {"bars": 8}})
 
-    commission = wait_for("a composer that has learned something", look, 900, pause=5)
+        def ended() -> Any:
+            found = browser.api(f"/commissions/{commission['id']}/")
+            return found if found["status"] in {"done", "failed"} else None
 
-    def finished() -> Any:
-        found = browser.api(f"/commissions/{commission['id']}/")
-        return found if found["status"] in {"done", "failed"} else None
+        found = wait_for("the end of a commission", ended, 600, pause=1)
+        if found["status"] == "done":
+            return found
+        if "No composer has been trained yet" not in found["error"]:
+            raise NotAccepted(f"the first piece failed: {found['error']}")
+        print(f"    {found['error']}", flush=True)
+        return None
 
-    done = wait_for("the first piece", finished, 900, pause=2)
-    if done["status"] != "done":
-        raise NotAccepted(f"the first piece failed: {done['error']}")
+    done = wait_for("the first piece", compose, 1200, pause=15)
     track_id = int(done["piece"])
     sound = browser.ask(f"/api/v1/tracks/{track_id}/audio.opus", None, {"Authorization": f"Bearer {browser.token}"})[0]
     if len(sound) < 2000:
