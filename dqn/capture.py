@@ -24,15 +24,17 @@ class Captured:
     def __init__(self, gradient: Gradient, device: torch.device) -> None:
         self._gradient = gradient
         self._capture = _capture_on_gpu if device.type == "cuda" else _capture_on_cpu
-        self._graphs: dict[tuple[torch.Size, ...], Callable[[list[Tensor]], tuple[Tensor, Tensor]]] = {}
+        self._graphs: dict[tuple[tuple[str, torch.Size], ...], Callable[[list[Tensor]], tuple[Tensor, Tensor]]] = {}
 
     def __call__(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Figures and gradient; both may be overwritten by the next call."""
         tensors = batch.tensors()
-        shapes = tuple(tensor.shape for tensor in tensors)
+        shapes = tuple((name, tensor.shape) for name, tensor in tensors.items())
         if shapes not in self._graphs:
-            self._graphs[shapes] = self._capture(self._gradient, batch)
-        return self._graphs[shapes](tensors)
+            # Capturing runs the function: dropout drawn there must not change what a resumed run draws.
+            with torch.random.fork_rng():
+                self._graphs[shapes] = self._capture(self._gradient, batch)
+        return self._graphs[shapes](list(tensors.values()))
 
 
 def _on_tensors(gradient: Gradient, batch: Batch) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -50,12 +52,12 @@ def _capture_on_cpu(gradient: Gradient, batch: Batch) -> Callable[[list[Tensor]]
 
     A small network spends more time in Python and in building the backward graph than in arithmetic; this leaves a half of it.
     """
-    tensors = batch.tensors()
+    tensors = tuple(batch.tensors().values())
     operations = make_fx(_on_tensors(gradient, batch))(*tensors)
     with warnings.catch_warnings():
         # Deprecated in favour of compilers, which an empty machine does not have.
         warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.trace(operations, tuple(tensors), check_trace=False)
+        traced = torch.jit.trace(operations, tensors, check_trace=False)
 
     def run(given: list[Tensor]) -> tuple[Tensor, Tensor]:
         # Unoptimised execution keeps the order of operations from the first call on: a resumed run stays equal bit for bit.
@@ -69,7 +71,7 @@ def _capture_on_cpu(gradient: Gradient, batch: Batch) -> Callable[[list[Tensor]]
 def _capture_on_gpu(gradient: Gradient, batch: Batch) -> Callable[[list[Tensor]], tuple[Tensor, Tensor]]:
     """Forward and backward pass as one CUDA graph: hundreds of kernel launches become one."""
     held = batch.apply(torch.clone)
-    held_tensors = held.tensors()
+    held_tensors = list(held.tensors().values())
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

@@ -5,7 +5,7 @@ Shapes: B batch, T time, A listed actions, N stored; `observation` maps names to
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
 import torch
@@ -26,23 +26,21 @@ class Batch:
     def apply(self, function: Callable[[Tensor], Tensor]) -> Self:
         """The same batch with `function` applied to every tensor."""
         changed: dict[str, Any] = {}
-        for field in fields(self):
-            held = getattr(self, field.name)
+        for field_name, held in self.__dict__.items():
             if isinstance(held, Tensor):
-                changed[field.name] = function(held)
+                changed[field_name] = function(held)
             elif isinstance(held, dict):
-                changed[field.name] = {name: function(tensor) for name, tensor in held.items()}
+                changed[field_name] = {name: function(tensor) for name, tensor in held.items()}
         return replace(self, **changed)
 
-    def tensors(self) -> list[Tensor]:
-        """Every tensor, in a fixed order."""
-        found: list[Tensor] = []
-        for field in fields(self):
-            held = getattr(self, field.name)
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by its name, in the order in which `apply` meets them."""
+        found: dict[str, Tensor] = {}
+        for field_name, held in self.__dict__.items():
             if isinstance(held, Tensor):
-                found.append(held)
+                found[field_name] = held
             elif isinstance(held, dict):
-                found.extend(held.values())
+                found |= {f"{field_name}.{name}": tensor for name, tensor in held.items()}
         return found
 
     def to(self, device: str | torch.device) -> Self:
@@ -144,8 +142,9 @@ class Replay(Generic[B]):
         if self._stored is None:
             self._stored = batch.apply(lambda tensor: tensor.new_zeros((self.capacity, *tensor.shape[1:])))
         place_B = (torch.arange(len(batch), device=self.device) + self._next) % self.capacity
-        for stored, new in zip(self._stored.tensors(), batch.tensors(), strict=True):
-            stored[place_B] = new
+        new = batch.tensors()
+        for name, stored in self._stored.tensors().items():
+            stored[place_B] = new[name]
         self._next = (self._next + len(batch)) % self.capacity
         self.size = min(self.capacity, self.size + len(batch))
 

@@ -122,8 +122,8 @@ def posterior(mean_P: Vector, covariance_PP: Vector, answers: Answers) -> tuple[
         mean = mean_P + gain_nP.T @ (answers.worth_n - x_nP @ mean_P)
         covariance = covariance_PP - gain_nP.T @ cross_nP
     else:
-        precision_PP = np.linalg.inv(covariance_PP)
-        covariance = np.linalg.inv(precision_PP + x_nP.T @ weighted_nP)
+        precision_PP = np.asarray(np.linalg.inv(covariance_PP), dtype=np.float64)
+        covariance = np.asarray(np.linalg.inv(precision_PP + x_nP.T @ weighted_nP), dtype=np.float64)
         mean = covariance @ (precision_PP @ mean_P + weighted_nP.T @ answers.worth_n)
     return mean, (covariance + covariance.T) / 2
 

@@ -187,7 +187,7 @@ def small_network() -> nn.Module:
             self.layers = nn.Sequential(nn.Linear(chain.STATES, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
 
         def forward(self, observation: dict[str, Tensor]) -> Tensor:
-            return self.layers(nn.functional.one_hot(observation["state"], chain.STATES).float())  # type: ignore[no-any-return]
+            return self.layers(torch.eye(chain.STATES)[observation["state"]])  # type: ignore[no-any-return]
 
     return Network()
 
