@@ -15,7 +15,7 @@ from recsys.serializers import LARGEST_ID, TrackSerializer
 class SteeringField(serializers.JSONField):
     """A steering as an object; refusals name the field and the bound."""
 
-    def to_internal_value(self, data: Any) -> Steering:
+    def to_internal_value(self, data: Any) -> Any:
         """Checks the wish."""
         try:
             return Steering.from_json(data)
@@ -28,7 +28,7 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField(required=False, help_text="Made by the client: the same id asked twice gives the same piece.")
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=LARGEST_SEED)
-    parent = serializers.IntegerField(  # type: ignore[assignment] – a key of the request, not DRF's attribute
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # a key of the request, not DRF's attribute
         required=False,
         allow_null=True,
         min_value=1,
@@ -58,7 +58,7 @@ class PieceSerializer(serializers.ModelSerializer[Piece]):
     track = TrackSerializer(read_only=True)
     is_own = serializers.SerializerMethodField(help_text="Composed for the listener who asks.")
     is_shared = serializers.BooleanField(source="track.is_shared", help_text="Others may hear it.")
-    parent = serializers.IntegerField(  # type: ignore[assignment] – a key of the answer, not DRF's attribute
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # a key of the answer, not DRF's attribute
         source="parent.track_id", read_only=True, default=None, allow_null=True, help_text="Track of the piece it varies."
     )
 

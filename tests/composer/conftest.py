@@ -1,0 +1,75 @@
+"""A composer that has really learned, from a few dozen small tunes: tiny, trained once per test run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models import Account
+from composer.learning.configuration import ComposerConfiguration
+from dqn.checkpoint import hash_folder, write_checkpoint
+from tests.conftest import STYLES, small_melody
+from training.models import PolicyVersion, Promotion
+from training.promotion import promote
+
+CHECKPOINT = "checkpoints/tiny-prior"
+
+
+@dataclass
+class Context:
+    """What a training asks of its run, without a database."""
+
+    folder: Path
+    configuration: Any
+    seed: int = 1
+    device: str = "cpu"
+    parent_folder: Path | None = None
+    lines: list[str] = field(default_factory=list)
+
+    def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
+        """Nobody watches."""
+
+    def log(self, text: str) -> None:
+        """Keeps the line."""
+        self.lines.append(text)
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ENCORE_VAR with the checkpoint of a tiny prior."""
+    from composer.learning.prior_training import train_prior
+    from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
+
+    melodies = [(small_melody(number, STYLES[number % 4]), STYLES[number % 4]) for number in range(48)]
+    dataset = MelodyDataset(tuple(Tune(melody=melody, style=style, group=group_of(melody)) for melody, style in melodies))
+    configuration = ComposerConfiguration(stage="prior", epochs=3, hidden=16, is_timed=False, threads=1)
+    root = tmp_path_factory.mktemp("var")
+    prior = train_prior(
+        Context(folder=tmp_path_factory.mktemp("run"), configuration=configuration), dataset, configuration, None
+    )
+    weights = {f"prior.{name}": weight for name, weight in prior.state_dict().items()}
+    kept = {**configuration.to_json(), "styles": list(dataset.styles), "bands": {}, "tunes": len(melodies)}
+    (root / CHECKPOINT).parent.mkdir(parents=True)
+    write_checkpoint(root / CHECKPOINT, weights, kept, {}, dataset.fingerprint, "tests", 1)
+    return root
+
+
+@pytest.fixture
+def composer_version(db: None, trained_folder: Path, settings: Settings) -> PolicyVersion:
+    """The tiny prior as champion."""
+    settings.ENCORE_VAR = trained_folder
+    version = PolicyVersion.objects.create(
+        slot="composer", kind="prior", folder=CHECKPOINT, sha256=hash_folder(trained_folder / CHECKPOINT)
+    )
+    promote("composer", version, Promotion.Kind.FIRST, by=None, reason="tests")
+    return version
+
+
+@pytest.fixture
+def listener(alice: Account) -> Any:
+    """Alice as a listener."""
+    return alice.listener
