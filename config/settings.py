@@ -264,7 +264,13 @@ UNFOLD = {
             {
                 "title": "Learning",
                 "items": [
-                    {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("dashboard")},
+                    {
+                        "title": "Dashboard",
+                        "icon": "monitoring",
+                        "link": reverse_lazy("dashboard"),
+                        # Pages of one slot light up the slot's own line.
+                        "active": lambda request: "/dashboard/" in request.path and "/slots/" not in request.path,
+                    },
                     {
                         "title": "Recommender",
                         "icon": "queue_music",

@@ -144,6 +144,13 @@ def flatten(configuration: Mapping[str, Any], prefix: str = "") -> dict[str, Any
     return flat
 
 
+def in_order(configuration: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat values in the order of the class: PostgreSQL's JSON sorts them by length."""
+    flat = flatten(given)
+    known = {field.name: flat[field.name] for field in fields_of(configuration) if field.name in flat}
+    return known | flat
+
+
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise WrongConfiguration(name, "must be an object of fields")

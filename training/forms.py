@@ -57,7 +57,7 @@ def _form_field(field: ConfigurationField) -> forms.Field:
     kind = next((one for one in typing.get_args(field.type) if one is not type(None)), field.type)
     shown: dict[str, Any] = {
         "label": field.name.replace("_", " ").replace(".", " · "),
-        "help_text": field.help,
+        "help_text": f"{field.help.replace('`', '')} {field.bounds.capitalize()}".strip(),
         "required": False,
     }
     if field.type is bool:
@@ -76,14 +76,7 @@ def _shown(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, tuple | list) else value
 
 
-if typing.TYPE_CHECKING:
-    FormOfSchedule = forms.ModelForm[Schedule]
-else:
-    # Django's forms take no type parameter while running.
-    FormOfSchedule = forms.ModelForm
-
-
-class ScheduleForm(FormOfSchedule):
+class ScheduleForm(forms.ModelForm[Schedule]):
     """When a slot retrains by itself."""
 
     class Meta:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import Account
 from accounts.permissions import has_role, role_required
 from training import alarms, dashboard, gate, promotion, runs, slots
-from training.configuration import flatten
+from training.configuration import flatten, in_order
 from training.forms import CanaryForm, ConfigurationForm, PromotionForm, ReasonForm, ScheduleForm
 from training.models import PolicyVersion, Promotion, Run, Verdict
 from training.promotion import PromotionRefused
@@ -81,7 +81,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
         functions=_functions(run.slot),
         verdict=verdicts.first(),
         versions=run.versions.all(),
-        configuration=flatten(run.configuration),
+        configuration=in_order(_functions(run.slot).configuration, run.configuration),
         figures=flatten(run.figures),
         live=dashboard.live_run(run, 0),
         others=Run.objects.filter(slot=run.slot).exclude(pk=run.pk)[:20],

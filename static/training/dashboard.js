@@ -110,7 +110,9 @@ function watchRun(head) {
       const time = document.createElement("time");
       time.dateTime = line.at;
       time.textContent = new Date(line.at).toLocaleTimeString([], { hour12: false });
-      row.append(time, line.text);
+      const text = document.createElement("span");
+      text.textContent = line.text;
+      row.append(time, text);
       log.append(row);
       lastLine = line.id;
     });
