@@ -34,6 +34,7 @@ class Command(BaseCommand):
                 # Two first starts against one DATABASE_URL: the second waits for the first one's migrations.
                 cursor.execute("SELECT pg_advisory_lock(7035)")
                 call_command("migrate", verbosity=0, interactive=False)
+                call_command("createcachetable", verbosity=0)
                 self.make_owner(owner)
                 for functions in slots.registered():
                     promotion.ensure_first_version(functions.name)
