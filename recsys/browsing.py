@@ -19,6 +19,8 @@ from recsys.models import Track
 PAGE_SIZE = 30
 LONGEST_SEARCH = 100
 """Letters of a search text that are read."""
+SHORTEST_MISSPELT = 4
+"""Words of so many letters are also found when they are spelt a little differently."""
 SORTS: Mapping[str, tuple[str, bool, str]] = {
     "title": ("title", False, "title"),
     "newest": ("created_at", True, "newest first"),
@@ -63,7 +65,10 @@ class Search:
         if self.mine_of is not None:
             tracks = tracks.filter(owner=self.mine_of)
         for word in self.text.split():
-            tracks = tracks.filter(Q(title__icontains=word) | Q(artist__icontains=word) | Q(style__icontains=word))
+            named = Q(title__icontains=word) | Q(artist__icontains=word) | Q(style__icontains=word)
+            if len(word) >= SHORTEST_MISSPELT:
+                named |= Q(title__trigram_word_similar=word)
+            tracks = tracks.filter(named)
         return tracks
 
 

@@ -44,6 +44,12 @@ def test_search_filters_and_sort_work_together(as_alice: APIClient, tracks: list
     assert fastest[0] == "Reel number 4"
 
 
+def test_a_misspelt_title_is_found(as_alice: APIClient, tracks: list[Track]) -> None:
+    unsaved_track(200, title="The Silver Spear").save()
+
+    assert titles(as_alice, q="silvr spear") == ["The Silver Spear"]
+
+
 def test_pages_neither_repeat_nor_hide_a_track_while_others_arrive(as_alice: APIClient, tracks: list[Track]) -> None:
     first = as_alice.get(LIST, {"limit": 5}).json()
     unsaved_track(100, title="Aaa arrives before the cursor").save()
