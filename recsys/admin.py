@@ -17,7 +17,7 @@ from recsys.models import CatalogueImport, Feedback, Recommendation, RewardVersi
 from recsys.rewards import RewardWeights, activate, active_weights
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Shows rows that nobody changes: they are the log."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -34,7 +34,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
 
 
 @admin.register(Track)
-class TrackAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
+class TrackAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """The catalogue and composed pieces; titles, styles and licences can be mended, notes can't."""
 
     list_display = ("title", "style", "collection", "metre", "duration", "owner", "is_shared", "is_approved")
@@ -105,7 +105,7 @@ class RecommendationAdmin(ReadOnlyAdmin):
         return len(recommendation.tracks)
 
 
-class RewardWeightsForm(forms.ModelForm):  # type: ignore[type-arg] – Django's class takes no argument at run time
+class RewardWeightsForm(forms.ModelForm[RewardVersion]):
     """One number per weight, filled with the active ones."""
 
     class Meta:
@@ -129,7 +129,7 @@ class RewardWeightsForm(forms.ModelForm):  # type: ignore[type-arg] – Django's
 
 
 @admin.register(RewardVersion)
-class RewardVersionAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
+class RewardVersionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """What feedback is worth. “Add” makes a new version the active one; versions are never changed, old runs keep theirs."""
 
     list_display = ("id", "is_active", "summary", "created_by", "created_at")

@@ -55,7 +55,7 @@ def _text(reason: Reason, titles: Mapping[int, str], verbs: Mapping[int, str]) -
         return "popular with listeners"
     if reason.kind == "chance":
         return NOTHING_NAMED
-    if reason.kind == "heard" and reason.track_id in titles:
+    if reason.kind == "heard" and reason.track_id is not None and reason.track_id in titles:
         return f"because you {verbs.get(reason.track_id, 'heard')} {titles[reason.track_id]}"
     return ""
 

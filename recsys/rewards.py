@@ -125,7 +125,7 @@ class _Credits:
         self.given[transition.play.track_id, part] = transition
 
 
-_TAKES_BACK = {
+_TAKES_BACK: Mapping[str, tuple[str, ...]] = {
     Kind.LIKE: ("like", "dislike"),
     Kind.UNLIKE: ("like",),
     Kind.DISLIKE: ("like", "dislike"),

@@ -83,7 +83,7 @@ class TrackQuerySerializer(serializers.Serializer[Any]):
     q = serializers.CharField(
         required=False, allow_blank=True, max_length=LONGEST_SEARCH, help_text="Words of title or artist."
     )
-    style = serializers.CharField(required=False, max_length=40)
+    style = serializers.CharField(required=False, max_length=40)  # type: ignore[assignment]  # a key, not DRF's attribute
     collection = serializers.CharField(required=False, max_length=60)
     metre = serializers.CharField(required=False, max_length=8, help_text="As written, for example 6/8.")
     mode = serializers.CharField(required=False, max_length=12)
@@ -146,7 +146,7 @@ class FeedbackBatchSchema(serializers.Serializer[Any]):
 class RefusalSerializer(serializers.Serializer[Any]):
     """Why a row was refused."""
 
-    field = serializers.CharField()  # type: ignore[assignment] – a key of the answer, not DRF's attribute
+    field = serializers.CharField()
     message = serializers.CharField()
 
 
@@ -245,7 +245,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(allow_blank=True, help_text="Empty where the cause is too small to be named.")
     contribution = serializers.FloatField()
     track = serializers.IntegerField(allow_null=True)
-    style = serializers.CharField(allow_null=True)
+    style = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # a key, not DRF's attribute
 
 
 class PickSerializer(serializers.Serializer[Any]):

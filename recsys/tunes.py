@@ -147,9 +147,10 @@ def _title_of(tune: Tune, read_title: str, file_name: str) -> str:
 def _chorale_titles() -> dict[str, str]:
     from music21.corpus.chorales import ChoraleListRKBWV
 
-    return {str(entry["bwv"]): str(entry["title"]) for entry in ChoraleListRKBWV().byKalmus.values()} | {
-        str(entry["bwv"]): str(entry["title"]) for entry in ChoraleListRKBWV().byRiemenschneider.values()
-    }
+    table: Any = ChoraleListRKBWV
+    chorales = table()
+    entries = [*chorales.byKalmus.values(), *chorales.byRiemenschneider.values()]
+    return {str(entry["bwv"]): str(entry["title"]) for entry in entries}
 
 
 def chorale_title(stem: str) -> str:

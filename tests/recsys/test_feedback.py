@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def signal(track: Track, kind: str = "like", **fields: Any) -> NewFeedback:
-    given = {"client_id": uuid.uuid4(), "occurred_at": timezone.now()} | fields
+    given: dict[str, Any] = {"client_id": uuid.uuid4(), "occurred_at": timezone.now()} | fields
     return NewFeedback(track_id=track.pk, kind=kind, **given)
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,8 +31,8 @@ def tell(listener: Listener, track: Track, kind: str, value: float | None = None
     assert outcome.status == "stored"
 
 
-def slate(listener: Listener, count: int = 100, **wishes: object) -> Recommendation:
-    return recommend(listener, count=count, surface="api", **wishes)  # type: ignore[arg-type] – tests pass single wishes
+def slate(listener: Listener, count: int = 100, **wishes: Any) -> Recommendation:
+    return recommend(listener, count=count, surface="api", **wishes)
 
 
 def test_a_slate_is_logged_with_everything(alice: Account, tracks: list[Track]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -16,9 +17,9 @@ def address(track: Track, form: str) -> str:
     return f"/api/v1/tracks/{track.pk}/{form}"
 
 
-def content(response: object) -> bytes:
+def content(response: Any) -> bytes:
     streamed = getattr(response, "streaming_content", None)
-    return b"".join(streamed) if streamed is not None else response.content  # type: ignore[attr-defined]
+    return b"".join(streamed) if streamed is not None else bytes(response.content)
 
 
 @pytest.mark.parametrize(

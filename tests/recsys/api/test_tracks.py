@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -12,7 +14,7 @@ from tests.conftest import MakeTracks, api_client, unsaved_track
 LIST = "/api/v1/tracks/"
 
 
-def titles(client: APIClient, **query: object) -> list[str]:
+def titles(client: APIClient, **query: Any) -> list[str]:
     response = client.get(LIST, query)
     assert response.status_code == 200, response.content
     return [track["title"] for track in response.json()["tracks"]]
@@ -105,7 +107,7 @@ def test_it_refuses_strangers(track: Track) -> None:
         ({"q": "a\0b"}, "q"),
     ],
 )
-def test_it_refuses_what_it_does_not_understand(as_alice: APIClient, query: dict[str, object], field: str) -> None:
+def test_it_refuses_what_it_does_not_understand(as_alice: APIClient, query: dict[str, Any], field: str) -> None:
     response = as_alice.get(LIST, query)
 
     assert response.status_code == 400
