@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 from music.musicxml import write_musicxml
@@ -22,7 +23,7 @@ _OPTIONS = {
     "xmlIdSeed": 1,
 }
 _one_at_a_time = threading.Lock()
-"""Verovio keeps its resource path and id generator per process."""
+"""Verovio keeps its id generator per process."""
 
 
 class UnprintableScore(ValueError):  # noqa: N818 – beside UnreadableMusic
@@ -37,6 +38,8 @@ def svg(score: Score) -> tuple[str, list[dict[str, Any]]]:
 
     with _one_at_a_time:
         verovio.enableLog(verovio.LOG_OFF)
+        # Verovio keeps this path per thread: the import sets it for the importing thread alone.
+        verovio.setDefaultResourcePath(str(Path(verovio.__file__).parent / "data"))
         toolkit = verovio.toolkit()
         toolkit.setOptions(_OPTIONS)
         if not toolkit.loadData(write_musicxml(score).decode()):

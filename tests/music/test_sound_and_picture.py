@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,10 @@ def test_the_piano_roll_has_every_note_at_its_time() -> None:
     assert roll["notes"][0] == {"start_seconds": 0.0, "end_seconds": 0.5, "pitch": 67, "voice": 0}
     assert (roll["lowest"], roll["highest"], roll["seconds"]) == (43, 76, 4.0)
     assert roll["bar_lines_seconds"] == [0.0, 2.0]
+
+
+def test_every_thread_of_a_web_server_can_print() -> None:
+    with ThreadPoolExecutor(3) as threads:
+        pictures = list(threads.map(svg, [score(JIG)] * 3))
+
+    assert pictures == [svg(score(JIG))] * 3
