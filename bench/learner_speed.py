@@ -89,13 +89,17 @@ def plain_loop(batch_size: int, seed: int, device: str) -> Steps:
             wanted = rows.reward_B[index] + rows.discount_B[index] * target(following[index]).gather(1, best).squeeze(1)
         loss = nn.functional.smooth_l1_loss(values, wanted)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(online.parameters(), 10.0)
         optimizer.step()
         for old, new in zip(target.parameters(), online.parameters(), strict=True):
             old.data.lerp_(new.data, 0.005)
 
-    return lambda updates: [step() for _ in range(updates)]
+    def steps(updates: int) -> None:
+        for _ in range(updates):
+            step()
+
+    return steps
 
 
 def stable_baselines3(batch_size: int, seed: int, device: str) -> Steps:
@@ -104,7 +108,7 @@ def stable_baselines3(batch_size: int, seed: int, device: str) -> Steps:
     from stable_baselines3 import DQN
     from stable_baselines3.common.logger import configure
 
-    class World(gymnasium.Env[np.ndarray, np.int64]):
+    class World(gymnasium.Env[np.ndarray, np.int64]):  # type: ignore[misc, unused-ignore]
         observation_space = gymnasium.spaces.Box(-10, 10, (SIZES[0],), np.float32)
         action_space = gymnasium.spaces.Discrete(SIZES[-1])
 

@@ -57,11 +57,11 @@ def _capture_on_cpu(gradient: Gradient, batch: Batch) -> Callable[[list[Tensor]]
     with warnings.catch_warnings():
         # Deprecated in favour of compilers, which an empty machine does not have.
         warnings.simplefilter("ignore", DeprecationWarning)
-        traced = torch.jit.trace(operations, tensors, check_trace=False)
+        traced = torch.jit.trace(operations, tensors, check_trace=False)  # type: ignore[no-untyped-call]
 
     def run(given: list[Tensor]) -> tuple[Tensor, Tensor]:
         # Unoptimised execution keeps the order of operations from the first call on: a resumed run stays equal bit for bit.
-        with torch.no_grad(), torch.jit.optimized_execution(False):
+        with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             figures, flat = traced(*given)
         return figures, flat
 
@@ -72,7 +72,7 @@ def _capture_on_gpu(gradient: Gradient, batch: Batch) -> Callable[[list[Tensor]]
     """Forward and backward pass as one CUDA graph: hundreds of kernel launches become one."""
     held = batch.apply(torch.clone)
     held_tensors = list(held.tensors().values())
-    side = torch.cuda.Stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):  # libraries choose and set up their kernels before the capture

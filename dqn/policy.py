@@ -33,7 +33,8 @@ def softmax_with_exploration(scores_n: NDArray[np.float64], epsilon: float, temp
     _check(epsilon, temperature)
     shifted = (scores_n - scores_n.max(axis=-1, keepdims=True)) / temperature
     weights = np.exp(shifted)
-    return epsilon / scores_n.shape[-1] + (1 - epsilon) * weights / weights.sum(axis=-1, keepdims=True)
+    chances: NDArray[np.float64] = epsilon / scores_n.shape[-1] + (1 - epsilon) * weights / weights.sum(axis=-1, keepdims=True)
+    return chances
 
 
 def draw_sequentially(gain: Gain, count: int, *, epsilon: float, temperature: float, generator: np.random.Generator) -> Drawn:
