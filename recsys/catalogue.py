@@ -137,10 +137,10 @@ def _open_record(name: str) -> CatalogueImport:
 def _missing(record: CatalogueImport, listed: list[corpus.Tune]) -> list[corpus.Tune]:
     """The tunes that have no track yet. Duplicates leave no trace but a number, so they are read again: there are few."""
     known = set(Track.objects.filter(collection=record.collection).values_list("source", flat=True))
-    known |= {failure["file"] for failure in record.failures}
-    missing = [tune for tune in listed if tune.source not in known]
-    record.done, record.duplicates = len(listed) - len(missing), 0
-    record.save(update_fields=["done", "duplicates"])
+    failed = {failure["file"] for failure in record.failures}
+    missing = [tune for tune in listed if tune.source not in known and tune.source not in failed]
+    record.done, record.added, record.duplicates = len(listed) - len(missing), len(known), 0
+    record.save(update_fields=["done", "added", "duplicates"])
     return missing
 
 
