@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from procrastinate.contrib.django import app
 
-from training import slots
+from training import queue, slots
 from training.configuration import read_configuration
 from training.figures import finite
 from training.models import PolicyVersion, Verdict
@@ -45,7 +44,7 @@ def judge(version: PolicyVersion, dataset: Any = None) -> Verdict:
 
 def request_verdict(version: PolicyVersion) -> None:
     """Asks a worker to judge: it takes torch and minutes, so never within a request."""
-    app.configure_task("training.judge_version", queue="training").defer(version_id=version.pk)
+    queue.defer("training.judge_version", "training", version_id=version.pk)
 
 
 def _dataset_of_today(version: PolicyVersion) -> Any:

@@ -11,10 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
-from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
 
-from training import slots
+from training import queue, slots
 from training.configuration import flatten, read_configuration
 from training.execution import execute
 from training.models import Run
@@ -88,13 +86,7 @@ def _open_run_refusal(slot: str, error: IntegrityError) -> RunRefused:
 
 def defer(run: Run) -> bool:
     """Puts the run's job in the queue, in the same transaction as the run; false where it waits there already."""
-    job = app.configure_task("training.execute_run", queue="training", queueing_lock=f"run {run.pk}")
-    try:
-        with transaction.atomic():
-            job.defer(run_id=run.pk)
-    except AlreadyEnqueued:
-        return False
-    return True
+    return queue.defer("training.execute_run", "training", queueing_lock=f"run {run.pk}", run_id=run.pk)
 
 
 def stop_run(run: Run, by: Account | None = None) -> None:

@@ -17,7 +17,9 @@ class RunRequestSerializer(serializers.Serializer[Any]):
     slot = serializers.CharField(max_length=20)
     configuration = serializers.DictField(required=False, default=dict)
     seed = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0, max_value=2**31 - 1)
-    parent = serializers.PrimaryKeyRelatedField[Run](queryset=Run.objects.all(), required=False, allow_null=True, default=None)
+    parent: Any = serializers.PrimaryKeyRelatedField[Run](
+        queryset=Run.objects.all(), required=False, allow_null=True, default=None
+    )
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -46,7 +48,8 @@ class RunDetailSerializer(RunSerializer):
 
     metrics = serializers.SerializerMethodField()
 
-    class Meta(RunSerializer.Meta):
+    class Meta:
+        model = Run
         fields = (*RunSerializer.Meta.fields, "metrics")
         read_only_fields = fields
 
