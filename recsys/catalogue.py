@@ -113,6 +113,8 @@ def import_folder(folder: Path, *, collection: str = "", licence: str = "", limi
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
     name = collection or folder.resolve().name
+    if name in corpus.BY_NAME:
+        raise ValueError(f"{name} is the name of a starter collection: give the folder another one with --name")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES and path.is_file())[:limit]
     record = CatalogueImport.objects.create(collection=name[:300], total=len(paths))
     known = set(Track.objects.filter(collection=name[:60]).values_list("source", flat=True))

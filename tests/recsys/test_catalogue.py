@@ -195,5 +195,7 @@ def test_the_command_refuses_what_makes_no_sense(tmp_path: Path) -> None:
         call_command("import_catalogue", limit=0)
     with pytest.raises(CommandError, match="is not a folder"):
         call_command("import_catalogue", folder=tmp_path / "gone")
+    with pytest.raises(CommandError, match="name of a starter collection"):
+        call_command("import_catalogue", folder=tmp_path, name="bach")
     with pytest.raises(CommandError, match="exclude each other"):
         call_command("import_catalogue", folder=tmp_path, collection=["bach"])

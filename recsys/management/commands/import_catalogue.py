@@ -56,7 +56,7 @@ class Command(BaseCommand):
             return catalogue.import_folder(
                 options["folder"], collection=options["name"], licence=options["licence"], limit=options["limit"]
             )
-        except NotADirectoryError as error:
+        except (NotADirectoryError, ValueError) as error:
             raise CommandError(str(error)) from error
 
     def _report(self, record: CatalogueImport) -> None:

@@ -52,6 +52,11 @@ def test_the_sound_is_not_silent(as_alice: APIClient, track: Track) -> None:
     assert 0.05 < np.abs(samples).max() <= 1.0
 
 
+@pytest.mark.parametrize("accepted", ["audio/*", "image/svg+xml", "audio/webm,audio/ogg;q=0.9"])
+def test_a_player_that_accepts_only_sound_gets_it(as_alice: APIClient, track: Track, accepted: str) -> None:
+    assert as_alice.get(address(track, "midi"), headers={"Accept": accepted}).status_code == 200
+
+
 def test_a_range_is_part_of_the_whole(as_alice: APIClient, track: Track) -> None:
     whole = content(as_alice.get(address(track, "midi")))
 
