@@ -39,7 +39,18 @@ except RunIsHeld:
 """
 HELD = 75
 
-Start = Callable[[Run], "subprocess.Popen[bytes]"]
+QUEUE_WORKER = """
+import sys
+import django
+django.setup()
+from django.core.management import call_command
+from tests.training.counting import COUNTING
+from training import slots
+slots.register(COUNTING)
+call_command("procrastinate", "worker", "--queues", "training", "--shutdown-graceful-timeout", "1")
+"""
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -50,8 +61,8 @@ def start(counting: SlotFunctions, tmp_path: Path) -> Iterator[Start]:
     environment = os.environ | {"DATABASE_URL": url, "ENCORE_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings"}
     started: list[subprocess.Popen[bytes]] = []
 
-    def begin(run: Run) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen([sys.executable, "-c", WORKER, str(run.pk)], env=environment))
+    def begin(run: Run, script: str = WORKER) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", script, str(run.pk)], env=environment))
         return started[-1]
 
     yield begin
@@ -132,3 +143,21 @@ def test_a_worker_that_was_frozen_leaves_when_it_finds_its_lease_taken(start: St
     run.refresh_from_db()
     assert run.status == Run.Status.FINISHED
     assert PolicyVersion.objects.count() == 1
+
+
+def test_a_worker_of_the_queue_that_is_told_to_leave_hands_the_run_over(start: Start, tmp_path: Path) -> None:
+    run = slow_run(200)
+    first = start(run, QUEUE_WORKER)
+    wait_for(lambda: len(counted(tmp_path, run)) > 20)
+
+    first.terminate()
+    first.wait(timeout=20)
+    run.refresh_from_db()
+    assert run.status == Run.Status.QUEUED
+    stood_at = counted(tmp_path, run)[-1]
+    start(run, QUEUE_WORKER)
+    wait_for(lambda: Run.objects.get(pk=run.pk).finished_at is not None)
+
+    run.refresh_from_db()
+    assert run.status == Run.Status.FINISHED
+    assert run.lines.filter(text=f"Going on at step {stood_at + 1}.").exists()
