@@ -42,7 +42,8 @@ def _of_position(reasons: Sequence[Reason], titles: Mapping[int, str], verbs: Ma
                 "style": reason.style,
             }
         )
-    told.sort(key=lambda each: not each["text"])
+    # Causes before chance, whatever their size: "something new" says least.
+    told.sort(key=lambda each: (not each["text"], each["kind"] == "chance"))
     if not told or not told[0]["text"]:
         told.insert(0, {"kind": "chance", "text": NOTHING_NAMED, "contribution": 0.0, "track": None, "style": None})
     return told[:MOST_REASONS]

@@ -151,12 +151,14 @@ class PopularityPolicy:
 
     def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
         """Popularity, and the declared style where it is one."""
-        popular = self.popularity(state).of(track_ids)
+        popularity = self.popularity(state)
         declared = self._declared(state, track_ids)
         styles = _styles_of(track_ids)
         reasons = []
-        for mean, is_declared, style in zip(popular, declared, styles, strict=True):
-            listed = [Reason(kind="popular", contribution=float(mean))]
+        for track_id, mean, is_declared, style in zip(track_ids, popularity.of(track_ids), declared, styles, strict=True):
+            # A track that nobody played yet has the average outcome, which is no popularity of its own.
+            is_popular = mean > popularity.overall and int(track_id) in popularity.means
+            listed = [Reason(kind="popular" if is_popular else "chance", contribution=float(mean))]
             if is_declared:
                 listed.append(Reason(kind="declared", contribution=DECLARED_STYLE_BONUS, style=style))
             reasons.append(listed)

@@ -1,0 +1,90 @@
+"""Reasons in words are true and short."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from recsys.feedback import FeedbackRow
+from recsys.learning.features import ListenerState
+from recsys.learning.policy import Reason
+from recsys.models import Track
+from recsys.reasons import NOTHING_NAMED, in_words, plural
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def state_after(*done: tuple[int, str]) -> ListenerState:
+    rows = tuple(
+        FeedbackRow(
+            id=at,
+            track_id=track_id,
+            kind=kind,
+            value=None,
+            track_position_seconds=None,
+            occurred_at=NOON,
+            received_at=NOON,
+            recommendation_id=None,
+            position=None,
+        )
+        for at, (track_id, kind) in enumerate(done)
+    )
+    return ListenerState(
+        listener_id=1, moment=NOON, rows=rows, session_elapsed_seconds=0, session_position=0, hour=12, weekday=0
+    )
+
+
+def told(reasons: list[Reason], state: ListenerState) -> list[str]:
+    (position,) = in_words([reasons], state)
+    return [reason["text"] for reason in position]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "verb"),
+    [
+        (["play"], "heard"),
+        (["play", "like"], "liked"),
+        (["play", "rate"], "rated"),
+        (["play", "like", "unlike"], "heard"),
+        (["play", "like", "dislike"], "heard"),
+        (["play", "rate", "unrate"], "heard"),
+    ],
+)
+def test_it_says_what_the_listener_did_and_still_stands(track: Track, kinds: list[str], verb: str) -> None:
+    reason = Reason(kind="heard", contribution=1.0, track_id=track.pk)
+
+    assert told([reason], state_after(*[(track.pk, kind) for kind in kinds])) == [f"because you {verb} Reel number 0"]
+
+
+@pytest.mark.django_db
+def test_the_strongest_cause_comes_first_and_a_weak_one_is_not_named() -> None:
+    reasons = [
+        Reason(kind="popular", contribution=0.3),
+        Reason(kind="declared", contribution=0.9, style="jig"),
+        Reason(kind="residual", contribution=0.5),
+        Reason(kind="declared", contribution=0.01, style="reel"),
+        Reason(kind="declared", contribution=-0.7, style="air"),
+    ]
+
+    assert told(reasons, state_after()) == ["you chose jigs", "popular with listeners", "", "", ""]
+
+
+@pytest.mark.django_db
+def test_a_cause_is_named_before_chance() -> None:
+    reasons = [Reason(kind="chance", contribution=0.6), Reason(kind="declared", contribution=0.15, style="jig")]
+
+    assert told(reasons, state_after())[0] == "you chose jigs"
+
+
+@pytest.mark.django_db
+def test_where_nothing_speaks_for_a_track_it_says_so() -> None:
+    assert told([Reason(kind="residual", contribution=0.5)], state_after())[0] == NOTHING_NAMED
+    assert told([], state_after()) == [NOTHING_NAMED]
+
+
+@pytest.mark.parametrize(
+    ("one", "many"), [("reel", "reels"), ("waltz", "waltzes"), ("march", "marches"), ("german folk", "german folk")]
+)
+def test_styles_in_the_plural(one: str, many: str) -> None:
+    assert plural(one) == many
