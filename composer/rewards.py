@@ -41,6 +41,8 @@ BANDED = (
     "share_of_bars_with_repeated_rhythm",
 )
 """Features that should lie where people's do."""
+FEWEST_BANDED_BARS = 4
+"""Shorter pieces are no tunes: the bands of whole tunes say nothing about them."""
 STEERED = {
     "density": "notes_per_quarter_over_4",
     "leaps": "share_of_leaps",
@@ -360,7 +362,8 @@ class Judge:
         reward_N = rules(line, self.weights)
         phi_F = features(melody)
         reward_N[-1] += self.weights.steering * steering_miss(phi_F, melody, steering)
-        reward_N[-1] -= self.weights.band * band_miss(phi_F, self.bands, steering.style)
+        if steering.bars >= FEWEST_BANDED_BARS:
+            reward_N[-1] -= self.weights.band * band_miss(phi_F, self.bands, steering.style)
         if taste_D is not None:
             reward_N[-1] += self.weights.taste * taste_liking(phi_F, taste_D)
         if self.catalogue is not None:

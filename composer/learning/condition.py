@@ -19,6 +19,8 @@ from music.features import NAMES
 Values = NDArray[np.float32]
 TASTES = len(NAMES)
 CONDITION = 2 * len(GRADED) + 5 + TASTES
+TASTE_GAIN = 10.0
+"""Weights of a taste are near 0.07 each (0.5 / √49): so they reach the size of the other inputs."""
 RULE_VALUES = 20 + SOURCES
 
 
@@ -39,7 +41,7 @@ def condition(plan: Plan, taste_D: NDArray[np.float64] | None) -> Values:
     taste = np.zeros(TASTES) if taste_D is None else np.asarray(taste_D, dtype=np.float64) * steering.taste_strength
     if len(taste) != TASTES:
         raise ValueError(f"the taste has {len(taste)} weights; this version knows {TASTES} features")
-    return np.concatenate([values, np.clip(taste, -3, 3)]).astype(np.float32)
+    return np.concatenate([values, np.clip(TASTE_GAIN * taste, -3, 3)]).astype(np.float32)
 
 
 class RuleState:

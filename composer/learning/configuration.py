@@ -30,24 +30,24 @@ class ComposerConfiguration:
     """`kl_residual`; `q`, `double_q`, `psi` and `g` are there to compare."""
     updates: int = 20_000
     """Of the policy: no more than so many."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     batch_size: int = 32
     """Pieces per update of the policy."""
-    lambda_return: float = 0.9
+    lambda_return: float = 0.95
     discount: float = 1.0
-    polyak: float = 0.01
+    polyak: float = 0.05
     temperature: float = 1.0
     """Price of leaving the prior, in nats of reward per nat."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened, which keeps pieces different from each other."""
     rollout_pieces: int = 64
     """Pieces written at once with the newest weights."""
-    updates_per_rollout: int = 12
+    updates_per_rollout: int = 32
     replay_pieces: int = 1024
     forced_copy_share: float = 0.25
     """Of the rollouts: some of their bars copy an earlier one, so that copying is found at all."""
-    human_share: float = 0.1
-    """Of the replay's pieces: tunes of the catalogue."""
+    elite_weight: float = 2.0
+    """Of imitating the best pieces of each batch, at the start; it falls to 0 at the end of the training."""
     short_share: float = 0.4
     """Of the rollouts: two bars of 4/4 in sixteenths, the task that is compared with published systems."""
     maximum_kl: float = 0.8
@@ -64,8 +64,9 @@ class ComposerConfiguration:
             raise ValueError(f"algorithm {self.algorithm!r} is not known")
         if self.seconds < 0 or self.temperature <= 0 or self.prior_temperature <= 0:
             raise ValueError("seconds must be at least 0, temperatures above 0")
-        if not 0 <= self.human_share + self.forced_copy_share <= 1:
-            raise ValueError("human_share and forced_copy_share must not be above 1 together")
+        for name in ("forced_copy_share", "short_share", "minimum_distinct"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be between 0 and 1")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as saved with the checkpoint."""
@@ -76,4 +77,4 @@ class ComposerConfiguration:
         if not self.is_timed:
             return None
         seconds = self.seconds or SECONDS[self.stage]
-        return seconds if cap is None else min(seconds, float(cap))
+        return min(seconds, float(cap)) if cap else seconds

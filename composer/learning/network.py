@@ -1,6 +1,6 @@
-"""The prior, which predicts the next note of the catalogue, and G, what the policy adds to it. Before: features. After: training, policy.
+"""The prior, which predicts the next note, and G, what the policy adds to it. Before: features. After: training, policy.
 
-Shapes: B melodies, N notes, F inputs, S sources, H hidden, P pitch tokens, D durations, A = P + D listed actions."""
+Shapes: B melodies, N notes, F inputs, S sources, H hidden, P pitch tokens, D durations, K open tokens that are listed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from torch import Tensor, nn
 
 from composer.learning.features import INPUTS, OFFSETS, SIZES, SOURCE_DURATION, SOURCE_PITCH, SOURCES, STYLE_INPUT
 from composer.tokens import DURATION_COUNT, PITCH_COUNT
-
-ACTIONS = PITCH_COUNT + DURATION_COUNT
-"""What the learner lists: pitch tokens, then durations; one note is two steps."""
 
 
 class View(NamedTuple):
@@ -126,12 +123,12 @@ class Advantage(nn.Module):
         return add_copies(g_BND, anyway_BNS + same_BNS * if_same_BNS, source_duration_BNS) + value_BN1
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        """G over the listed actions at both steps of every note, as `dqn.learner` takes Episodes: BTA with T = 2N."""
+        """G of the K open tokens at both steps of every note, as `dqn.learner` takes Episodes: BTK with T = 2N."""
         source_pitch_BNS, source_duration_BNS = observation["source_pitch"].long(), observation["source_duration"].long()
         pitch_BN = observation["pitch"].long()
         shared_BNH = self.look(observation["body"].float(), observation["rules"], observation["condition"])
         pitches_BNP = self.pitches(shared_BNH, source_pitch_BNS)
         durations_BND = self.durations(shared_BNH, pitch_BN, source_pitch_BNS, source_duration_BNS)
-        pitches_BNA = nn.functional.pad(pitches_BNP, (0, DURATION_COUNT))
-        durations_BNA = nn.functional.pad(durations_BND, (PITCH_COUNT, 0))
-        return torch.stack([pitches_BNA, durations_BNA], dim=2).flatten(1, 2)
+        pitches_BNK = pitches_BNP.gather(-1, observation["open_pitch"].long())
+        durations_BNK = durations_BND.gather(-1, observation["open_duration"].long())
+        return torch.stack([pitches_BNK, durations_BNK], dim=2).flatten(1, 2)

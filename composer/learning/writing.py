@@ -146,7 +146,7 @@ class _Writing:
         pitch_B, pitch_step = self._pitches(view, shared, given, done_B)
         duration_B, duration_step = self._durations(view, shared, given, done_B, pitch_B)
         if self.trace is not None:
-            self._keep(view, rules_BR, pitch_B, pitch_step, duration_step, done_B)
+            self._keep(view, rules_BR, (pitch_B, pitch_step), (duration_B, duration_step), done_B)
         self._append(pitch_B, duration_B, given, done_B)
 
     def _pitches(
@@ -261,23 +261,23 @@ class _Writing:
         self,
         view: View,
         rules_BR: NDArray[np.float32],
-        pitch_B: Whole,
-        pitch_step: dict[str, Any],
-        duration_step: dict[str, Any],
+        pitch: tuple[Whole, dict[str, Any]],
+        duration: tuple[Whole, dict[str, Any]],
         done_B: NDArray[np.bool_],
     ) -> None:
-        """Adds this note to the trace; the duration's action is known only afterwards, from the notes."""
+        """Adds this note to the trace."""
         assert self.trace is not None
         step = {
             "body": view.body_BNH[:, 0].half(),
             "source_pitch": view.source_pitch_BNS[:, 0].to(torch.uint8),
             "source_duration": view.source_duration_BNS[:, 0].to(torch.uint8),
             "rules": torch.from_numpy(rules_BR),
-            "pitch": torch.from_numpy(pitch_B).to(torch.uint8),
-            "pitch_mask": pitch_step["mask"],
-            "pitch_log_prior": pitch_step["log_prior"],
-            "duration_mask": duration_step["mask"],
-            "duration_log_prior": duration_step["log_prior"],
+            "pitch": torch.from_numpy(pitch[0]).to(torch.uint8),
+            "duration": torch.from_numpy(duration[0]).to(torch.uint8),
+            "pitch_mask": pitch[1]["mask"],
+            "pitch_log_prior": pitch[1]["log_prior"],
+            "duration_mask": duration[1]["mask"],
+            "duration_log_prior": duration[1]["log_prior"],
             "valid": torch.from_numpy(~done_B),
         }
         for name, tensor in step.items():
