@@ -1,6 +1,6 @@
 """Do pieces composed for a listener please this listener more than unpersonalised ones? Before: composer, taste.
 
-Simulated listeners, whose hidden tastes are over patterns and interactions that the preference model lacks, rate catalogue tunes
+Simulated listeners, whose hidden tastes are over patterns and interactions that the preference model lacks, rate tunes
 (20 % of the answers are noise); the taste learned from their first 5, 10, 20, 40 answers conditions the composer. A win is a
 piece whose hidden liking is above that of the piece of the same wish and seed composed for nobody."""
 
@@ -34,7 +34,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class HiddenEar:
-    """What simulated listeners hear: hashed patterns of three notes, products of φ's values; standardised over the catalogue."""
+    """What simulated listeners hear: hashed patterns of three notes and products of φ’s values, standardised."""
 
     pattern_centre: Floats
     pattern_spread: Floats

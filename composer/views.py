@@ -30,6 +30,8 @@ class Busy(APIException):
 
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
     default_code = "queue_full"
+    wait = 30
+    """Seconds: becomes `Retry-After`."""
 
 
 class Conflict(APIException):

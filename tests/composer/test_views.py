@@ -86,6 +86,7 @@ def test_a_full_queue_says_so(as_alice: APIClient, settings: Settings) -> None:
 
     assert answer.status_code == 429
     assert "wait until one is done" in answer.json()["detail"]
+    assert answer["Retry-After"] == "30"
 
 
 def test_a_piece_is_its_listeners_until_shared(as_alice: APIClient, as_bob: APIClient, piece: Piece) -> None:
