@@ -144,7 +144,7 @@ def draw_cover(track: Track) -> str:
     if not sounding:
         return ""
     low, span = min(sounding), max(max(sounding) - min(sounding), 7)
-    end = float(min(COVER_QUARTERS, onsets[-1][0] + onsets[-1][2]))
+    end = float(min(Fraction(COVER_QUARTERS), onsets[-1][0] + onsets[-1][2]))
     strokes = []
     for start, pitch, quarters in onsets:
         if pitch is not None:

@@ -172,19 +172,25 @@ def _keep_preferences(request: HttpRequest, listener: Listener, known: set[str],
     preferences.declare(
         listener,
         styles=chosen,
-        diversity=_read_number("diversity", request.POST.get("diversity", "")),
-        recently_heard=_read_number("recently_heard", request.POST.get("recently_heard", "")),
+        diversity=_read_share("diversity", request.POST.get("diversity", "")),
+        recently_heard=_read_count("recently_heard", request.POST.get("recently_heard", "")),
     )
 
 
-def _read_number(field: str, text: str) -> int | float | None:
+def _read_share(field: str, text: str) -> float | None:
     """A number of a form, None where the form has none."""
-    if not text:
-        return None
     try:
-        return int(text) if field == "recently_heard" else float(text)
+        return float(text) if text else None
     except ValueError as error:
         raise preferences.ImpossiblePreference(field, "it must be a number") from error
+
+
+def _read_count(field: str, text: str) -> int | None:
+    """A whole number of a form, None where the form has none."""
+    try:
+        return int(text) if text else None
+    except ValueError as error:
+        raise preferences.ImpossiblePreference(field, "it must be a whole number") from error
 
 
 @login_required
@@ -192,7 +198,7 @@ def _read_number(field: str, text: str) -> int | float | None:
 def set_dial(request: HttpRequest) -> HttpResponse:
     """Stores the diversity dial and shows a new slate."""
     try:
-        preferences.declare(listener_of(request), diversity=_read_number("diversity", request.POST.get("diversity", "")))
+        preferences.declare(listener_of(request), diversity=_read_share("diversity", request.POST.get("diversity", "")))
     except preferences.ImpossiblePreference as refusal:
         return HttpResponseBadRequest(str(refusal))
     return redirect("home")

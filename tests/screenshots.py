@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -57,8 +58,7 @@ def _take_all(browser: Browser, asked: argparse.Namespace, size: str, theme: str
         viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light", base_url=asked.address
     )
     page = context.new_page()
-    page.on("console", lambda message: print("console:", message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: print("error:", error))
+    page.on("pageerror", lambda error: sys.exit(f"a script failed: {error}"))
 
     def take(name: str, address: str) -> None:
         if asked.only in name:
@@ -74,7 +74,7 @@ def _take_all(browser: Browser, asked: argparse.Namespace, size: str, theme: str
         page.goto("/browse/?style=reel")
         page.locator(".row [data-play]").first.click(force=True)
         page.locator(".row-title").first.click()
-        page.wait_for_selector(".score svg")
+        page.wait_for_selector(".score > svg")
         page.wait_for_timeout(1500)
         _keep(page, asked.folder / f"track-{size}-{theme}.png")
         page.locator('[data-player="queue"]').click()

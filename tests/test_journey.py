@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Account, Listener
@@ -100,7 +101,8 @@ def working(*queues: str) -> Iterator[None]:
 
     def work() -> None:
         try:
-            with app.replace_connector(app.connector.get_worker_connector()) as worker:
+            connector = cast(DjangoConnector, app.connector).get_worker_connector()
+            with app.replace_connector(connector) as worker:
                 worker.run_worker(wait=False, queues=list(queues), install_signal_handlers=False, listen_notify=False)
         except BaseException as problem:
             problems.append(problem)
@@ -193,7 +195,7 @@ def browse_play_and_rate(page: Page, listener: Listener) -> None:
     search.press("Enter")
     page.get_by_role("link", name=title, exact=True).first.click()
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
-    expect(page.locator(".score svg")).to_be_visible()
+    expect(page.locator(".score > svg")).to_be_visible()
 
     page.get_by_role("button", name="Play", exact=True).first.click()
     expect(page.locator(".score .sounding").first).to_be_attached()
@@ -246,7 +248,7 @@ def compose_and_hear(page: Page, listener: Listener) -> None:
     assert loudness(page.request.get(f"/api/v1/tracks/{piece.pk}/audio.opus").body()) > 0.01
 
     page.get_by_role("link", name="See the score").click()
-    expect(page.locator(".score svg")).to_be_visible()
+    expect(page.locator(".score > svg")).to_be_visible()
     for form in ("midi", "musicxml", "abc", "audio.mp3", "recipe.json"):
         assert page.request.get(f"/api/v1/tracks/{piece.pk}/{form}").ok, form
 
