@@ -42,6 +42,8 @@ class Run(models.Model):
     dataset_fingerprint = models.CharField(max_length=64, blank=True)
     dataset = models.JSONField(default=dict, blank=True)
     """Size and window of the replay dataset, as its builder describes it."""
+    learned_from_erased = models.BooleanField(default=False)
+    """A listener it may have learnt from was erased since: it can't be repeated."""
     code_revision = models.CharField(max_length=64, blank=True)
     device = models.CharField(max_length=80, blank=True)
     figures = models.JSONField(default=dict, blank=True)

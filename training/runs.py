@@ -55,6 +55,8 @@ def request_run(
 
 def repeat_run(run: Run, trigger: str, account: Account | None = None) -> Run:
     """Queues the same training again: configuration, seed and start are those of ``run``."""
+    if run.learned_from_erased:
+        raise RunRefused(f"Run {run.pk} may have learnt from a listener who was erased since, so it can't be repeated.")
     start = run.starts_from
     return _queue(
         slot=run.slot,
