@@ -204,6 +204,16 @@ def measure(world: World, phase: int) -> tuple[np.ndarray, np.ndarray]:
     return rewards, visits
 
 
+def check_who_served(since: datetime) -> None:
+    """The champion served everything since the moment. A broken version is replaced by popularity: no figure is worth that."""
+    from recsys.models import Recommendation
+    from training.models import Slot
+
+    champion = Slot.objects.get(name="recommender").champion_id
+    if Recommendation.objects.filter(created_at__gt=since).exclude(policy_version_id=champion).exists():
+        raise RuntimeError("another policy than the one that is measured served")
+
+
 def live_one_seed(options: Namespace, folder: Path, seed: int) -> dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]:
     """(name, phase) → what each listener's sessions brought."""
     from django.db import transaction
@@ -226,6 +236,7 @@ def live_one_seed(options: Namespace, folder: Path, seed: int) -> dict[tuple[str
                 for phase in range(1, options.retrains + 1):
                     FITS[name](own, phase)
                     sessions = own.population.live(own.end_of(phase))
+                    check_who_served(own.end_of(phase - 1))
                     found[name, phase] = measure(own, phase)
                     rewards, visits = found[name, phase]
                     say(
@@ -267,6 +278,8 @@ def main() -> int:
     with throwaway_site() as folder:
         from recsys import catalogue
 
+        folder = folder / "var" / "bench"
+        folder.mkdir(parents=True)
         catalogue.import_first(options.tracks)
         results = [live_one_seed(options, folder, seed) for seed in range(options.seeds)]
     for name in NAMES:

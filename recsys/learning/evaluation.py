@@ -91,9 +91,9 @@ def judge(checkpoint: Path, champion: Path | None, dataset: ReplayDataset) -> li
             threshold=0.05,
         )
     )
-    checks.append(_better("reward per shown track (SNIPS)", log.snips_difference(new, old, log.reward_R), decides=True))
-    checks.append(_better("reward per shown track (doubly robust)", log.robust_difference(new, old), decides=False))
-    checks.append(_better("reward to the session's end (SNIPS)", log.snips_difference(new, old, log.return_R), decides=False))
+    checks.append(better("reward per shown track (SNIPS)", log.snips_difference(new, old, log.reward_R), decides=True))
+    checks.append(better("reward per shown track (doubly robust)", log.robust_difference(new, old), decides=False))
+    checks.append(better("reward to the session's end (SNIPS)", log.snips_difference(new, old, log.return_R), decides=False))
     return checks
 
 
@@ -108,7 +108,7 @@ def _enough_samples(name: str, judged: Judged, shown: int) -> Check:
     )
 
 
-def _better(name: str, difference: Estimate, *, decides: bool) -> Check:
+def better(name: str, difference: Estimate, *, decides: bool) -> Check:
     """A deciding check passes when the whole interval lies above 0; another one fails only when all of it lies below."""
     if difference.high < 0:
         outcome, words = "fail", "worse than the champion"

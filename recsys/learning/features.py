@@ -25,7 +25,7 @@ WINDOW = 50
 SESSION_GAP_SECONDS = 30 * 60.0
 KINDS: tuple[str, ...] = tuple(Feedback.Kind.values)
 KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
-SIGNAL_NAMES = (*KINDS, "completion", "left_early", "rating", "was_recommended", "log_gap", "in_session", "recency")
+SIGNAL_NAMES = (*KINDS, "completion", "left_early", "rating", "was_recommended", "log_gap", "in_session")
 CLOCK_NAMES = (
     "in_session",
     "session_log_seconds",
@@ -248,7 +248,6 @@ def encode_windows(
     signals[:, :, at + 3] = recommended_NL
     signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0
     signals[:, :, at + 5] = inside_NL
-    signals[:, :, at + 6] = 1.0 / (1.0 + np.arange(length - 1, -1, -1) / 5.0)
     signals *= open_NL[:, :, None]
     clock = np.stack(
         [

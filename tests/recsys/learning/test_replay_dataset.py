@@ -52,7 +52,7 @@ def test_rewards_follow_the_active_weights(two_sessions: list[Feedback]) -> None
 def test_a_session_that_may_go_on_bootstraps_from_its_newest_state(two_sessions: list[Feedback]) -> None:
     newest = two_sessions[-1].occurred_at
     dataset = build(SMALL, as_of=newest + timedelta(minutes=10))
-    last = [at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[-1].track_id][0]
+    last = next(at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[-1].track_id)
 
     assert dataset.discount_N[last] == 0.5
     assert dataset.next_state_N[last] != dataset.state_N[last]
@@ -63,7 +63,7 @@ def test_a_state_ignores_rows_that_were_received_later(two_sessions: list[Feedba
     late = two_sessions[0]
     Feedback.objects.filter(pk=late.pk).update(received_at=MONDAY + timedelta(days=5))
     dataset = build(SMALL, as_of=LATER)
-    second = [at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[2].track_id][0]
+    second = next(at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[2].track_id)
 
     # Before the third play two tracks were heard, but only one of them had reached the log.
     assert dataset.states["row_open_ML"][dataset.state_N[second]].sum() == 1
@@ -71,7 +71,7 @@ def test_a_state_ignores_rows_that_were_received_later(two_sessions: list[Feedba
 
 def test_training_and_serving_encode_a_state_alike(two_sessions: list[Feedback], alice: Account) -> None:
     dataset = build(SMALL, as_of=LATER)
-    at = [at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[9].track_id][0]
+    at = next(at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[9].track_id)
     moment = rows_of(alice.listener.pk)[9].started_at
     rows = rows_of(alice.listener.pk, moment, last=WINDOW)
     served = encode_state(state_of_rows(alice.listener.pk, moment, rows, zone=alice.listener.time_zone), dataset.table)

@@ -1,0 +1,54 @@
+"""The policies that need no training."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import Account
+from recsys import preferences
+from recsys.learning.features import build_state
+from recsys.learning.policy import DECLARED_STYLE_BONUS, Popularity, load_policy
+from recsys.models import Track
+from tests.recsys.learning.conftest import MONDAY, play
+
+
+def test_popularity_shrinks_towards_the_mean() -> None:
+    popularity = Popularity.of_sums({1: (10.0, 10.0), 2: (0.0, 10.0), 3: (1.0, 1.0)})
+
+    assert popularity.overall == pytest.approx(11 / 21)
+    assert popularity.of([1, 3, 99]) == pytest.approx([(10 + 5 * 11 / 21) / 15, (1 + 5 * 11 / 21) / 6, 11 / 21])
+
+
+def test_what_is_heard_out_becomes_popular_at_the_next_full_hour(alice: Account, tracks: list[Track]) -> None:
+    play(alice.listener, tracks[3], MONDAY, tracks[3].duration_seconds).save()
+    play(alice.listener, tracks[4], MONDAY, 1.0).save()
+    policy = load_policy("popularity", None)
+
+    assert policy.top(build_state(alice.listener, MONDAY + timedelta(minutes=59)), 2, []) == [tracks[0].pk, tracks[1].pk]
+    assert policy.top(build_state(alice.listener, MONDAY + timedelta(hours=2)), 1, []) == [tracks[3].pk]
+
+
+def test_declared_styles_lead_for_a_new_listener(alice: Account, tracks: list[Track]) -> None:
+    preferences.declare(alice.listener, styles=["air"], received_at=MONDAY)
+    policy = load_policy("popularity", None)
+    state = build_state(alice.listener, MONDAY + timedelta(minutes=1))
+    airs = [track.pk for track in tracks if track.style == "air"]
+
+    assert policy.top(state, 3, []) == airs
+    assert [reason.kind for reason in policy.explain(state, airs[:1])[0]] == ["chance", "declared"]
+    assert policy.score(state, airs[:1])[0, 0] == pytest.approx(DECLARED_STYLE_BONUS)
+
+
+def test_random_is_the_same_for_the_same_moment(alice: Account, tracks: list[Track]) -> None:
+    policy = load_policy("random", None)
+    state = build_state(alice.listener, MONDAY)
+
+    assert policy.top(state, 5, []) == policy.top(state, 5, [])
+    assert not set(policy.top(state, 5, [])) & set(policy.top(state, 5, policy.top(state, 5, [])))
+
+
+def test_an_unknown_kind_is_refused_by_name() -> None:
+    with pytest.raises(KeyError, match="no policy of kind 'oracle'"):
+        load_policy("oracle", None)
