@@ -227,9 +227,7 @@ def live_one_seed(options: Namespace, folder: Path, seed: int) -> dict[tuple[str
         serve_by("popularity", "")
         say(f"seed {seed}: {population.live(world.end_of(0))} sessions under popularity")
         common = measure(world, 0)
-        for name in NAMES:
-            if name == "ALS" and not is_installed("implicit"):
-                continue
+        for name in chosen(options):
             found[name, 0] = common
             with _undone(transaction):
                 own = World(population=copy.deepcopy(population), options=options, folder=folder, seed=seed)
@@ -253,6 +251,11 @@ def _undone(transaction: Any) -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+def chosen(options: Namespace) -> list[str]:
+    """The policies to measure; peers that are not installed are left out."""
+    return [name for name in options.only if name != "ALS" or is_installed("implicit")]
+
+
 def is_installed(name: str) -> bool:
     """Whether a peer can be measured."""
     import importlib.util
@@ -267,13 +270,14 @@ def main() -> int:
     parser.add_argument("--retrains", type=int, default=2, help="phases after the common beginning, each after a training")
     parser.add_argument("--days", type=float, default=2.0, help="length of each phase")
     parser.add_argument("--tracks", type=int, default=600, help="tunes of the catalogue")
-    parser.add_argument("--updates", type=int, default=2000, help="gradient steps of each training")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), help="leave the others out")
+    parser.add_argument("--updates", type=int, default=1500, help="gradient steps of each training")
     options = read_options(parser)
     if options.quick:
         options.seeds, options.listeners, options.retrains, options.days = 1, 40, 1, 1.0
         options.tracks, options.updates = 120, 200
     report = Report("simulated_listeners", options)
-    if not is_installed("implicit"):
+    if "ALS" in options.only and not is_installed("implicit"):
         report.note("ALS was left out: the package implicit is not installed (pip install -e .[bench]).")
     with throwaway_site() as folder:
         from recsys import catalogue

@@ -12,7 +12,7 @@ from dqn.configuration import LearnerConfiguration
 class RecommenderConfiguration:
     """Saved with the checkpoint; its fields are the dashboard's form."""
 
-    updates: int = 3000
+    updates: int = 1500
     """Gradient steps."""
     discount: float = 0.8
     """γ per track played within a session, 0 … 1; 0 makes it a contextual bandit."""
