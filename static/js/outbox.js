@@ -64,11 +64,22 @@ async function send(batch) {
   } catch {
     return false;
   }
+  if (response.status === 400) return sendSingly(batch);
   if (!response.ok) return false;
   const { results } = await response.json();
   for (const result of results) write(`outbox.${result.client_id}`, null);
   const refused = results.find((result) => result.status === "refused");
   if (refused) toast(`This was not kept: ${refused.error?.message ?? "refused"}`);
+  return true;
+}
+
+/** One row that the server can't read must not hold back the others. */
+async function sendSingly(batch) {
+  if (batch.length === 1) {
+    write(`outbox.${batch[0].client_id}`, null);
+    return true;
+  }
+  for (const row of batch) if (!(await send([row]))) return false;
   return true;
 }
 
