@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,9 @@ def _read_cursor(cursor: str, sort: str) -> tuple[Any, int]:
     except (ValueError, TypeError, binascii.Error) as error:
         raise BrokenCursor("cursor: this is no cursor of a list of tracks") from error
     kind = {"title": str, "tempo": float, "duration_seconds": float}.get(SORTS[sort][0])
-    if made_by != sort or value is None or not isinstance(pk, int) or (kind and not isinstance(value, kind)):
+    # Halves of surrogate pairs and zero bytes are JSON, but no text that the database takes.
+    is_storable = not isinstance(value, str) or not re.search("[\0\ud800-\udfff]", value)
+    if made_by != sort or value is None or not isinstance(pk, int) or (kind and not isinstance(value, kind)) or not is_storable:
         raise BrokenCursor(f"cursor: it was not made for the sort {sort}")
     return value, pk
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
@@ -73,9 +73,9 @@ def _write_cursor(row: Feedback) -> str:
 def _read_cursor(cursor: str) -> tuple[datetime, int]:
     try:
         moment, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        parsed = datetime.fromisoformat(moment)
-    except (ValueError, TypeError, binascii.Error) as error:
+        parsed = datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise ValidationError({"cursor": ["This is no cursor of a history."]}) from error
-    if parsed.tzinfo is None or not isinstance(pk, int) or abs(pk) > 2**63 - 1:
+    if not isinstance(pk, int) or abs(pk) > 2**63 - 1:
         raise ValidationError({"cursor": ["This is no cursor of a history."]})
     return parsed, pk

@@ -147,7 +147,7 @@ def _answer(path: Path, request: Request, etag: str, media_type: str) -> HttpRes
     """The whole file or the range that was asked for. A range of another version (If-Range) gives the whole file."""
     size = path.stat().st_size
     header = request.headers.get("Range", "")
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", header.strip())
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
     if found is None or found.group() == "bytes=-" or request.headers.get("If-Range", etag) != etag:
         return FileResponse(path.open("rb"), content_type=media_type)
     first, last = _bounds(found.group(1), found.group(2), size)

@@ -150,7 +150,7 @@ def test_it_refuses_to_speak_for_another_listener_without_the_role(as_alice: API
     assert as_alice.get(ADDRESS, {"listener": "shop-17"}).status_code == 403
 
 
-@pytest.mark.parametrize("cursor", ["x", "bnVsbA", "WzEsMl0"])
+@pytest.mark.parametrize("cursor", ["x", "bnVsbA", "WzEsMl0", "WyIwMDAxLTAxLTAxVDAwOjAwOjAwKzE0OjAwIiwgMV0"])
 def test_it_refuses_a_broken_cursor(as_alice: APIClient, cursor: str) -> None:
     assert as_alice.get(ADDRESS, {"cursor": cursor}).status_code == 400
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -112,6 +114,13 @@ def test_it_refuses_what_it_does_not_understand(as_alice: APIClient, query: dict
 
     assert response.status_code == 400
     assert list(response.json()) == [field]
+
+
+@pytest.mark.parametrize("title", ["a\0b", "\ud800"])
+def test_a_forged_cursor_is_refused(as_alice: APIClient, tracks: list[Track], title: str) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps(["title", title, 1]).encode()).decode()
+
+    assert as_alice.get(LIST, {"cursor": cursor}).status_code == 400
 
 
 def test_a_cursor_of_another_sort_is_refused(as_alice: APIClient, tracks: list[Track]) -> None:
