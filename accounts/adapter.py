@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from accounts.models import Account, Listener
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] – allauth has no types
+class AccountAdapter(DefaultAccountAdapter):
     """Each account gets its listener; a password of one's own ends the one-time password."""
 
     def save_user(self, request: HttpRequest, user: Account, form: Any, commit: bool = True) -> Account:

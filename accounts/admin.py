@@ -11,7 +11,7 @@ from accounts.models import Account, ApiToken
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
+class AccountAdmin(ModelAdmin):
     """Who there is and what they may do. Accounts sign up themselves; here they get a role or are closed."""
 
     list_display = ["email", "role", "is_active", "time_zone", "last_login", "date_joined"]
@@ -36,7 +36,7 @@ class AccountAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc] – unfold has no types
+class ApiTokenAdmin(ModelAdmin):
     """Tokens of all accounts; an owner can end one."""
 
     list_display = ["name", "account", "created_at", "last_used_at", "revoked_at"]

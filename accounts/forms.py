@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Account
 
 
-class SignUpForm(SignupForm):  # type: ignore[misc] – allauth has no types
+class SignUpForm(SignupForm):
     """E-mail and password; the browser adds its time zone."""
 
     time_zone = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput(attrs={"data-time-zone": ""}))
@@ -21,7 +21,7 @@ class SignUpForm(SignupForm):  # type: ignore[misc] – allauth has no types
         return name if name in zoneinfo.available_timezones() else "UTC"
 
 
-class TimeZoneForm(forms.ModelForm):  # type: ignore[type-arg] – not generic at run time
+class TimeZoneForm(forms.ModelForm[Account]):
     """One's own clock."""
 
     class Meta:

@@ -15,7 +15,7 @@ from recsys.models import Track
 
 
 @admin.register(Piece)
-class PieceAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class PieceAdmin(ModelAdmin):
     """Composed pieces; the action approves shared ones for everyone's recommendations."""
 
     list_display = ("track", "owner", "style", "is_shared", "is_approved", "policy_version", "created_at")
@@ -66,7 +66,7 @@ class PieceAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
 
 @admin.register(Commission)
-class CommissionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class CommissionAdmin(ModelAdmin):
     """Wishes on their way, and why some failed."""
 
     list_display = ("id", "listener", "status", "progress", "error", "created_at", "finished_at")

@@ -17,7 +17,7 @@ from recsys.models import CatalogueImport, Feedback, Recommendation, RewardVersi
 from recsys.rewards import RewardWeights, activate, active_weights
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ReadOnlyAdmin(ModelAdmin):
     """Shows rows that nobody changes: they are the log."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -34,7 +34,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
 
 @admin.register(Track)
-class TrackAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class TrackAdmin(ModelAdmin):
     """The catalogue and composed pieces; titles, styles and licences can be mended, notes can't."""
 
     list_display = ("title", "style", "collection", "metre", "duration", "owner", "is_shared", "is_approved")
@@ -129,7 +129,7 @@ class RewardWeightsForm(forms.ModelForm[RewardVersion]):
 
 
 @admin.register(RewardVersion)
-class RewardVersionAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class RewardVersionAdmin(ModelAdmin):
     """What feedback is worth. “Add” makes a new version the active one; versions are never changed, old runs keep theirs."""
 
     list_display = ("id", "is_active", "summary", "created_by", "created_at")

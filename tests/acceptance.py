@@ -71,7 +71,7 @@ class Site:
                 raise NotAccepted(f"make run ended with {self.process.returncode}")
             return found[1] if found else None
 
-        return wait_for(f"a line like {pattern}", look, seconds)
+        return str(wait_for(f"a line like {pattern}", look, seconds))
 
     def stop(self) -> None:
         """Ctrl-C: the signal goes to the whole group of the terminal, make included."""
