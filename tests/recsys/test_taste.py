@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.test import Client
 
 from accounts.models import Account, Listener
 from music.features import NAMES
@@ -238,3 +239,36 @@ def test_a_damaged_population_file_falls_back_to_the_guess(settings, tmp_path: P
     (tmp_path / "taste_population.safetensors").write_bytes(b"not a state")
 
     assert population().listeners == 0
+
+
+@pytest.mark.django_db
+def test_the_page_says_that_it_is_too_early(client: Client, alice: Listener) -> None:
+    assert alice.account is not None
+    client.force_login(alice.account)
+
+    assert "Too early to say" in client.get("/taste/").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_page_shows_the_surest_traits_with_their_uncertainty(client: Client, alice: Listener) -> None:
+    generator = np.random.default_rng(9)
+    leaps = NAMES.index("share_of_leaps")
+    for number in range(40):
+        features = generator.uniform(0.2, 0.6, size=D)
+        features[leaps] = 0.05 if number % 2 else 0.3
+        say(alice, make_track(number, features), "rate", 1.0 if number % 2 else 5.0, number)
+    assert alice.account is not None
+    client.force_login(alice.account)
+
+    answer = client.get("/taste/")
+
+    first = answer.context["traits"][0]
+    assert first.liking.name == "share_of_leaps"
+    assert first.low_place < first.place < first.high_place <= 200
+    assert first.low_place > 100
+    assert "leaps" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_stranger_is_asked_to_sign_in(client: Client) -> None:
+    assert client.get("/taste/").status_code == 302
