@@ -25,7 +25,7 @@ verify: .venv/.dev   ## Longer journeys, fuzz and kill tests, everything in the 
 	$(BIN)/pytest -m "slow or browser" -rs
 
 demo: .venv/.run     ## 300 simulated listeners live through days in minutes, in a database of its own; then serves it
-	@ENCORE_VAR=var/demo ENCORE_SIMULATED=true $(BIN)/python -m config.start --demo
+	@ENCORE_VAR=var/demo ENCORE_SIMULATED=true $(BIN)/python -m config.start demo
 
 bench: .venv/.bench  ## Measures every figure this project claims and writes docs/benchmarks.md
 	$(BIN)/python -m bench

@@ -202,6 +202,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Three fields named "status" have three sets of values.
+    "ENUM_NAME_OVERRIDES": {
+        "FeedbackStatus": "recsys.serializers.OUTCOMES",
+        "CommissionStatus": "composer.models.Commission.Status",
+        "RunStatus": "training.models.Run.Status",
+    },
 }
 
 PROCRASTINATE_ON_APP_READY = None

@@ -198,8 +198,20 @@ def wait_until_it_answers(site: Site, address: str) -> None:
     raise CannotStart("The web server did not answer within two minutes; its lines above say why.")
 
 
-def run() -> None:
-    """Starts everything and keeps it running until a signal arrives."""
+def call(*command: str) -> None:
+    """Runs a management command to its end, in a session of its own; CannotStart where it fails."""
+    ran = subprocess.Popen([sys.executable, "manage.py", *command], start_new_session=True)
+    try:
+        if ran.wait():
+            raise CannotStart(f"“manage.py {command[0]}” failed; the lines above say why.")
+    finally:
+        if ran.poll() is None:
+            ran.terminate()
+            ran.wait()
+
+
+def run(*commands: str) -> None:
+    """Prepares, runs these commands, starts everything and keeps it running until a signal arrives."""
     host = environment.read_text("ENCORE_HOST", "127.0.0.1")
     port = find_port(host)
     os.environ |= {
@@ -216,8 +228,8 @@ def run() -> None:
     site = Site(kept=read_procfile(), cluster=cluster)
     try:
         site.start_database()
-        if subprocess.run([sys.executable, "manage.py", "prepare"], check=False, start_new_session=True).returncode:
-            raise CannotStart("The database could not be prepared; the lines above say why.")
+        for command in ("prepare", *commands):
+            call(command)
         for kept in site.kept:
             kept.start(site.selector)
         shown_host = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104 – only compared
@@ -245,7 +257,7 @@ def main() -> int:
         signal.signal(number, _on_signal)
     try:
         with hold_folder():
-            run()
+            run(*sys.argv[1:])
     except Stopping:
         return 0
     except (CannotStart, postgres.PostgresFailed, environment.WrongSetting) as problem:
