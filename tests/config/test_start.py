@@ -12,7 +12,6 @@ import pytest
 from config import settings
 from config.start import CannotStart, Kept, Site, find_port, hold_folder, read_procfile
 
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
