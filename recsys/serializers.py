@@ -16,6 +16,7 @@ from recsys.recommending import MOST_TRACKS
 
 LARGEST_ID = 2**63 - 1
 KEYS = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+OUTCOMES = ("stored", "duplicate", "refused")
 SURFACES = ("home", "radio", "browse", "api")
 
 
@@ -154,7 +155,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     """What became of one row."""
 
     client_id = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(choices=["stored", "duplicate", "refused"])
+    status = serializers.ChoiceField(choices=OUTCOMES)
     error = RefusalSerializer(required=False)
 
 
