@@ -21,6 +21,10 @@ _KEY_SUFFIXES = {
     "major": "maj", "minor": "min", "dorian": "dor", "phrygian": "phr", "lydian": "lyd", "mixolydian": "mix", "locrian": "loc",
 }  # fmt: skip
 _LOCRIAN = re.compile(r"^K:\s*([A-G][#b]?)\s*loc\w*", re.MULTILINE | re.IGNORECASE)
+_FIELD = re.compile(r"[A-Za-z]:|%")
+_WORDS = re.compile(r'"[^"]*"|![^!|\[\]:]*!')
+"""Chord symbols, fingerings, and signs spelled out such as `!trill!`."""
+_SIGNS = re.compile(r"[HLMOPRSTuv~.](?=[HLMOPRSTuv~.]*[\^_=]*[A-Ga-g\[])")
 _BARS_PER_LINE = 4
 _METRES = {"C": (4, 4), "C|": (2, 2)}
 
@@ -44,7 +48,7 @@ def read_abc(text: str, name: str = "") -> Iterator[AbcTune | ValueError]:
         try:
             if not re.search(r"^K:", tune, re.MULTILINE):
                 raise ValueError("it has no K: line, which ends the head of every tune")
-            handler = abcFormat.ABCFile(abcVersion=(2, 1, 0)).readstr("%abc-2.1\n" + _LOCRIAN.sub(_without_locrian, tune))
+            handler = abcFormat.ABCFile(abcVersion=(2, 1, 0)).readstr("%abc-2.1\n" + _for_music21(tune))
             yield _tune(handler.tokens, _key_text(tune), name)
         except Exception as error:  # music21 raises dozens of classes on bad input
             yield ValueError(f"tune {_number(tune)}: {error or type(error).__name__}")
@@ -63,6 +67,14 @@ def _split(text: str) -> list[str]:
 def _number(tune: str) -> str:
     match = re.match(r"X:\s*(\S+)", tune)
     return match[1][:20] if match else "1"
+
+
+def _for_music21(tune: str) -> str:
+    """The tune without what music21 stumbles over: signs above notes (it loses the note after `H`), words, locrian keys."""
+    head, key, body = tune.partition("\nK:")
+    lines = (key + body).split("\n")
+    plain = [line if _FIELD.match(line) else _SIGNS.sub("", _WORDS.sub("", line)) for line in lines]
+    return _LOCRIAN.sub(_without_locrian, head + "\n".join(plain))
 
 
 def _without_locrian(key: re.Match[str]) -> str:

@@ -134,3 +134,9 @@ def test_a_damaged_file_is_read_or_refused_with_one_error(data: st.DataObject) -
     except UnreadableMusic:
         return
     assert all(tune.score.melody.notes for tune in parsed)
+
+
+def test_signs_over_notes_and_words_between_them_lose_no_note() -> None:
+    signed = read_in_process(b'X:1\nM:4/4\nL:1/4\nK:C\nHc .d "Am"e !trill!~f | Tc2 vd2 |]', ".abc")[0].score.melody
+
+    assert [note.pitch for note in signed.notes] == [72, 74, 76, 77, 72, 74]
