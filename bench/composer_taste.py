@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 ANSWERS = (5, 10, 20, 40)
 NOISE = 0.2
-CHARACTERS = 8
+CHARACTERS = 10
+PRODUCTS = ((0, 5), (2, 9), (1, 6), (4, 5), (7, 8))
+"""Interactions: what is liked in a winding tune need not be liked in one that repeats itself."""
+OTHER_LISTENERS = 150
+"""From whose answers the population is learnt, as the product's maintenance task does."""
 WISHES = (("reel", 4, 4, "major", 2), ("jig", 6, 8, "major", 7), ("air", 3, 4, "minor", 9), ("hornpipe", 4, 4, "major", 0))
 PIECES_PER_LISTENER = 4
 BATCH = 64
@@ -34,43 +38,57 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class HiddenEar:
-    """What simulated listeners hear: hashed patterns of three notes and products of φ’s values, standardised."""
+    """What simulated listeners hear, standardised over the catalogue: ten characters that φ lacks, and products of them."""
 
-    pattern_centre: Floats
-    pattern_spread: Floats
-    projection: Floats
-    pairs: NDArray[np.int64]
     centre: Floats
     spread: Floats
 
     @classmethod
-    def of(cls, melodies: Sequence[Melody], seed: int) -> HiddenEar:
+    def of(cls, melodies: Sequence[Melody]) -> HiddenEar:
         """An ear that heard these melodies."""
-        generator = np.random.default_rng([seed, 7])
-        patterns = np.sqrt(np.stack([_patterns(melody) for melody in melodies]))
-        centre, spread = patterns.mean(axis=0), np.maximum(patterns.std(axis=0), 1e-3)
-        projection = generator.normal(size=(patterns.shape[1], CHARACTERS)) / np.sqrt(patterns.shape[1])
-        features = len(_standardised_features(melodies[0]))
-        pairs = generator.integers(features, size=(CHARACTERS, 2))
-        raw = cls(centre, spread, projection, pairs, np.zeros(2 * CHARACTERS), np.ones(2 * CHARACTERS))
-        heard = np.stack([raw.hear(melody) for melody in melodies])
-        return cls(centre, spread, projection, pairs, heard.mean(axis=0), np.maximum(heard.std(axis=0), 1e-6))
+        heard = np.stack([_characters(melody) for melody in melodies])
+        return cls(heard.mean(axis=0), np.maximum(heard.std(axis=0), 1e-3))
 
     def hear(self, melody: Melody) -> Floats:
         """The hidden character of a melody."""
-        patterns = (np.sqrt(_patterns(melody)) - self.pattern_centre) / self.pattern_spread
-        phi = np.tanh(_standardised_features(melody))
-        interactions = phi[self.pairs[:, 0]] * phi[self.pairs[:, 1]] + 0.5 * phi[self.pairs[:, 0]]
-        heard: Floats = (np.concatenate([patterns @ self.projection, interactions]) - self.centre) / self.spread
-        return np.clip(heard, -4, 4)
+        plain = np.clip((_characters(melody) - self.centre) / self.spread, -3, 3)
+        return np.concatenate([plain, plain[list(PRODUCTS)].prod(axis=1)])
 
 
-def _patterns(melody: Melody) -> Floats:
-    from music.notes import Score, Voice
-    from recsys.simulation import pattern_counts
-
-    counts: Floats = pattern_counts(Score(title="", voices=(Voice(name="", melody=melody),)))
-    return counts
+def _characters(melody: Melody) -> Floats:
+    """How a melody winds, swings, comes back and leans on its chord: ten numbers."""
+    notes = [(start, note.pitch, note.quarters) for start, note in melody.onsets() if note.pitch is not None]
+    if len(notes) < 4:
+        return np.zeros(CHARACTERS)
+    pitches = np.array([pitch for _, pitch, _ in notes], dtype=np.float64)
+    lengths = np.array([float(quarters) for _, _, quarters in notes])
+    steps = np.diff(pitches)
+    turns = np.sign(steps[1:]) != np.sign(steps[:-1])
+    in_bars: dict[int, list[tuple[float, float]]] = {}
+    for start, pitch, _ in notes:
+        number, place = divmod(start - melody.pickup, melody.bar_quarters)
+        in_bars.setdefault(int(number), []).append((float(place), float(pitch)))
+    motifs = [tuple(steps[place : place + 3]) for place in range(len(steps) - 2)]
+    triad = {
+        (melody.tonic + step) % 12 for step in ((0, 4, 7) if melody.mode in ("major", "mixolydian", "lydian") else (0, 3, 7))
+    }
+    on_beat = [pitch % 12 in triad for start, pitch, _ in notes if (start - melody.pickup) % 1 == 0]
+    quarter = max(1, len(pitches) // 4)
+    return np.array(
+        [
+            len(steps) / (1 + turns.sum()),
+            np.abs(np.diff(steps)).mean(),
+            np.mean((np.abs(steps[1:]) > 2) & (np.abs(steps[:-1]) > 2) & ~turns),
+            np.mean(lengths >= 1.5 * lengths.mean()),
+            len({tuple(place for place, _ in bar) for bar in in_bars.values()}) / len(in_bars),
+            1 - len(set(motifs)) / max(len(motifs), 1),
+            np.mean([np.ptp([pitch for _, pitch in bar]) for bar in in_bars.values()]),
+            np.mean(on_beat) if on_beat else 0.0,
+            pitches[-quarter:].mean() - pitches[:quarter].mean(),
+            np.mean(lengths[:-1] >= 1.4 * lengths[1:]),
+        ],
+        dtype=np.float64,
+    )
 
 
 def _standardised_features(melody: Melody) -> Floats:
@@ -136,22 +154,26 @@ def main() -> int:
 def measure(report: Report, options: Any, dataset: Any, ours: ComposerPolicy, prior: ComposerPolicy, seed: int) -> None:
     """The rows of one seed."""
     from music.features import features
+    from recsys.taste_population import fit
 
     listeners = max(4, options.listeners // (8 if options.quick else 1))
     pool = 16 if options.quick else 64
     catalogue = [tune.melody for tune in dataset.tunes[:: max(1, len(dataset.tunes) // 1500)]]
-    ear = HiddenEar.of(catalogue, seed)
+    ear = HiddenEar.of(catalogue)
     heard_TC = np.stack([ear.hear(melody) for melody in catalogue])
     features_TF = np.stack([features(melody) for melody in catalogue])
     seconds_T = np.array([melody.seconds for melody in catalogue])
     kinds = wishes()
     generator = np.random.default_rng([seed, 11])
-    tastes_LC = generator.normal(size=(listeners, 2 * CHARACTERS)) / np.sqrt(2 * CHARACTERS)
-
-    learned = [
-        [_vector(a) for a in answers(heard_TC @ taste_C, features_TF, seconds_T, generator, max(ANSWERS))]
-        for taste_C in tastes_LC
-    ]
+    size = CHARACTERS + len(PRODUCTS)
+    tastes_LC = generator.normal(size=(listeners + OTHER_LISTENERS, size)) / np.sqrt(size)
+    told = [answers(heard_TC @ taste_C, features_TF, seconds_T, generator, max(ANSWERS)) for taste_C in tastes_LC]
+    known = fit(row[-1] for row in told[listeners:])
+    learned = [[_vector(given, known) for given in row] for row in told[:listeners]]
+    say(
+        f"the taste learned from {max(ANSWERS)} answers agrees with the hidden one at "
+        f"r = {_agreement(learned, tastes_LC, heard_TC, features_TF):.2f} over the catalogue"
+    )
     numbers = [[1000 * seed + number for number in range(PIECES_PER_LISTENER)] for _ in kinds]
     nobody, nobody_seconds = _timed(
         ours, [(kind, None, number) for kind, seeds in zip(kinds, numbers, strict=True) for number in seeds]
@@ -195,12 +217,29 @@ def _timed(policy: ComposerPolicy, asked: list[tuple[Steering, Floats | None, in
     return melodies, (time.process_time() - started) / len(melodies)
 
 
-def _vector(given: Any) -> Floats | None:
+def _vector(given: Any, known: Any) -> Floats | None:
     """What the product would condition on after these answers: nothing while it abstains."""
     from recsys.taste import taste_from
 
-    taste = taste_from(given)
+    taste = taste_from(given, known)
     return None if taste.abstains else np.asarray(taste.mean_D, dtype=np.float64)
+
+
+def _agreement(learned: list[list[Floats | None]], tastes_LC: Floats, heard_TC: Floats, features_TF: Floats) -> float:
+    """Mean correlation between what the model expects and what listeners feel, where the model does not abstain."""
+    from recsys.taste_answers import standardise
+
+    z_TF = standardise(features_TF)
+    return float(
+        np.mean(
+            [
+                np.corrcoef(z_TF @ row[-1], heard_TC @ taste_C)[0, 1]
+                for row, taste_C in zip(learned, tastes_LC, strict=False)
+                if row[-1] is not None
+            ]
+            or [0.0]
+        )
+    )
 
 
 def _win(mine: float, other: float) -> float:
