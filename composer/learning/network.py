@@ -91,8 +91,10 @@ def forget_styles(index_BNF: Tensor, share: float, generator: torch.Generator) -
 class Advantage(nn.Module):
     """G: what the policy adds to log p₀, from the prior's view, the rules' state, and what is asked for. It starts at zero."""
 
-    def __init__(self, *, body: int, rules: int, condition: int, hidden: int = 192) -> None:
+    def __init__(self, *, body: int, rules: int, condition: int, hidden: int = 128) -> None:
         super().__init__()
+        self.listed_BTK: Tensor | None = None
+        """What `forward` gave last, for a second loss of the same batch."""
         self.trunk = nn.Sequential(nn.Linear(body + rules + condition, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
         self.chosen = nn.Embedding(PITCH_COUNT, hidden)
         self.duration_body = nn.Linear(hidden, hidden)
@@ -131,4 +133,6 @@ class Advantage(nn.Module):
         durations_BND = self.durations(shared_BNH, pitch_BN, source_pitch_BNS, source_duration_BNS)
         pitches_BNK = pitches_BNP.gather(-1, observation["open_pitch"].long())
         durations_BNK = durations_BND.gather(-1, observation["open_duration"].long())
-        return torch.stack([pitches_BNK, durations_BNK], dim=2).flatten(1, 2)
+        listed_BTK = torch.stack([pitches_BNK, durations_BNK], dim=2).flatten(1, 2)
+        self.listed_BTK = listed_BTK if self.training else None
+        return listed_BTK

@@ -114,7 +114,9 @@ class PolicyTraining:
         earned_B = batch.reward_BT.sum(dim=1)
         weight_B = (earned_B - earned_B.quantile(0.75)).clamp(min=0)
         weight_B = weight_B / weight_B.sum().clamp(min=1e-6)
-        log_pi_BTA = log_policy(network(batch.observation), batch.log_prior_BTA, batch.mask_BTA, self.configuration.temperature)
+        g_BTK = network.listed_BTK
+        assert isinstance(g_BTK, Tensor)
+        log_pi_BTA = log_policy(g_BTK, batch.log_prior_BTA, batch.mask_BTA, self.configuration.temperature)
         steps_B = batch.valid_BT.sum(dim=1).clamp(min=1)
         # The taken token is listed first.
         nats_B = -(log_pi_BTA[..., 0] * batch.valid_BT).sum(dim=1) / steps_B

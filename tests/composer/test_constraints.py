@@ -1,0 +1,113 @@
+"""What no piece may break holds in every piece that is written."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from composer.constraints import MAXIMUM_SAME_PITCH, Plan, open_durations
+from composer.learning.condition import condition
+from composer.learning.features import DURATION_TICKS
+from composer.learning.network import Prior
+from composer.learning.writing import Writer
+from composer.steering import Steering
+from music.notes import Melody, Note
+
+STEERINGS = [
+    Steering(style="reel", tonic=2, bars=4),
+    Steering(style="jig", tonic=7, mode="mixolydian", metre=(6, 8), bars=3),
+    Steering(style="waltz", tonic=9, mode="minor", metre=(3, 4), bars=2, lowest=57, highest=69),
+    Steering(style="song", tonic=11, mode="dorian", metre=(5, 8), bars=2),
+    Steering(style="song", tonic=0, metre=(2, 4), bars=1),
+    Steering(style="slip jig", tonic=5, mode="lydian", metre=(9, 8), bars=2),
+    Steering(style="song", tonic=4, mode="phrygian", metre=(3, 2), bars=2),
+]
+
+
+def write(plans: list[Plan], seed: int = 0) -> list[Melody]:
+    """Pieces of an untrained prior: masks hold whatever the network says."""
+    torch.manual_seed(seed)
+    writer = Writer(prior=Prior(inputs=8, hidden=8, body=8).eval())
+    generators = [np.random.default_rng([seed, row]) for row in range(len(plans))]
+    conditions = np.stack([condition(plan, None) for plan in plans])
+    return writer.write(plans, styles=[0] * len(plans), condition_BC=conditions, generators=generators).melodies
+
+
+@pytest.fixture(scope="module")
+def written() -> list[tuple[Steering, Melody]]:
+    plans = [Plan(steering=steering) for steering in STEERINGS for _ in range(12)]
+    return [(plan.steering, melody) for plan, melody in zip(plans, write(plans), strict=True)]
+
+
+def test_every_piece_has_exactly_its_bars(written: list[tuple[Steering, Melody]]) -> None:
+    assert all(melody.quarters == steering.quarters for steering, melody in written)
+
+
+def test_no_note_crosses_a_bar_line(written: list[tuple[Steering, Melody]]) -> None:
+    for steering, melody in written:
+        for start, note in melody.onsets():
+            assert start % steering.bar_quarters + note.quarters <= steering.bar_quarters
+
+
+def test_every_note_is_in_key_and_range(written: list[tuple[Steering, Melody]]) -> None:
+    for steering, melody in written:
+        for note in melody.notes:
+            assert note.pitch is None or (
+                note.pitch % 12 in steering.scale and steering.lowest <= note.pitch <= steering.highest
+            )
+
+
+def test_every_piece_begins_and_ends_on_the_tonic(written: list[tuple[Steering, Melody]]) -> None:
+    for steering, melody in written:
+        for note in (melody.notes[0], melody.notes[-1]):
+            assert note.pitch is not None
+            assert note.pitch % 12 == steering.tonic
+
+
+def test_the_last_note_takes_its_time(written: list[tuple[Steering, Melody]]) -> None:
+    assert all(melody.notes[-1].quarters >= Fraction(1, 2) for _, melody in written)
+
+
+def test_no_pitch_comes_too_often_in_a_row(written: list[tuple[Steering, Melody]]) -> None:
+    for _, melody in written:
+        pitches = [note.pitch for note in melody.notes if note.pitch is not None]
+        # The cadence may need the tonic once more.
+        runs = [len(set(pitches[n : n + MAXIMUM_SAME_PITCH + 1])) for n in range(len(pitches) - MAXIMUM_SAME_PITCH - 1)]
+        assert all(distinct > 1 for distinct in runs)
+
+
+def test_two_bars_on_the_grid_hold_nothing_but_sixteenths() -> None:
+    plan = Plan(steering=Steering(tonic=0, bars=2, lowest=48, highest=83), is_on_sixteenths=True, longest_ticks=72)
+
+    for melody in write([plan] * 20):
+        assert all((note.quarters * 4).denominator == 1 and note.quarters <= Fraction(3, 2) for note in melody.notes)
+
+
+def test_a_primer_and_locked_bars_come_back_exactly() -> None:
+    primer = (Note(62, Fraction(1, 3)), Note(64, Fraction(1, 3)), Note(66, Fraction(4, 3)))
+    locked = (Note(69, Fraction(3, 2)), Note(61, Fraction(1, 2)), Note(None, Fraction(2)))
+    plan = Plan(steering=Steering(tonic=2, bars=4, primer=primer, locked_bars=((3, locked),)))
+
+    for melody in write([plan] * 10):
+        third_bar = [note for start, note in melody.onsets() if 8 <= start < 12]
+        assert melody.notes[:3] == primer
+        assert tuple(third_bar) == locked
+        assert melody.quarters == 16
+
+
+def test_a_primer_beside_the_grid_is_filled_to_the_bar_line() -> None:
+    plan = Plan(steering=Steering(tonic=2, bars=2, primer=(Note(62, Fraction(5, 7)),)))
+
+    for melody in write([plan] * 10):
+        assert melody.quarters == 8
+        assert melody.notes[0] == Note(62, Fraction(5, 7))
+
+
+@pytest.mark.parametrize(("bar_ticks", "is_last_bar"), [(96, False), (144, True), (192, True), (216, False), (120, True)])
+def test_whatever_is_begun_can_be_finished(bar_ticks: int, is_last_bar: bool) -> None:
+    open_TD = open_durations(bar_ticks, False, None, is_last_bar)
+
+    for place, number in np.argwhere(open_TD):
+        end = place + DURATION_TICKS[number]
+        assert end == bar_ticks or open_TD[end].any()

@@ -1,0 +1,241 @@
+"""The prior and the policy learn what is known, start where they must, and give the same again."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from composer.constraints import Plan
+from composer.learning.condition import CONDITION, RULE_VALUES, condition
+from composer.learning.configuration import ComposerConfiguration
+from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
+from composer.learning.network import Advantage, Prior
+from composer.learning.policy import load_policy
+from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
+from composer.learning.training import train
+from composer.learning.writing import Writer
+from composer.rewards import CatalogueIndex
+from composer.steering import Steering
+from composer.tokens import duration_number, pitch_token
+from dqn.checkpoint import BrokenCheckpoint
+from music.features import NAMES
+from music.notes import Melody, Note
+from training.slots import NotEnoughToLearnFrom, StopRequested, Trained
+
+torch.set_num_threads(1)
+
+
+@dataclass
+class Context:
+    """A `RunContext` without a database."""
+
+    configuration: ComposerConfiguration
+    folder: Path
+    seed: int = 3
+    device: str = "cpu"
+    parent_folder: Path | None = None
+    stop_after_reports: int | None = None
+    reports: list[dict[str, float]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
+        self.reports.append(metrics)
+        if self.stop_after_reports is not None and len(self.reports) >= self.stop_after_reports:
+            raise StopRequested
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def toy_tune(number: int) -> Melody:
+    """Up the scale from a tonic and down again, in one rhythm: only the key differs, which tokens do not see."""
+    steps = (0, 2, 4, 5, 7, 5, 4, 2)
+    notes = tuple(Note(60 + number % 5 + step, Fraction(1, 2)) for _ in range(4) for step in steps)
+    return Melody(notes=(*notes, Note(60 + number % 5, Fraction(4))), metre=(4, 4), tonic=number % 5, mode="major")
+
+
+def toy_catalogue(count: int = 60) -> MelodyDataset:
+    tunes = [Tune(melody=toy_tune(n), style="toy", group=str(n)) for n in range(count)]
+    return MelodyDataset(tuple(tunes))
+
+
+def prior_configuration(**changed: Any) -> ComposerConfiguration:
+    return ComposerConfiguration(stage="prior", is_timed=False, **{"epochs": 12, "hidden": 32, "threads": 1} | changed)
+
+
+def policy_configuration(**changed: Any) -> ComposerConfiguration:
+    values: dict[str, Any] = {
+        "is_timed": False,
+        "updates": 8,
+        "updates_per_rollout": 4,
+        "rollout_pieces": 8,
+        "batch_size": 4,
+        "replay_pieces": 16,
+        "threads": 1,
+        "maximum_kl": 100.0,
+        "minimum_distinct": 0.0,
+    }
+    return ComposerConfiguration(stage="policy", **values | changed)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(Context(prior_configuration(), tmp_path_factory.mktemp("prior")), toy_catalogue())
+
+
+def test_inputs_stay_within_their_tables() -> None:
+    index = observe_melodies([toy_tune(0), toy_tune(3)], [0, 1])["index"]
+
+    assert index.shape[2] == INPUTS
+    assert (index >= 0).all()
+    assert (index < np.array(SIZES)).all()
+
+
+def test_the_network_sees_the_note_a_bar_ago_and_never_the_next_one() -> None:
+    melody = toy_tune(0)
+    index = observe_melodies([melody], [0])["index"][0]
+
+    # The second source is one bar ago; the ninth note comes one bar after the first.
+    assert index[8, SOURCE_PITCH][1] == pitch_token(60, 0)
+    assert index[8, SOURCE_DURATION][1] == duration_number(Fraction(1, 2))
+    changed = Melody(notes=(*melody.notes[:-1], Note(72, Fraction(4))), metre=(4, 4), tonic=0, mode="major")
+    assert (observe_melodies([changed], [0])["index"][0] == index).all()
+
+
+def test_the_prior_learns_a_toy_catalogue_and_writes_its_tune(trained: Trained) -> None:
+    assert trained.kind == "prior"
+    assert trained.figures["bits_per_note"] < 1.0
+    policy = load_policy("prior", trained.checkpoint)
+    steering = Steering(style="toy", tonic=0, bars=4, lowest=55, highest=72)
+
+    melodies = [composed.melody for composed in policy.compose_many([steering] * 20, [None] * 20, seeds=range(20))]
+
+    first_bar = [note.pitch for note in toy_tune(0).notes[:8]]
+    assert sum([note.pitch for note in melody.notes[:8]] == first_bar for melody in melodies) >= 10
+
+
+def test_trained_twice_from_one_seed_the_weights_are_equal(trained: Trained, tmp_path: Path) -> None:
+    again = train(Context(prior_configuration(), tmp_path), toy_catalogue())
+
+    first, second = (load_policy("prior", made.checkpoint) for made in (trained, again))
+    assert first.prior_sha256 == second.prior_sha256
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(StopRequested):
+        train(Context(prior_configuration(), tmp_path, stop_after_reports=9), toy_catalogue())
+    context = Context(prior_configuration(), tmp_path)
+
+    resumed = train(context, toy_catalogue())
+
+    assert "goes on" in context.lines[0]
+    assert load_policy("prior", resumed.checkpoint).prior_sha256 == load_policy("prior", trained.checkpoint).prior_sha256
+
+
+def test_g_starts_at_zero_so_the_policy_starts_exactly_at_the_masked_prior() -> None:
+    torch.manual_seed(0)
+    prior = Prior(inputs=8, hidden=8, body=8).eval()
+    plans = [Plan(steering=Steering(bars=2)) for _ in range(6)]
+    taste = np.ones(len(NAMES))
+    conditions = np.stack([condition(plan, taste) for plan in plans])
+
+    def write(advantage: Advantage | None) -> list[Melody]:
+        generators = [np.random.default_rng(n) for n in range(6)]
+        writer = Writer(prior=prior, advantage=advantage)
+        return writer.write(plans, styles=[0] * 6, condition_BC=conditions, generators=generators).melodies
+
+    assert write(None) == write(Advantage(body=8, rules=RULE_VALUES, condition=CONDITION).eval())
+
+
+@pytest.fixture(scope="module")
+def policy(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    context = Context(policy_configuration(), tmp_path_factory.mktemp("policy"), parent_folder=trained.checkpoint)
+    return train(context, toy_catalogue())
+
+
+def test_the_policy_keeps_its_prior(trained: Trained, policy: Trained) -> None:
+    assert policy.kind == "dqn"
+    assert load_policy("dqn", policy.checkpoint).prior_sha256 == load_policy("prior", trained.checkpoint).prior_sha256
+    assert policy.figures["kl_per_step"] > 0
+
+
+def test_the_same_wish_gives_the_same_piece(policy: Trained) -> None:
+    composer, steering = load_policy("dqn", policy.checkpoint), Steering(style="toy", bars=4)
+
+    first, again = (composer.compose(steering, None, seed=7).melody for _ in range(2))
+
+    assert first == again
+    assert first != composer.compose(steering, None, seed=8).melody
+
+
+def test_at_strength_zero_every_listener_hears_the_same_piece(policy: Trained) -> None:
+    composer, steering = load_policy("dqn", policy.checkpoint), Steering(style="toy", bars=4, taste_strength=0.0)
+    tastes = [None, np.ones(len(NAMES)), -np.ones(len(NAMES))]
+
+    pieces = [composer.compose(steering, taste, seed=1).melody for taste in tastes]
+
+    assert pieces[0] == pieces[1] == pieces[2]
+
+
+def test_a_policy_trained_twice_from_one_seed_is_equal(trained: Trained, policy: Trained, tmp_path: Path) -> None:
+    again = train(Context(policy_configuration(), tmp_path, parent_folder=trained.checkpoint), toy_catalogue())
+
+    first, second = (load_policy("dqn", made.checkpoint).writer.advantage for made in (policy, again))
+    assert first is not None
+    assert second is not None
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_rewards_are_learned(trained: Trained, tmp_path: Path) -> None:
+    configuration = policy_configuration(
+        updates=360, updates_per_rollout=12, rollout_pieces=32, batch_size=16, replay_pieces=256, short_share=1.0
+    )
+    context = Context(configuration, tmp_path, parent_folder=trained.checkpoint)
+
+    train(context, toy_catalogue())
+
+    earned = [report["reward_short"] for report in context.reports]
+    assert np.mean(earned[-6:]) > np.mean(earned[:6]) + 1.0
+
+
+@pytest.mark.parametrize("algorithm", ["q", "double_q", "psi", "g"])
+def test_every_algorithm_can_be_chosen(trained: Trained, tmp_path: Path, algorithm: str) -> None:
+    context = Context(policy_configuration(algorithm=algorithm), tmp_path, parent_folder=trained.checkpoint)
+
+    assert train(context, toy_catalogue()).kind == "dqn"
+
+
+def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path) -> None:
+    context = Context(policy_configuration(maximum_kl=0.0), tmp_path, parent_folder=trained.checkpoint)
+
+    made = train(context, toy_catalogue())
+
+    assert any("guard" in line for line in context.lines)
+    assert made.figures["kl_per_step"] == 0.0
+
+
+def test_without_a_prior_there_is_no_policy(tmp_path: Path) -> None:
+    with pytest.raises(NotEnoughToLearnFrom, match="no prior"):
+        train(Context(policy_configuration(), tmp_path), toy_catalogue())
+
+
+def test_it_refuses_another_kind_and_a_prior_as_policy(trained: Trained) -> None:
+    with pytest.raises(ValueError, match="prior, dqn"):
+        load_policy("markov", trained.checkpoint)
+    with pytest.raises(BrokenCheckpoint):
+        load_policy("dqn", trained.checkpoint)
+
+
+def test_variants_are_held_out_together() -> None:
+    melody = toy_tune(0)
+    other_end = Melody(notes=(*melody.notes[:-1], Note(72, Fraction(4))), metre=(4, 4), tonic=0, mode="major")
+
+    assert group_of(melody) == group_of(other_end.transposed(4))
+
+
+def test_a_toy_tune_stands_in_the_catalogues_index() -> None:
+    assert CatalogueIndex([toy_tune(0)]).longest_shared(toy_tune(2)) == len(toy_tune(2).notes)

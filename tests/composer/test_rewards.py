@@ -1,0 +1,146 @@
+"""Rules and structure, by melodies made by hand."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from composer.rewards import (
+    Bands,
+    CatalogueIndex,
+    Judge,
+    Line,
+    RuleWeights,
+    band_miss,
+    graded,
+    leaps,
+    leaps_of,
+    motif,
+    question_and_answer,
+    repeated_motif,
+    rules,
+    structure,
+    taste_liking,
+    unique_extrema,
+)
+from composer.steering import Steering
+from music.features import NAMES, features
+from music.notes import Melody, Note
+
+WEIGHTS = RuleWeights()
+
+
+def eighths(*pitches: int | None) -> Melody:
+    """A melody of eighth notes in C major, 4/4."""
+    notes = tuple(Note(pitch, Fraction(1, 2)) for pitch in pitches)
+    return Melody(notes=notes, metre=(4, 4), tonic=0, mode="major")
+
+
+def test_a_leap_is_resolved_by_steps_back_to_the_note_it_left() -> None:
+    found = leaps_of(Line(eighths(60, 69, 67, 65, 64, 62, 60, 60)))
+
+    assert (found.resolved, found.doubled, bool(found.is_open_N[-1])) == (1, 0, False)
+
+
+def test_a_leap_left_open_costs_until_the_end() -> None:
+    assert leaps(Line(eighths(60, 69, 67, 69)), WEIGHTS).sum() == WEIGHTS.open_leap
+
+
+def test_a_second_leap_the_same_way_doubles_the_first() -> None:
+    assert leaps_of(Line(eighths(60, 67, 76, 60))).doubled == 1
+
+
+def test_one_highest_and_one_lowest_note_are_paid() -> None:
+    paid = unique_extrema(Line(eighths(64, 67, 65, 60, 62, 64)), WEIGHTS).sum()
+
+    assert paid == pytest.approx(WEIGHTS.unique_highest + WEIGHTS.unique_lowest)
+
+
+def test_a_climax_reached_twice_is_taken_back() -> None:
+    paid = unique_extrema(Line(eighths(64, 67, 65, 60, 67)), WEIGHTS).sum()
+
+    assert paid == pytest.approx(WEIGHTS.unique_lowest)
+
+
+def test_half_a_bar_of_three_pitches_that_comes_again_is_a_repeated_motif() -> None:
+    assert repeated_motif(Line(eighths(60, 62, 64, 65, 60, 62, 64, 65)), WEIGHTS)[-1] > 0
+    assert repeated_motif(Line(eighths(60, 62, 64, 65, 60, 62, 64, 67)), WEIGHTS).sum() == 0
+    assert repeated_motif(Line(eighths(60, 60, 62, 62, 60, 60, 62, 62)), WEIGHTS).sum() == 0
+
+
+def test_one_cell_again_and_again_earns_no_more_than_its_cap() -> None:
+    paid = repeated_motif(Line(eighths(*(60, 62, 64, 65) * 4)), WEIGHTS).sum()
+
+    assert paid == pytest.approx(WEIGHTS.repeated_motif_step * WEIGHTS.repeated_steps_paid_per_bar * 2)
+
+
+def test_three_pitches_in_half_a_bar_are_a_motif() -> None:
+    assert motif(Line(eighths(60, 62, 64, 65)), WEIGHTS)[-1] > 0
+    assert motif(Line(eighths(60, 62, 60, 62)), WEIGHTS).sum() == 0
+
+
+def test_a_changed_ending_is_worth_more_than_a_copy_and_a_third_copy_nothing() -> None:
+    bar, other = (60, 62, 64, 65, 67, 65, 64, 62), (60, 62, 64, 65, 69, 67, 65, 64)
+
+    changed = structure(Line(eighths(*bar, *other)), WEIGHTS).sum()
+    copied = structure(Line(eighths(*bar, *bar)), WEIGHTS).sum()
+    thrice = structure(Line(eighths(*bar, *bar, *bar)), WEIGHTS).sum()
+
+    assert changed > copied > 0
+    assert thrice == copied
+
+
+def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
+    question = (60, 62, 64, 65) * 7 + (60, 62, 64, 67)
+
+    assert question_and_answer(Line(eighths(*question, *(60,) * 8)), WEIGHTS).sum() == WEIGHTS.question
+    assert question_and_answer(Line(eighths(*question)), WEIGHTS).sum() == 0
+
+
+def test_a_run_of_the_catalogue_is_told_even_in_another_key() -> None:
+    generator = np.random.default_rng(0)
+    tune = eighths(*(60 + generator.integers(0, 12, 40)).tolist())
+    index = CatalogueIndex([tune])
+
+    assert index.longest_shared(tune.transposed(3)) == 40
+    assert index.longest_shared(eighths(*(60 + generator.integers(0, 12, 40)).tolist())) == 0
+
+
+def test_bands_are_peoples_percentiles_by_style() -> None:
+    phi_nF = np.tile(np.linspace(0, 1, 101)[:, None], (1, len(NAMES)))
+    bands = Bands.measure(phi_nF, ["reel"] * 101)
+
+    low_F, high_F = bands.of("reel")
+    assert low_F[0] == pytest.approx(0.1)
+    assert high_F[0] == pytest.approx(0.9)
+    assert band_miss(phi_nF[50], bands, "a style nobody wrote") == 0
+    assert band_miss(phi_nF[100], bands, "reel") > 0
+
+
+def test_graded_wishes_are_measured_on_their_own_scale() -> None:
+    melody = eighths(60, 62, 60, 62)
+    steering = Steering(tonic=0, lowest=48, highest=72, density=1.0)
+
+    shown = graded(features(melody), melody, steering)
+
+    assert shown["brightness"] == pytest.approx(13 / 24)
+    assert shown["leaps"] == shown["syncopation"] == 0
+
+
+def test_a_listener_who_likes_leaps_likes_leaping_more() -> None:
+    taste = np.zeros(len(NAMES))
+    taste[NAMES.index("share_of_leaps")] = 0.5
+
+    assert taste_liking(features(eighths(60, 67, 60, 67)), taste) > taste_liking(features(eighths(60, 62, 60, 62)), taste)
+
+
+def test_the_whole_piece_is_judged_at_its_last_note() -> None:
+    melody = eighths(*(60, 62, 64, 65) * 8)
+    judge = Judge(WEIGHTS, Bands.measure(features(melody)[None], [""]), None)
+
+    plain = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72), None)
+    wished = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72, leaps=1.0), None)
+
+    assert plain == pytest.approx(rules(Line(melody), WEIGHTS))
+    assert wished[:-1] == pytest.approx(plain[:-1])
+    assert wished[-1] < plain[-1]
