@@ -139,6 +139,7 @@ def _train_and_judge(run: Run, context: HeldRun, lease: Lease) -> str:
     functions = slots.functions_of(run.slot)
     dataset = functions.build_replay_dataset(context)
     _note_dataset(run, context, lease, dataset)
+    context.leave_if_asked()
     # A worker that died after the checkpoint was kept: only the verdict is missing.
     version = run.versions.first()
     if version is None:
@@ -147,6 +148,8 @@ def _train_and_judge(run: Run, context: HeldRun, lease: Lease) -> str:
         version = _keep(run, lease, trained)
         context.log(f"The checkpoint is kept as version {version.pk} ({version.kind}).")
     context.flush()
+    # Stages without a report of their own: a stop that was asked for in them is obeyed before the next one begins.
+    context.leave_if_asked()
     champion = promotion.champion_of(run.slot)
     checks = gate.run_checks(version, champion, dataset)
     with lease.held():

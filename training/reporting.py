@@ -47,14 +47,15 @@ class HeldRun:
         now = time.monotonic()
         if now - self._flushed >= max(1.0, (now - self._began) / FLUSHES_PER_RUN):
             self._flush_if_possible()
-        self._leave_if_asked()
+        self.leave_if_asked()
 
     def log(self, text: str) -> None:
         """Adds a line, at once where the database is there."""
         self._lines.append(text.rstrip())
         self._flush_if_possible()
 
-    def _leave_if_asked(self) -> None:
+    def leave_if_asked(self) -> None:
+        """Raises StopRequested or LeaseLost where the training has to leave."""
         if self.heartbeat.is_lost.is_set():
             raise LeaseLost(f"run {self.lease.run_id} is held by another worker")
         if self.heartbeat.is_stop_requested.is_set() or self.should_leave():

@@ -151,11 +151,29 @@ def test_a_stop_in_the_middle_ends_the_run_and_it_can_be_resumed(counting: SlotF
     assert run.status == Run.Status.FINISHED
 
 
+def test_a_stop_after_the_last_report_is_obeyed_before_the_verdict(counting: SlotFunctions) -> None:
+    def stop_while_exporting(checkpoint: Path) -> None:
+        counting.export(checkpoint)
+        Run.objects.update(is_stop_requested=True)
+
+    slots.register(dataclasses.replace(counting, export=stop_while_exporting))
+    run = run_now(steps=3)
+    assert run.status == Run.Status.STOPPED
+    assert promotion.champion_of(SLOT) is None
+
+    resume_run(run)
+    execute(run.pk)
+
+    assert promotion.champion_of(SLOT) == run.versions.get()
+
+
 def test_a_worker_that_leaves_frees_the_run_for_the_next_one(counting: SlotFunctions) -> None:
     run = request_run(SLOT, Run.Trigger.ADMIN, configuration={"steps": 10})
 
+    stays_for_the_dataset = iter([False])
+
     with pytest.raises(WorkerLeaves):
-        execute(run.pk, should_leave=lambda: True)
+        execute(run.pk, should_leave=lambda: next(stays_for_the_dataset, True))
     execute(run.pk)
 
     run.refresh_from_db()
