@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -72,18 +69,12 @@ class NothingToRender(APIException):
     default_detail = "This track can't be put into this form."
 
 
-class WhateverIsAccepted(BaseContentNegotiation):
+class WhateverIsAccepted(DefaultContentNegotiation):
     """The address says the form: a player that accepts only `audio/*` must not be refused by the JSON of the errors."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
-        """Nothing is sent here."""
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """Errors are JSON whatever is accepted."""
-        return renderers[0], renderers[0].media_type or "application/json"
+    def get_accept_list(self, request: Request) -> list[str]:
+        """Everything."""
+        return ["*/*"]
 
 
 class TrackFormView(APIView):
