@@ -86,7 +86,8 @@ def pattern_counts(score: Score) -> Floats:
             (b.quarters > c.quarters) - (b.quarters < c.quarters),
         )
         counts[zlib.crc32(repr(pattern).encode()) % BUCKETS] += 1
-    return counts / max(1.0, counts.sum())
+    shares: Floats = counts / max(1.0, float(counts.sum()))
+    return shares
 
 
 def _standardised(values: Floats) -> Floats:

@@ -154,8 +154,9 @@ class DqnPolicy:
         if (rows_N < 0).any():
             g_NW[rows_N < 0] = vectors.g_TW.mean(axis=0)
         g_NHD = g_NW[:, : heads * width].reshape(-1, heads, width)
-        scores_HN = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
-        return scores_HN + self._state_value(arrays)[:, None]
+        scores_HN: Floats = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
+        scores_HN += self._state_value(arrays)[:, None]
+        return scores_HN
 
     def _indexed(self, vectors: TrackVectors) -> TrackTable:
         return vectors.table.indexed_by(self.scaling.styles)

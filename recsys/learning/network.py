@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class RecommenderNetwork(nn.Module):
     content_TX: Tensor
     prior_XH: Tensor
 
-    def __init__(self, configuration: RecommenderConfiguration, content_TX: NDArray[object], styles: int) -> None:
+    def __init__(self, configuration: RecommenderConfiguration, content_TX: NDArray[Any], styles: int) -> None:
         super().__init__()
         self.configuration = c = configuration
         tracks, content = content_TX.shape
@@ -51,7 +52,7 @@ class RecommenderNetwork(nn.Module):
 
     def track_vectors(self) -> Tensor:
         """z_TZ: content through one layer, beside the track's own embedding (under dropout of whole tracks in training)."""
-        identity_TZ = self.identity_TZ
+        identity_TZ: Tensor = self.identity_TZ
         share = self.configuration.identity_dropout
         if self.training and share > 0:
             kept = torch.rand(identity_TZ.shape[0], 1, device=identity_TZ.device) >= share
@@ -69,14 +70,16 @@ class RecommenderNetwork(nn.Module):
         hidden = torch.relu(self.weigh_hidden(torch.cat([signal_BLS, clock_BLC], dim=2)))
         logit_BLK, speaks_BLK = self.weigh(hidden).chunk(2, dim=2)
         gate_BLK = torch.sigmoid(logit_BLK) * observation["row_open_BL"][:, :, None]
-        return gate_BLK * speaks_BLK * ROW_SCALE
+        weights_BLK: Tensor = gate_BLK * speaks_BLK * ROW_SCALE
+        return weights_BLK
 
     def state_vector(self, observation: Mapping[str, Tensor], z_TZ: Tensor) -> Tensor:
         """f_BHd."""
         rows_BLZ = z_TZ[observation["row_track_BL"]]
         pooled_BKZ = torch.einsum("blk,blz->bkz", self.row_weights(observation), rows_BLZ)
         joined = torch.cat([pooled_BKZ.flatten(1), observation["declared_BS"], observation["clock_BC"]], dim=1)
-        return self.tower_f(joined).unflatten(1, (self.configuration.heads, self.configuration.tower_width))
+        f_BW: Tensor = self.tower_f(joined)
+        return f_BW.unflatten(1, (self.configuration.heads, self.configuration.tower_width))
 
     def state_value(self, observation: Mapping[str, Tensor]) -> Tensor:
         """V_BH, from the clock and the mean signals of the whole window and of the open session."""

@@ -87,7 +87,7 @@ def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, d
     """Training transitions, gathered from shared tables on the device."""
     states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
     chosen = np.flatnonzero(~dataset.is_held_out_N)
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "state": dataset.state_N,
         "next_state": dataset.next_state_N,
         "track": dataset.track_N,

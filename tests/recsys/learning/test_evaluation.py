@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from accounts.models import Listener
 from dqn.policy import sequence_probabilities
 from recsys import recommending
 from recsys.learning import evaluation
+from recsys.learning.features import ListenerState
 from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy
 from recsys.learning.replay_dataset import ReplayDataset, build, is_held_out_listener
 from recsys.models import Feedback, Track
@@ -23,8 +26,8 @@ class Oracle(RandomPolicy):
 
     temperature = 0.2
 
-    def score(self, state: object, track_ids: object) -> np.ndarray:
-        number = int(Listener.objects.get(pk=state.listener_id).external_id.split()[-1])
+    def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
+        number = int(str(Listener.objects.get(pk=state.listener_id)).split()[-1])
         tracks = Track.objects.in_bulk(list(track_ids))
         return np.array([[float(likes(number, tracks[track_id])) for track_id in track_ids]])
 

@@ -94,6 +94,7 @@ def test_without_its_strongest_cause_a_track_falls(trained: Path, checkerboard: 
         ids = TrackTable.load().ids_T.tolist()
         track_id = policy.top(state, 1, [])[0]
         cause = next(reason for reason in policy.explain(state, [track_id])[0] if reason.kind == "heard")
+        assert cause.track_id is not None
         Feedback.objects.filter(listener=listener, track_id=cause.track_id).delete()
         before = policy.score(state, ids).mean(axis=0)
         after = policy.score(build_state(listener, NOW), ids).mean(axis=0)
