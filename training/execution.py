@@ -28,6 +28,7 @@ from training.revision import code_revision
 from training.slots import LeaseLost, NotEnoughToLearnFrom, SlotFunctions, StopRequested, Trained
 
 logger = logging.getLogger(__name__)
+DATASET_NOTE = "dataset.json"
 
 
 class RunIsHeld(Exception):  # noqa: N818
@@ -68,7 +69,7 @@ def _carry_out(lease: Lease, heartbeat: Heartbeat, should_leave: Callable[[], bo
     try:
         context = _make_context(run, lease, heartbeat, should_leave)
         _close(lease, Run.Status.FINISHED, _train_and_judge(run, context, lease))
-        shutil.rmtree(context.folder, ignore_errors=True)
+        _tidy(context.folder)
     except StopRequested:
         assert context is not None
         patiently(context.flush)
@@ -93,6 +94,7 @@ def _make_context(run: Run, lease: Lease, heartbeat: Heartbeat, should_leave: Ca
     configuration = read_configuration(functions.configuration, run.configuration)
     folder = Path(settings.ENCORE_VAR) / "runs" / str(run.pk)
     folder.mkdir(parents=True, exist_ok=True)
+    _take_over_dataset(run, folder)
     device = choose_device(getattr(configuration, "device", "auto"))
     context = HeldRun(
         configuration=configuration,
@@ -107,6 +109,24 @@ def _make_context(run: Run, lease: Lease, heartbeat: Heartbeat, should_leave: Ca
     _write(lease, code_revision=code_revision(), device=describe_device(device))
     context.log(f"Attempt {lease.token} on {describe_device(device)}, code {code_revision()}, seed {run.seed}.")
     return context
+
+
+def _take_over_dataset(run: Run, folder: Path) -> None:
+    """A repeat reads the rows that the repeated run read, not those of today."""
+    if run.parent is None or (run.parent.seed, run.parent.configuration) != (run.seed, run.configuration):
+        return
+    known = folder.parent / str(run.parent_id) / DATASET_NOTE
+    if known.exists() and not (folder / DATASET_NOTE).exists():
+        shutil.copyfile(known, folder / DATASET_NOTE)
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what a finished run kept to resume; what says which rows it read stays, for a repeat."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != DATASET_NOTE:
+            path.unlink(missing_ok=True)
 
 
 def checkpoint_folder(version: PolicyVersion | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""When a slot retrains by itself. Before: the minute's task. After: runs.py queues what is due."""
+"""When a slot retrains by itself. Before: the task that looks every few seconds. After: runs.py queues what is due."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def schedule_of(slot: str) -> Schedule:
 
 
 def consider(slot: str, moment: datetime | None = None) -> Run | None:
-    """Queues the run that the slot wants by itself, or that its schedule says is due. Called every minute."""
+    """Queues the run that the slot wants by itself, or that its schedule says is due. Called every few seconds."""
     moment = moment or timezone.now()
     schedule_of(slot)
     # The row lock settles the race of two schedulers: the second one finds the moment considered already.

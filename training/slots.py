@@ -18,7 +18,8 @@ class RunContext(Protocol):
     device: str
     """`cpu` or `cuda`."""
     folder: Path
-    """The run's own folder; what lies here survives a crash and is there at resume."""
+    """The run's own folder; what lies here survives a crash and is there at resume. A `dataset.json` here – which rows the
+    replay dataset was read from – outlives the run, and a repeat of the run finds it in its own folder."""
     parent_folder: Path | None
     """The checkpoint folder of the champion or parent run to start from, if any."""
 

@@ -48,10 +48,10 @@ def judge_version(version_id: int) -> None:
     gate.judge(PolicyVersion.objects.get(pk=version_id))
 
 
-@app.periodic(cron="* * * * *")
+@app.periodic(cron="*/15 * * * * *")
 @app.task(name="training.consider_runs", queue="maintenance", queueing_lock="consider_runs", pass_context=False)
 def consider_runs(timestamp: int) -> None:
-    """Every minute: what slots want by themselves, what is due, what lost its job, which canary is ill."""
+    """Every quarter of a minute: what slots want by themselves, what is due, what lost its job, which canary is ill."""
     for functions in slots.registered():
         try:
             schedule.consider(functions.name)

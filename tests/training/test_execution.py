@@ -85,6 +85,10 @@ def test_a_slot_may_let_a_version_through_that_is_not_proven(counting: SlotFunct
     assert promotion.champion_of(SLOT) == run.versions.get()
 
 
+def test_a_new_run_reads_the_log_of_its_own_day(counting: SlotFunctions) -> None:
+    assert run_now(quality=1.0).dataset_fingerprint != run_now(quality=1.0).dataset_fingerprint
+
+
 def test_a_repeated_run_gives_the_same_weights(counting: SlotFunctions, tmp_path: Path) -> None:
     run_now(quality=1.0)
     first = run_now(quality=2.0)
@@ -94,6 +98,7 @@ def test_a_repeated_run_gives_the_same_weights(counting: SlotFunctions, tmp_path
 
     second.refresh_from_db()
     assert second.parent == first
+    assert second.dataset_fingerprint == first.dataset_fingerprint
     assert second.versions.get().sha256 == first.versions.get().sha256
 
 
