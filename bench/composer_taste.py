@@ -129,8 +129,9 @@ def compose(policy: ComposerPolicy, asked: list[tuple[Steering, Floats | None, i
     melodies: list[Melody] = []
     for start in range(0, len(asked), BATCH):
         part = asked[start : start + BATCH]
-        steerings, tastes, seeds = ([row[column] for row in part] for column in range(3))
-        melodies += [composed.melody for composed in policy.compose_many(steerings, tastes, seeds=seeds)]
+        steerings, tastes = [steering for steering, _, _ in part], [taste for _, taste, _ in part]
+        composed = policy.compose_many(steerings, tastes, seeds=[seed for _, _, seed in part])
+        melodies += [piece.melody for piece in composed]
         if start // BATCH % 10 == 0:
             say(f"{start + len(part)} of {len(asked)} pieces")
     return melodies

@@ -18,6 +18,7 @@ from composer.steering import ImpossibleSteering, Steering
 from recsys.catalogue import track_of
 from recsys.models import Track
 from recsys.taste import taste_of
+from training import queue
 from training.models import PolicyVersion, Run
 from training.promotion import serving_version
 
@@ -34,6 +35,7 @@ OPEN = (Commission.Status.QUEUED, Commission.Status.COMPOSING)
 LARGEST_SEED = 2**31 - 1
 SECONDS_BETWEEN_REPORTS = 0.5
 COLLECTION = "pieces"
+TASK = "composer.compose"
 
 
 class CommissionRefused(Exception):  # noqa: N818 – an answer, not an accident
@@ -60,8 +62,6 @@ def commission(
     parent: Piece | None = None,
 ) -> Commission:
     """Queues a piece. The same id asked again gives the same commission; a full queue raises QueueIsFull."""
-    from composer.tasks import compose
-
     _check_seed(seed)
     known = known_styles()
     if known:
@@ -79,8 +79,13 @@ def commission(
             parent=parent,
         )
         # Within the transaction: either both the row and its job exist, or neither.
-        compose.defer(commission_id=str(made.pk))
+        defer(made)
     return made
+
+
+def defer(made: Commission) -> bool:
+    """Puts the job of a commission into the queue, once: whether it was not waiting there already."""
+    return queue.defer(TASK, "interactive", queueing_lock=f"commission:{made.pk}", commission_id=str(made.pk))
 
 
 def known_styles() -> set[str]:

@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import JobAborted
 
-from composer.composing import OPEN, compose_commission, fail
+from composer.composing import OPEN, TASK, compose_commission, defer, fail
 from composer.models import Commission
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _WAITING = ("todo", "doing")
 
 
 @app.task(
-    name="composer.compose",
+    name=TASK,
     queue="interactive",
     pass_context=True,
     retry=RetryStrategy(max_attempts=10, wait=5, retry_exceptions={JobAborted, OperationalError, InterfaceError}),
@@ -50,8 +50,7 @@ def put_back_lost(timestamp: int) -> int:
         fail(lost.pk, "The composer could not finish this piece within an hour. Please ask again.")
     put_back = 0
     for lost in open_ones:
-        jobs = ProcrastinateJob.objects.filter(task_name=compose.name, args__commission_id=str(lost.pk), status__in=_WAITING)
+        jobs = ProcrastinateJob.objects.filter(task_name=TASK, args__commission_id=str(lost.pk), status__in=_WAITING)
         if not jobs.exists():
-            compose.defer(commission_id=str(lost.pk))
-            put_back += 1
+            put_back += defer(lost)
     return put_back

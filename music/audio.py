@@ -7,16 +7,13 @@ import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from music.midi import accent
 from music.notes import Melody, Score
-
-if TYPE_CHECKING:
-    import symusic
 
 SAMPLE_RATE = 48_000
 """Hertz; what Opus works in."""
@@ -87,15 +84,17 @@ def synthesise(score: Score) -> NDArray[np.float32]:
     """The sound as float32 [time], one channel, not levelled."""
     import symusic
 
+    # symusic's classes are unions over time units to type checkers; here all times are ticks.
+    kinds: Any = symusic
     if not any(note.pitch is not None for voice in score.voices for note in voice.melody.notes):
         raise UnplayableScore("the score has no note that could sound")
-    music = symusic.Score(1000, ttype="tick")
+    music = kinds.Score(1000, ttype="tick")
     # One tick is a millisecond: 60 quarters per minute at 1000 ticks per quarter.
-    music.tempos.append(symusic.Tempo(0, 60.0))
+    music.tempos.append(kinds.Tempo(0, 60.0))
     for voice in score.voices:
-        track = symusic.Track(program=voice.program, is_drum=False, name="")
+        track = kinds.Track(program=voice.program, is_drum=False, name="")
         for start, length, pitch, velocity in _milliseconds(voice.melody):
-            track.notes.append(symusic.Note(start, length, pitch, velocity))
+            track.notes.append(kinds.Note(start, length, pitch, velocity))
         music.tracks.append(track)
     with _one_at_a_time:
         sound_CT = np.asarray(_synthesiser().render(music, stereo=False), dtype=np.float32)
@@ -151,7 +150,7 @@ def sound_font() -> Path:
 
 
 @cache
-def _synthesiser() -> symusic.Synthesizer:
+def _synthesiser() -> Any:
     import symusic
 
     return symusic.Synthesizer(sf_path=str(sound_font()), sample_rate=SAMPLE_RATE)

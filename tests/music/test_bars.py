@@ -39,4 +39,4 @@ def test_a_triplet_is_bracketed_as_three_in_the_time_of_two() -> None:
 def test_five_quarters_are_two_tied_symbols() -> None:
     (bar,) = bars(melody("60:5", metre=(5, 4)))
 
-    assert [(symbol.plain, symbol.dots) for symbol in bar] == [(4, 0), (1, 0)]
+    assert [(symbol.plain, symbol.dots) for symbol in bar] == [(Fraction(4), 0), (Fraction(1), 0)]

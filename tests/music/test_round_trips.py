@@ -17,7 +17,11 @@ from music.parsing import read_in_process
 from tests.music.cast import CHORALE, JIG, TRIPLETS, score
 from tests.music.strategies import scores
 
-WRITERS: dict[str, Callable[[Score], bytes]] = {".mid": write_midi, ".musicxml": write_musicxml, ".abc": lambda written: write_abc(written).encode()}
+WRITERS: dict[str, Callable[[Score], bytes]] = {
+    ".mid": write_midi,
+    ".musicxml": write_musicxml,
+    ".abc": lambda written: write_abc(written).encode(),
+}
 
 
 def read_back(written: Score, suffix: str) -> Score:
