@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import threading
 from collections.abc import Iterator
@@ -117,6 +118,8 @@ def working(*queues: str) -> Iterator[None]:
         yield
     finally:
         thread.join()
+        # Connections of threads that are gone go back to the pool when they are collected.
+        gc.collect()
     assert not problems, problems
 
 
@@ -195,6 +198,7 @@ def browse_play_and_rate(page: Page, listener: Listener) -> None:
     search = page.get_by_role("searchbox", name="Search", exact=True)
     search.fill(title)
     search.press("Enter")
+    page.wait_for_url("**/browse/?q=*")
     page.get_by_role("link", name=title, exact=True).first.click()
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
     expect(page.locator(".score > svg")).to_be_visible()
