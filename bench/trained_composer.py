@@ -5,7 +5,9 @@ Needs no database: tunes come straight from the starter collections."""
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +30,19 @@ def add_composer_options(parser: argparse.ArgumentParser) -> None:
 def set_up() -> None:
     """Django's models without a database, in a folder of their own."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    os.environ.setdefault("ENCORE_VAR", tempfile.mkdtemp(prefix="encore-bench-"))
+    os.environ.setdefault("ENCORE_VAR", str(_folder_for_now()))
     os.environ.setdefault("ENCORE_SECRET_KEY", "only for a benchmark")
     os.environ.setdefault("ENCORE_LOG_LEVEL", "WARNING")
     import django
 
     django.setup()
+
+
+def _folder_for_now() -> Path:
+    """A folder that goes when the benchmark ends."""
+    folder = tempfile.mkdtemp(prefix="encore-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def read_tunes(every: int) -> MelodyDataset:
@@ -84,7 +93,7 @@ def policies(options: argparse.Namespace, dataset: MelodyDataset) -> tuple[Compo
     if options.checkpoint:
         return load_policy("dqn", options.checkpoint), load_policy("prior", options.checkpoint)
     shorter = 8.0 if options.quick else 1.0
-    root = Path(tempfile.mkdtemp(prefix="encore-bench-composer-"))
+    root = _folder_for_now()
     parent = None
     for stage, seconds in (("prior", options.prior_seconds), ("policy", options.policy_seconds)):
         say(f"trains the {stage} for {seconds / shorter:.0f} s")
