@@ -1,7 +1,7 @@
-"""The table of Sequence Tutor (arXiv 1611.02796, table 1) for the composer as it serves, beside people, prior and simple rivals.
+"""Sequence Tutor's table (arXiv 1611.02796, table 1) for the composer as it serves, beside people, prior and simple rivals.
 
-Protocol: two bars of C major 4/4 in sixteenths, sampled without epsilon; `ours` is a checkpoint of the service (`--checkpoint`), or
-one trained here from `--melodies`. Human melodies are the first 32 steps of held-out tunes, moved to C."""
+Protocol: two bars of C major 4/4 in sixteenths, sampled without epsilon; `ours` is a checkpoint of the service (`--checkpoint`) or
+is trained here from `--melodies`. Human melodies are the first 32 steps of held-out tunes, moved to C."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _add_models(report: Report, folder: Path, each: int, options: argparse.Names
     prior = load_policy("prior", folder)
     seeds = range(options.seeds)
     masked = [_write(prior, each, seed) for seed in seeds]
-    free = [_write_free(prior, each, seed) for seed in seeds]
+    free = [_write(prior, each, seed, is_free=True) for seed in seeds]
     add_rows(report, "prior", [tokens for tokens, _, _ in free], out, log_p0=[log for _, log, _ in free])
     add_rows(report, "prior masked", [tokens for tokens, _, _ in masked], out, log_p0=[log for _, log, _ in masked])
     best = [best_of(prior, max(20, each // 64), seed) for seed in seeds]
@@ -132,7 +133,9 @@ def add_rows(
         add("log_p0", np.concatenate(log_p0))
     if prior_log_p0 is not None:
         difference = float(np.concatenate(log_p0).mean()) - prior_log_p0
-        report.add(name, "log_p0_minus_prior", difference, target=0.15 if difference >= 0 else -0.15, smaller_is_better=difference >= 0)
+        is_above = difference >= 0
+        bound = 0.15 if is_above else -0.15
+        report.add(name, "log_p0_minus_prior", difference, target=bound, smaller_is_better=is_above)
     if len(kl):
         add("kl", np.concatenate(kl))
 
@@ -164,27 +167,22 @@ def in_key_random_walk(count: int, seed: int) -> Tokens:
     return tokens_nT
 
 
-def _write(policy: Any, count: int, seed: int) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
-    """Tokens, mean log p₀ and KL per sixteenth-grid step of a policy's two-bar pieces, in the styles of the catalogue in turn."""
+def _write(
+    policy: Any, count: int, seed: int, is_free: bool = False
+) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
+    """Tokens, mean log p₀ and KL per sixteenth of a policy's two-bar pieces, in the commonest styles of the catalogue in turn."""
     from composer.learning.policy_training import short_plan
 
     tokens, logs, kls = [], [], []
     for start in range(0, count, BATCH):
         numbers = range(start, min(count, start + BATCH))
         plans = [short_plan(policy.styles[number % min(8, len(policy.styles))]) for number in numbers]
+        plans = [replace(plan, is_free=is_free) for plan in plans]
         written = policy.write(plans, [None] * len(plans), seeds=[seed * 1_000_003 + number for number in numbers])
         tokens += [raster(melody) for melody in written.melodies]
         logs.append(written.log_prior_B / STEPS)
         kls.append(written.kl_B / STEPS)
     return np.array(tokens), np.concatenate(logs), np.concatenate(kls)
-
-
-def _write_free(policy: Any, count: int, seed: int) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
-    """The prior with nothing but the grid and the tokens' range: any key, any start, any end."""
-    from composer.learning import writing_free
-
-    tokens, logs = writing_free.write(policy, count, seed)
-    return tokens, logs, np.zeros(len(logs))
 
 
 def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, NDArray[np.float64]]:

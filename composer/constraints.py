@@ -1,6 +1,6 @@
-"""What no piece may break: key, range, bar lines, length, tonic at both ends, locked notes, excess. Before: steering. After: writing.
+"""What no piece may break: key, range, bar lines, length, tonic at both ends, excess. Before: steering. After: writing.
 
-The masks here close tokens for the prior and for G alike, in acting and in the learner's target. Shapes as in learning/network.py."""
+The masks close tokens for the prior and for G alike, in acting and in the learner's target. Shapes as in learning/network.py."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Plan:
     """No triplets and nothing shorter than a sixteenth."""
     longest_ticks: int | None = None
     """Longest note allowed; None allows a whole bar."""
+    is_free: bool = False
+    """Only range, grid and bar lines are obeyed: the bare prior, to measure what the other constraints do."""
 
     @property
     def bar_ticks(self) -> int:
@@ -48,8 +50,9 @@ class Plan:
     def pitches(self) -> Mask:
         """Pitch tokens of the key within the range, P; the rest is not among them."""
         open_P = np.zeros(PITCH_COUNT, dtype=bool)
+        scale = self.steering.scale
         for pitch in range(self.steering.lowest, self.steering.highest + 1):
-            if pitch % 12 in self.steering.scale:
+            if self.is_free or pitch % 12 in scale:
                 open_P[pitch_token(pitch, self.steering.tonic)] = True
         return open_P
 
@@ -89,7 +92,7 @@ def may_stand(place: int, ticks: int) -> bool:
 def open_durations(bar_ticks: int, is_on_sixteenths: bool, longest_ticks: int | None, is_last_bar: bool) -> Mask:
     """Durations that may begin at each tick of a bar so that its end can be reached exactly: [bar_ticks, D].
 
-    In the last bar the note that ends the piece lasts a quarter note at least, half a bar in short metres: a cadence needs time.
+    In the last bar the note that ends the piece lasts a quarter note at least, an eighth in short metres: a cadence needs time.
     """
     open_TD = np.zeros((bar_ticks, DURATION_COUNT), dtype=bool)
     reaches = np.zeros(bar_ticks + 1, dtype=bool)
@@ -117,6 +120,7 @@ class Constraints:
     def __init__(self, plans: Sequence[Plan], lines: Lines) -> None:
         self.lines = lines
         self._rows = np.arange(len(plans))
+        self._free = np.flatnonzero([plan.is_free for plan in plans])
         self._pitches_BP = np.stack([plan.pitches() for plan in plans])
         self._tonics_BP = np.stack([plan.tonics() for plan in plans])
         longest = max(plan.bar_ticks for plan in plans)
@@ -139,6 +143,7 @@ class Constraints:
         """Durations that fit at this place of the bar, BD."""
         lines = self.lines
         is_last_B = (lines.end_B - lines.now_B <= lines.bar_B).astype(np.int64)
+        is_last_B[self._free] = 0
         fitting_BD: Mask = self._durations_B2TD[self._rows, is_last_B, lines.now_B % lines.bar_B]
         return fitting_BD
 
@@ -157,6 +162,8 @@ class Constraints:
             self._close_excess(open_BP)
         else:
             open_BP = self._tonics_BP.copy()
+        open_BP[self._free] = self._pitches_BP[self._free]
+        open_BP[self._free, REST] = True
         done_B = left_B <= 0
         open_BP[done_B] = False
         open_BP[done_B, REST] = True
@@ -177,6 +184,7 @@ class Constraints:
         is_tonic_B = self._tonics_BP[self._rows, pitch_B]
         open_BD &= is_tonic_B[:, None] | (self._ticks_D < left_B[:, None])
         self._close_third_copies(open_BD, pitch_B)
+        open_BD[self._free] = self._fitting()[self._free]
         done_B = left_B <= 0
         open_BD[done_B] = False
         open_BD[done_B, 0] = True

@@ -46,8 +46,12 @@ class ComposerConfiguration:
     replay_pieces: int = 1024
     forced_copy_share: float = 0.25
     """Of the rollouts: some of their bars copy an earlier one, so that copying is found at all."""
-    elite_weight: float = 2.0
+    elite_weight: float = 8.0
     """Of imitating the best pieces of each batch, at the start; it falls to 0 at the end of the training."""
+    imitated_kl: float = 0.4
+    """Nats per step to the prior at which imitation has faded out."""
+    imitated_distinct: float = 0.85
+    """Share of different pieces below which nothing is imitated."""
     short_share: float = 0.4
     """Of the rollouts: two bars of 4/4 in sixteenths, the task that is compared with published systems."""
     maximum_kl: float = 0.8

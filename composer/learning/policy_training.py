@@ -28,7 +28,7 @@ from dqn.checkpoint import read_state, write_state
 from dqn.configuration import LearnerConfiguration
 from dqn.learner import Learner
 from dqn.replay import Episodes, Replay
-from dqn.targets import log_policy
+from dqn.targets import kl_value, log_policy
 from training.slots import RunContext
 
 STATE = "policy_state.safetensors"
@@ -98,35 +98,43 @@ class PolicyTraining:
             if self.rollouts % 10 == 0:
                 self.good = self.learner.weights()
                 self._keep()
-            # Imitation helps to find what pays; what remains at the end is the learner's own target.
-            self.elite_weight = self.configuration.elite_weight * (1.0 - share)
-            learned = self._learn()
+            learned = self._learn(figures, share)
             self.context.report(
                 self.learner.updates, progress=share, **figures, error=learned["absolute_error"], loss=learned["loss"]
             )
         return self.learner.weights()
 
     def _imitate_elite(self, network: torch.nn.Module, batch: Episodes) -> dict[str, Tensor]:
-        """−log π of the pieces that earned more than three quarters of the batch, weighted by how much more."""
+        """−log π of the quarter of the batch that earned most above what its first state promised, weighted by how much."""
         if self.elite_weight <= 0:
             return {}
-        assert batch.log_prior_BTA is not None
-        earned_B = batch.reward_BT.sum(dim=1)
-        weight_B = (earned_B - earned_B.quantile(0.75)).clamp(min=0)
-        weight_B = weight_B / weight_B.sum().clamp(min=1e-6)
-        g_BTK = network.listed_BTK
+        g_BTK, log_prior_BTK = network.listed_BTK, batch.log_prior_BTA
         assert isinstance(g_BTK, Tensor)
-        log_pi_BTA = log_policy(g_BTK, batch.log_prior_BTA, batch.mask_BTA, self.configuration.temperature)
+        assert log_prior_BTK is not None
+        first_BK, mask_BK = g_BTK[:, 0].detach(), batch.mask_BTA[:, 0]
+        promised_B = kl_value(first_BK, first_BK, log_prior_BTK[:, 0], mask_BK, self.configuration.temperature)
+        above_B = batch.reward_BT.sum(dim=1) - promised_B
+        weight_B = (above_B - above_B.quantile(0.75)).clamp(min=0)
+        weight_B = weight_B / weight_B.sum().clamp(min=1e-6)
+        log_pi_BTA = log_policy(g_BTK, log_prior_BTK, batch.mask_BTA, self.configuration.temperature)
         steps_B = batch.valid_BT.sum(dim=1).clamp(min=1)
         # The taken token is listed first.
         nats_B = -(log_pi_BTA[..., 0] * batch.valid_BT).sum(dim=1) / steps_B
         return {"elite": self.elite_weight * (weight_B * nats_B).sum()}
 
-    def _learn(self) -> dict[str, float]:
-        """Updates from short and long pieces in turn."""
+    def _learn(self, figures: dict[str, float], share: float) -> dict[str, float]:
+        """Updates from short and long pieces in turn.
+
+        Imitation finds what pays, long before the values do, and would end in one piece again and again: it fades out with time,
+        with distance to the prior, and stops while pieces are alike. What remains at the end is the learner's own target.
+        """
         learned: dict[str, float] = {}
-        for replay in self.replays.values():
+        for steps, replay in self.replays.items():
             if len(replay):
+                ending = "_short" if steps == SHORT_STEPS else ""
+                room = np.clip(2 * (1 - figures[f"kl_per_step{ending}"] / self.configuration.imitated_kl), 0, 1)
+                is_varied = figures[f"distinct{ending}"] >= self.configuration.imitated_distinct
+                self.elite_weight = float(self.configuration.elite_weight * (1 - share) * room * is_varied)
                 learned = self.learner.run(replay, self.configuration.updates_per_rollout // 2)
         return learned
 
