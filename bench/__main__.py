@@ -16,12 +16,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "var" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"
-NOT_A_BENCHMARK = {"__init__", "__main__", "report"}
+
+INTRODUCTION = """Written by `make bench` on the machine that each section names; a single figure by `python -m bench.NAME`.
+low … high is the 95 % interval. What has no section was not measured yet.
+"""
 
 
 def list_benchmarks() -> list[str]:
-    """Names of the modules in this folder that measure something."""
-    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in NOT_A_BENCHMARK)
+    """Names of the modules in this folder that can be run: those measure something."""
+    files = sorted(file for file in Path(__file__).parent.glob("*.py") if file.stem != "__main__")
+    return [file.stem for file in files if '__name__ == "__main__"' in file.read_text(encoding="utf-8")]
 
 
 def measure(name: str, options: list[str]) -> dict[str, Any] | None:
@@ -56,7 +60,7 @@ def write_page() -> None:
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(KEPT.glob("*.json"))]
     parts = [
         "# Benchmarks\n",
-        "Written by `make bench`; each section by `python -m bench.NAME`. low … high is the 95 % interval.\n",
+        INTRODUCTION,
     ]
     parts += [describe(result) for result in found]
     PAGE.write_text("\n".join(parts), encoding="utf-8")

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """How many, how long."""
         parser.add_argument("--listeners", type=int, default=300)
-        parser.add_argument("--days", type=float, default=6.0)
+        parser.add_argument("--days", type=float, default=4.0)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Music, days, trainings."""
