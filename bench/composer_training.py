@@ -1,4 +1,4 @@
-"""Trains a prior and a policy as the service does, for benchmarks without a database. Before: melodies. After: sequence_tutor.py."""
+"""Trains a prior and a policy as the service does, without a database. Before: melodies. After: sequence_tutor.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sequence Tutor's table (arXiv 1611.02796, table 1) for the composer as it serves, beside people, prior and simple rivals.
 
-Protocol: two bars of C major 4/4 in sixteenths, sampled without epsilon; `ours` is a checkpoint of the service (`--checkpoint`) or
-is trained here from `--melodies`. Human melodies are the first 32 steps of held-out tunes, moved to C."""
+Protocol: two bars of C major 4/4 in sixteenths, sampled without epsilon; `ours` is a checkpoint of the service (`--checkpoint`)
+or is trained here from `--melodies`. Human melodies are the first 32 steps of held-out tunes, moved to C."""
 
 from __future__ import annotations
 
@@ -20,7 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import SHARED_FILES, Report, bootstrap, bootstrap_ratio, make_parser, read_options, say
-from bench.sequence_tutor_rows import C_MAJOR, HOLD, STEPS, TONIC, Judged, Tokens, autocorrelation, judge, raster
+from bench.sequence_tutor_rows import (
+    C_MAJOR,
+    HIGHEST_MIDI,
+    HOLD,
+    LOWEST_MIDI,
+    STEPS,
+    TONIC,
+    Judged,
+    Tokens,
+    autocorrelation,
+    judge,
+    raster,
+)
 from music.notes import Melody, Note
 
 MELODIES, QUICK_MELODIES = 10_000, 500
@@ -170,7 +182,7 @@ def in_key_random_walk(count: int, seed: int) -> Tokens:
 def _write(
     policy: Any, count: int, seed: int, is_free: bool = False
 ) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
-    """Tokens, mean log p₀ and KL per sixteenth of a policy's two-bar pieces, in the commonest styles of the catalogue in turn."""
+    """Tokens, mean log p₀ and KL per sixteenth of a policy's two-bar pieces, in the commonest styles in turn."""
     from composer.learning.policy_training import short_plan
 
     tokens, logs, kls = [], [], []
@@ -197,7 +209,7 @@ def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, N
 
 
 def human_tokens(split: Path, most: int) -> Tokens:
-    """The first 32 sixteenths of held-out tunes in four-four or two-four of the music21 corpus, moved to C within the tokens."""
+    """The first 32 sixteenths of held-out major tunes in two or four quarters, moved to C within the tokens."""
     if not split.exists():
         return np.zeros((0, STEPS), dtype=np.int64)
     import csv
@@ -230,12 +242,12 @@ def _plain(source: str) -> str:
 
 def _in_c(melody: Melody) -> Tokens | None:
     """The tune moved to C, in the octave that fits the tokens."""
-    if melody.bar_quarters not in (2, 4):
+    if melody.bar_quarters not in (2, 4) or melody.mode != "major":
         return None
     pitches = [note.pitch for note in melody.notes if note.pitch is not None]
     for octave in (0, -12, 12, -24):
         shift = octave - (melody.tonic if melody.tonic <= 6 else melody.tonic - 12)
-        if pitches and 48 <= min(pitches) + shift and max(pitches) + shift <= 83:
+        if pitches and min(pitches) + shift >= LOWEST_MIDI and max(pitches) + shift <= HIGHEST_MIDI:
             return raster(melody.transposed(shift))
     return None
 
@@ -251,10 +263,9 @@ def _trained(options: argparse.Namespace, report: Report) -> Path | None:
 
 
 def read_melodies(path: Path) -> list[tuple[Melody, str, str]]:
-    """Melody, style and collection of each line: {id, collection, style, metre, tonic, mode, pickup, notes: [[pitch, quarters]]}."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as file:
-        rows = [json.loads(line) for line in file]
+    """Melody, style and collection of each line: {collection, style, metre, key or tonic and mode, pickup, notes}."""
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    rows = [json.loads(line) for line in content.splitlines()]
     return [(_melody(row), row.get("style", ""), row.get("collection", "")) for row in rows]
 
 

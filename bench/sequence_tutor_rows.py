@@ -1,4 +1,4 @@
-"""The rows of Sequence Tutor's table (Jaques et al., arXiv 1611.02796, table 1) for melodies of 32 tokens. After: sequence_tutor.py.
+"""The rows of Sequence Tutor's table (arXiv 1611.02796, table 1) for melodies of 32 tokens. After: sequence_tutor.py.
 
 Tokens as in the paper: 0 = note off, 1 = hold, 2 … 37 = MIDI 48 … 83, tonic = 14. Shapes: n melodies, T = 32 steps."""
 
@@ -14,7 +14,7 @@ from music.notes import Melody
 
 STEPS = 32
 OFF, HOLD, TONIC = 0, 1, 14
-LOWEST_MIDI = 48
+LOWEST_MIDI, HIGHEST_MIDI = 48, 83
 HIGHEST_TOKEN = 37
 C_MAJOR = frozenset({0, 2, 4, 5, 7, 9, 11})
 MOTIF_STEPS = 8

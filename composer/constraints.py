@@ -1,6 +1,6 @@
 """What no piece may break: key, range, bar lines, length, tonic at both ends, excess. Before: steering. After: writing.
 
-The masks close tokens for the prior and for G alike, in acting and in the learner's target. Shapes as in learning/network.py."""
+The masks close tokens for the prior and for G alike, in acting and in the learner's target. Shapes: learning/network.py."""
 
 from __future__ import annotations
 

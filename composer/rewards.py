@@ -1,4 +1,4 @@
-"""What a melody is worth: rules, structure, human bands, steering and taste, in nats. Before: tokens. After: learning/policy_training.
+"""What a melody is worth: rules, structure, human bands, wishes, taste; in nats. Before: tokens. After: policy_training.
 
 Each rule gives a reward per note, credited to the note that earned it. Shapes: N notes, F features of `music.features`."""
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class Line:
         """The notes that begin in each bar."""
         number_N = self.starts // self.bar_ticks
         edges = np.searchsorted(number_N, np.arange(int(number_N[-1]) + 2))
-        return [range(int(low), int(high)) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        return [range(int(low), int(high)) for low, high in pairwise(edges)]
 
     def events(self, notes: Sequence[int]) -> tuple[tuple[int | None, int], ...]:
         """Pitch and length of some notes, to compare."""
@@ -342,7 +343,7 @@ class CatalogueIndex:
         notes = [note for note in melody.notes if note.pitch is not None]
         steps = [
             ((after.pitch or 0) - (before.pitch or 0), after.quarters.numerator, after.quarters.denominator)
-            for before, after in zip(notes, notes[1:], strict=False)
+            for before, after in pairwise(notes)
         ]
         # Python's hash of whole numbers is the same in every process, unlike that of texts.
         return [hash(tuple(steps[start : start + self.order - 1])) for start in range(len(steps) - self.order + 2)]

@@ -1,7 +1,7 @@
 """Melody ↔ tokens, exactly. Before: catalogue melodies, primers, locks. After: learning/features, rewards, generation.
 
-A note is two tokens: pitch (relative to the tonic near C, or rest), then duration. A rare duration is the escape token followed by
-the digits of numerator and denominator."""
+A note is two tokens: pitch (relative to the tonic near C, or rest), then duration. A rare duration is the escape token followed
+by the digits of numerator and denominator."""
 
 from __future__ import annotations
 

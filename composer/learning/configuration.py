@@ -1,4 +1,4 @@
-"""What one training of the composer is told. Before: the dashboard's form, slot.wanted_run. After: training.py. Loads no torch."""
+"""What one training of the composer is told. Before: the dashboard's form, slot.py. After: training.py. Loads no torch."""
 
 from __future__ import annotations
 

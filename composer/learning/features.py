@@ -107,7 +107,7 @@ class Lines:
         return np.concatenate([head_BF, self._fixed_B3, self._source_pitch_BS, self._source_duration_BS, run_BS], axis=1)
 
     def sources(self) -> tuple[Whole, Whole]:
-        """Pitch and duration, BS, that a copy of each source would play next; NONE_PITCH and NONE_DURATION where there is none."""
+        """Pitch and duration, BS, that a copy of each source would play next; NONE_PITCH, NONE_DURATION where there is none."""
         return self._source_pitch_BS, self._source_duration_BS
 
     def append(self, pitch_B: Whole, duration_B: Whole, ticks_B: Whole | None = None) -> None:

@@ -65,7 +65,7 @@ class ComposerPolicy:
     def compose_many(
         self, steerings: Sequence[Steering], taste_vectors: Sequence[Taste], *, seeds: Sequence[int]
     ) -> list[Composed]:
-        """Many pieces at once, much faster than one by one; sums are rounded differently, so a piece may differ from `compose`."""
+        """Many pieces at once, much faster; sums are rounded differently, so a piece may differ from `compose`."""
         written = self.write([Plan(steering=steering) for steering in steerings], taste_vectors, seeds=seeds)
         return [_composed(written, row) for row in range(len(steerings))]
 

@@ -1,4 +1,4 @@
-"""Trains G on the pieces the policy itself writes. Before: training.py loads the prior. After: training.py writes the checkpoint.
+"""Trains G on the pieces the policy itself writes. Before: training.py loads the prior. After: it writes the checkpoint.
 
 Shapes as in network.py; T = 2N steps. The prior is frozen, so its view of a stored piece never grows stale."""
 
@@ -105,7 +105,7 @@ class PolicyTraining:
         return self.learner.weights()
 
     def _imitate_elite(self, network: torch.nn.Module, batch: Episodes) -> dict[str, Tensor]:
-        """−log π of the quarter of the batch that earned most above what its first state promised, weighted by how much."""
+        """−log π of the quarter of the batch that earned most above what its first state promised, weighted by it."""
         if self.elite_weight <= 0:
             return {}
         g_BTK, log_prior_BTK = network.listed_BTK, batch.log_prior_BTA
@@ -125,8 +125,8 @@ class PolicyTraining:
     def _learn(self, figures: dict[str, float], share: float) -> dict[str, float]:
         """Updates from short and long pieces in turn.
 
-        Imitation finds what pays, long before the values do, and would end in one piece again and again: it fades out with time,
-        with distance to the prior, and stops while pieces are alike. What remains at the end is the learner's own target.
+        Imitation finds what pays, long before the values do, and would end in one piece again and again: it fades out with
+        time, with distance to the prior, and stops while pieces are alike. At the end only the learner's target remains.
         """
         learned: dict[str, float] = {}
         for steps, replay in self.replays.items():
@@ -345,7 +345,7 @@ def short_plan(style: str) -> Plan:
 
 
 class CopyGuide:
-    """Makes some rollouts copy what was half a bar, a bar, two or four ago for a while: found by chance, copying is too rare."""
+    """Makes some rollouts copy what was half a bar … eight bars ago for a while: found by chance, copying is too rare."""
 
     def __init__(self, plans: Sequence[Plan], share: float, generator: np.random.Generator) -> None:
         count = len(plans)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Tune:
 def group_of(melody: Melody) -> str:
     """Variants of a tune mostly begin alike: the first nine intervals name the group."""
     pitches = [note.pitch for note in melody.notes if note.pitch is not None]
-    return ",".join(str(after - before) for before, after in zip(pitches[:9], pitches[1:10], strict=False))
+    return ",".join(str(after - before) for before, after in pairwise(pitches[:10]))
 
 
 @dataclass(frozen=True)

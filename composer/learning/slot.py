@@ -89,7 +89,7 @@ def replay_logged_requests(count: int) -> Mapping[str, float]:
 
 
 def wanted_run() -> Mapping[str, Any] | None:
-    """The first start: a prior from the first tunes, then one from all of them, then the policy; later runs follow the schedule."""
+    """A prior from the first tunes, then one from all of them, then the policy; later runs follow the schedule."""
     from recsys.models import CatalogueImport, Track
     from training.models import PolicyVersion, Run
 

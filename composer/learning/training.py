@@ -1,4 +1,4 @@
-"""One run of the composer: the prior, or the policy on top of it. Before: replay_dataset. After: evaluation judges, policy serves."""
+"""One run of the composer: the prior, or the policy on it. Before: replay_dataset. After: evaluation judges, policy serves."""
 
 from __future__ import annotations
 
