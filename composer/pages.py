@@ -40,8 +40,8 @@ def compose(request: HttpRequest) -> HttpResponse:
         return _commission(request)
     parent = _parent_of(request, request.GET.get("from", ""))
     wish = {**Steering().to_json(), **(parent.recipe.get("steering", {}) if parent else {})}
-    if style := request.GET.get("style"):
-        wish["style"] = style
+    if (style := request.GET.get("style", "")) in HABITS:
+        wish |= Steering.from_json({"style": style}).to_json()
     return render(request, "composer/compose.html", _form(wish, parent))
 
 

@@ -79,7 +79,7 @@ class Listed:
     @property
     def subtitle(self) -> str:
         """Who and what: artist if there is one, style, collection."""
-        where = "composed for you" if self.track.owner_id else COLLECTIONS.get(self.track.collection, self.track.collection)
+        where = "composed piece" if self.track.owner_id else COLLECTIONS.get(self.track.collection, self.track.collection)
         return " · ".join(part for part in (self.track.artist, self.track.style, where) if part)
 
     @property

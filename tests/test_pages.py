@@ -456,3 +456,11 @@ def test_preferences_are_versions(browser: Client, alice: Account, tracks: list[
     assert Preferences.objects.filter(listener=alice.listener).count() == 2
     newest = preferences.preferences_as_of(alice.listener)
     assert (newest.styles, newest.diversity, newest.recently_heard) == (["jig"], 0.5, 10)
+
+
+def test_a_style_brings_its_habits_to_the_wish(browser: Client, tracks: list[Track]) -> None:
+    answer = browser.get("/compose/", {"style": "jig"})
+
+    assert answer.context["metre"] == "6/8"
+    assert answer.context["wish"]["tempo"] == 165.0
+    assert browser.get("/compose/", {"style": HOSTILE}).status_code == 200
