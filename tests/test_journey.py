@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import threading
 from collections.abc import Iterator
@@ -118,8 +117,6 @@ def working(*queues: str) -> Iterator[None]:
         yield
     finally:
         thread.join()
-        # Connections of threads that are gone go back to the pool when they are collected.
-        gc.collect()
     assert not problems, problems
 
 
