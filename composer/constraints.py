@@ -34,6 +34,8 @@ class Plan:
     """No triplets and nothing shorter than a sixteenth."""
     longest_ticks: int | None = None
     """Longest note allowed; None allows a whole bar."""
+    opening: int | None = None
+    """MIDI pitch of the first note; None lets it be any tonic within the range."""
     is_free: bool = False
     """Only range, grid and bar lines are obeyed: the bare prior, to measure what the other constraints do."""
 
@@ -62,6 +64,14 @@ class Plan:
         for token in np.flatnonzero(open_P):
             # Token 1 is pitch −6 after the tonic was moved to C.
             open_P[token] = (token - 7) % 12 == 0
+        return open_P
+
+    def openings(self) -> Mask:
+        """Pitch tokens of the first note, P."""
+        if self.opening is None:
+            return self.tonics()
+        open_P = np.zeros(PITCH_COUNT, dtype=bool)
+        open_P[pitch_token(self.opening, self.steering.tonic)] = True
         return open_P
 
     def given(self) -> dict[int, Note]:
@@ -122,6 +132,7 @@ class Constraints:
         self._rows = np.arange(len(plans))
         self._free = np.flatnonzero([plan.is_free for plan in plans])
         self._pitches_BP = np.stack([plan.pitches() for plan in plans])
+        self._openings_BP = np.stack([plan.openings() for plan in plans])
         self._tonics_BP = np.stack([plan.tonics() for plan in plans])
         longest = max(plan.bar_ticks for plan in plans)
         # The second table is that of the last bar.
@@ -161,7 +172,7 @@ class Constraints:
                 open_BP = np.where(must_end_B[:, None], self._tonics_BP, open_BP)
             self._close_excess(open_BP)
         else:
-            open_BP = self._tonics_BP.copy()
+            open_BP = self._openings_BP.copy()
         open_BP[self._free] = self._pitches_BP[self._free]
         open_BP[self._free, REST] = True
         done_B = left_B <= 0

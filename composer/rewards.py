@@ -40,9 +40,15 @@ BANDED = (
     "pitch_class_entropy_over_log2_12",
     "duration_entropy_over_3_bits",
     "share_of_bars_with_repeated_rhythm",
+    "share_of_repeated_bars",
+    "share_of_bars_repeated_with_changed_ending",
+    "place_of_highest_note",
 )
 """Features that should lie where people's do."""
-FEWEST_BANDED_BARS = 4
+SHORT_BARS = 4
+WORN = 3
+"""A bar's first half that was heard so often before tires the ear."""
+FEWEST_BANDED_BARS = 5
 """Shorter pieces are no tunes: the bands of whole tunes say nothing about them."""
 STEERED = {
     "density": "notes_per_quarter_over_4",
@@ -61,7 +67,13 @@ class RuleWeights:
     repeated_motif_step: float = 1.6
     """Per sixteenth inside half a bar that came before."""
     repeated_steps_paid_per_bar: float = 3.5
-    """More than this earns nothing: the optimum would be one cell again and again."""
+    """In pieces of up to four bars; more earns nothing: the optimum would be one cell again and again."""
+    repeated_steps_paid_per_bar_of_tunes: float = 1.5
+    """The same in longer pieces, where people repeat less densely."""
+    paid_repeats_per_bar: float = 0.2
+    """Changed endings, and as many copies, that are paid in pieces above four bars: more would be more than people do."""
+    worn_beginning: float = -3.0
+    """Per bar whose first half was heard three times before."""
     changed_ending: float = 3.0
     """Per bar that begins like an earlier one and ends otherwise."""
     exact_bar: float = 0.8
@@ -76,7 +88,7 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Per four bars that end on the second, fifth or seventh of the scale, except the last four."""
-    band: float = 1.5
+    band: float = 2.5
     """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
     steering: float = -10.0
     """Per unit by which a graded wish is missed."""
@@ -120,6 +132,11 @@ class Line:
         edges = np.searchsorted(number_N, np.arange(int(number_N[-1]) + 2))
         return [range(int(low), int(high)) for low, high in pairwise(edges)]
 
+    @property
+    def is_short(self) -> bool:
+        """Up to four bars: a phrase, not a tune."""
+        return len(self.bars) <= SHORT_BARS
+
     def events(self, notes: Sequence[int]) -> tuple[tuple[int | None, int], ...]:
         """Pitch and length of some notes, to compare."""
         return tuple((self.pitches[n], int(self.ticks[n])) for n in notes)
@@ -144,7 +161,8 @@ class Line:
 def repeated_motif(line: Line, weights: RuleWeights) -> Reward:
     """Sixteenths at which the last half bar, of three pitches or more, is one that came before."""
     reward_N = np.zeros(len(line.pitches))
-    paid, cap = 0.0, weights.repeated_steps_paid_per_bar * len(line.bars)
+    per_bar = weights.repeated_steps_paid_per_bar if line.is_short else weights.repeated_steps_paid_per_bar_of_tunes
+    paid, cap = 0.0, per_bar * len(line.bars)
     for n, run in enumerate(line.repeated_ticks):
         if run < MOTIF_TICKS or distinct_pitches(line, n) < 3:
             continue
@@ -173,10 +191,12 @@ def motif(line: Line, weights: RuleWeights) -> Reward:
 
 
 def structure(line: Line, weights: RuleWeights) -> Reward:
-    """Bars that come again: a changed ending is worth more than a copy, and a third copy nothing."""
+    """Bars that come again: a changed ending is worth more than a copy, a third copy nothing, a worn beginning costs."""
     reward_N = np.zeros(len(line.pitches))
     seen: dict[Any, int] = {}
-    beginnings: set[Any] = set()
+    beginnings: dict[Any, int] = {}
+    most = len(line.bars) if line.is_short else max(1, round(weights.paid_repeats_per_bar * len(line.bars)))
+    copies = changed = 0
     for bar in line.bars:
         if len(bar) < 2:
             continue
@@ -184,19 +204,22 @@ def structure(line: Line, weights: RuleWeights) -> Reward:
         half = [n for n in bar if line.starts[n] % line.bar_ticks < line.bar_ticks / 2]
         beginning = line.events(half)
         if whole in seen:
-            reward_N[bar[-1]] += weights.exact_bar * (seen[whole] == 1)
+            copies += seen[whole] == 1
+            reward_N[bar[-1]] += weights.exact_bar * (seen[whole] == 1 and copies <= most)
         elif len(half) > 1 and beginning in beginnings:
-            reward_N[bar[-1]] += weights.changed_ending
+            changed += 1
+            reward_N[bar[-1]] += weights.changed_ending * (changed <= most)
+        reward_N[bar[-1]] += weights.worn_beginning * (beginnings.get(beginning, 0) >= WORN)
         seen[whole] = seen.get(whole, 0) + 1
-        beginnings.add(beginning)
+        beginnings[beginning] = beginnings.get(beginning, 0) + 1
     return reward_N
 
 
 def unique_extrema(line: Line, weights: RuleWeights) -> Reward:
     """One highest and one lowest note: paid as soon as it is so, taken back when it no longer is."""
     count = len(line.pitches)
-    low_share = 1.0 if len(line.bars) <= 4 else 0.2
-    high_share = 1.0 if len(line.bars) <= 4 else 0.6
+    low_share = 1.0 if line.is_short else 0.2
+    high_share = 1.0 if line.is_short else 0.6
     value_N = np.zeros(count)
     highest, lowest, high_count, low_count = -1, 999, 0, 0
     for n, pitch in enumerate(line.pitches):
@@ -207,7 +230,8 @@ def unique_extrema(line: Line, weights: RuleWeights) -> Reward:
         value_N[n] = weights.unique_highest * high_share * (high_count == 1) + weights.unique_lowest * low_share * (
             low_count == 1
         )
-    return np.diff(value_N, prepend=0.0)
+    reward_N: Reward = np.diff(value_N, prepend=0.0)
+    return reward_N
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +275,8 @@ def leaps_of(line: Line) -> Leaps:
 def leaps(line: Line, weights: RuleWeights) -> Reward:
     """Leaps left open or doubled cost."""
     found = leaps_of(line)
-    return np.diff(found.is_open_N * weights.open_leap, prepend=0.0) + found.is_doubled_N * weights.doubled_leap
+    reward_N: Reward = np.diff(found.is_open_N * weights.open_leap, prepend=0.0) + found.is_doubled_N * weights.doubled_leap
+    return reward_N
 
 
 def question_and_answer(line: Line, weights: RuleWeights) -> Reward:
@@ -270,7 +295,8 @@ RULES = (repeated_motif, motif, structure, unique_extrema, leaps, question_and_a
 
 def rules(line: Line, weights: RuleWeights) -> Reward:
     """Sum of all rules, N."""
-    return np.sum([rule(line, weights) for rule in RULES], axis=0)
+    reward_N: Reward = np.sum([rule(line, weights) for rule in RULES], axis=0)
+    return reward_N
 
 
 @dataclass(frozen=True)
@@ -319,7 +345,8 @@ def graded(phi_F: NDArray[np.float64], melody: Melody, steering: Steering) -> di
 def steering_miss(phi_F: NDArray[np.float64], melody: Melody, steering: Steering) -> float:
     """By how much the graded wishes are missed in all."""
     shown = graded(phi_F, melody, steering)
-    return sum(abs(value - getattr(steering, wish)) for wish, value in shown.items() if getattr(steering, wish) is not None)
+    asked = {wish: getattr(steering, wish) for wish in shown}
+    return float(sum(abs(shown[wish] - value) for wish, value in asked.items() if value is not None))
 
 
 class CatalogueIndex:

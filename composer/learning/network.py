@@ -114,7 +114,8 @@ class Advantage(nn.Module):
     def pitches(self, shared_BNH: Tensor, source_pitch_BNS: Tensor) -> Tensor:
         """G of each pitch, BNP."""
         g_BNP, gates_BNS, value_BN1 = self.pitch(shared_BNH).split([PITCH_COUNT, SOURCES, 1], dim=-1)
-        return add_copies(g_BNP, gates_BNS, source_pitch_BNS) + value_BN1
+        added_BNP: Tensor = add_copies(g_BNP, gates_BNS, source_pitch_BNS) + value_BN1
+        return added_BNP
 
     def durations(self, shared_BNH: Tensor, pitch_BN: Tensor, source_pitch_BNS: Tensor, source_duration_BNS: Tensor) -> Tensor:
         """G of each duration of these pitches, BND."""
@@ -122,7 +123,8 @@ class Advantage(nn.Module):
         sizes = [DURATION_COUNT, SOURCES, SOURCES, 1]
         g_BND, anyway_BNS, if_same_BNS, value_BN1 = self.duration(body_BNH).split(sizes, dim=-1)
         same_BNS = (source_pitch_BNS == pitch_BN.unsqueeze(-1)).to(g_BND.dtype)
-        return add_copies(g_BND, anyway_BNS + same_BNS * if_same_BNS, source_duration_BNS) + value_BN1
+        added_BND: Tensor = add_copies(g_BND, anyway_BNS + same_BNS * if_same_BNS, source_duration_BNS) + value_BN1
+        return added_BND
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """G of the K open tokens at both steps of every note, as `dqn.learner` takes Episodes: BTK with T = 2N."""

@@ -339,9 +339,9 @@ class Wishes:
 
 
 def short_plan(style: str) -> Plan:
-    """Two bars of 4/4 in C major on the sixteenths grid: the task of the Sequence Tutor, steered as any other piece."""
+    """Two bars of 4/4 in C major on the sixteenths grid, from middle C: the task of the Sequence Tutor."""
     steering = Steering(style=style, tonic=0, mode="major", metre=(4, 4), bars=2, lowest=48, highest=83)
-    return Plan(steering=steering, is_on_sixteenths=True, longest_ticks=72)
+    return Plan(steering=steering, is_on_sixteenths=True, longest_ticks=72, opening=60)
 
 
 class CopyGuide:

@@ -55,7 +55,7 @@ def _train_policy(
     folder = context.folder / CHECKPOINT
     if not folder.exists():
         trained = train_policy(context, dataset, configuration, policy_of("prior", parent), seconds)
-        weights = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
+        weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
         weights |= {f"advantage.{name}": weight for name, weight in trained.items()}
         _write(folder, weights, context, dataset, configuration, bands=parent.configuration["bands"], parent=parent)
     figures = _sample_figures(load_policy("dqn", folder), dataset)

@@ -229,7 +229,7 @@ class _Writing:
 
     def _append(self, pitch_B: Whole, duration_B: Whole, given: list[Note | None], done_B: NDArray[np.bool_]) -> None:
         ticks_B = np.append(DURATION_TICKS, 0)[duration_B]
-        for row in np.flatnonzero(~done_B):
+        for row in np.flatnonzero(~done_B).tolist():
             plan, note = self.plans[row], given[row]
             if note is None:
                 note = Note(pitch_of(int(pitch_B[row]), plan.steering.tonic), self._quarters(row, int(duration_B[row])))

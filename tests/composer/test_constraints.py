@@ -84,6 +84,12 @@ def test_two_bars_on_the_grid_hold_nothing_but_sixteenths() -> None:
         assert all((note.quarters * 4).denominator == 1 and note.quarters <= Fraction(3, 2) for note in melody.notes)
 
 
+def test_an_opening_is_the_first_note() -> None:
+    plan = Plan(steering=Steering(tonic=0, bars=1, lowest=48, highest=83), opening=60)
+
+    assert {melody.notes[0].pitch for melody in write([plan] * 10)} == {60}
+
+
 def test_a_primer_and_locked_bars_come_back_exactly() -> None:
     primer = (Note(62, Fraction(1, 3)), Note(64, Fraction(1, 3)), Note(66, Fraction(4, 3)))
     locked = (Note(69, Fraction(3, 2)), Note(61, Fraction(1, 2)), Note(None, Fraction(2)))

@@ -90,6 +90,14 @@ def test_a_changed_ending_is_worth_more_than_a_copy_and_a_third_copy_nothing() -
     assert thrice == copied
 
 
+def test_a_beginning_heard_three_times_before_costs() -> None:
+    bars = [(60, 62, 64, 65, 60 + n, 62, 62, 60) for n in (0, 2, 4, 5)]
+
+    reward_N = structure(Line(eighths(*(pitch for bar in bars for pitch in bar))), WEIGHTS)
+
+    assert reward_N[-1] == WEIGHTS.changed_ending + WEIGHTS.worn_beginning
+
+
 def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
     question = (60, 62, 64, 65) * 7 + (60, 62, 64, 67)
 
