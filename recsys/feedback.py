@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from accounts.models import Listener
-from recsys.models import Feedback, Recommendation, Track
+from recsys.models import Feedback, Preferences, Recommendation, Track
 
 SESSION_GAP = timedelta(minutes=30)
 """A longer silence ends a session."""
@@ -77,7 +77,7 @@ class Outcome:
 
     client_id: UUID
     status: str
-    """`stored`, `duplicate` or `refused`."""
+    """`stored`, `duplicate`, `refused`, or `private`: heard in a private session, so it is not kept."""
     refusal: Refusal | None = None
 
 
@@ -122,20 +122,29 @@ def record(
 ) -> list[Outcome]:
     """Stores what can be stored; one refused row stops no other, and a row sent again is a `duplicate`.
 
+    In a private session what was heard leaves no row; what a listener says (likes, dislikes, ratings, bans) always counts.
+
     `received_at` is given by simulations, which have a clock of their own.
     """
     with transaction.atomic():
         now = lock_listener(listener)
         moment = received_at or now
         refusals = _refusals(listener, rows, moment, oldest)
-        accepted = [row for row, refusal in zip(rows, refusals, strict=True) if refusal is None]
+        unkept = {Kind.PLAY, Kind.SKIP} if _is_private(listener) else set()
+        accepted = [row for row, refusal in zip(rows, refusals, strict=True) if refusal is None and row.kind not in unkept]
         stored = _insert(listener, _with_positions(accepted), moment)
     outcomes = []
     for row, refusal in zip(rows, refusals, strict=True):
-        status = "refused" if refusal else "stored" if row.client_id in stored else "duplicate"
+        kept = "private" if row.kind in unkept else "stored" if row.client_id in stored else "duplicate"
+        status = "refused" if refusal else kept
         stored.discard(row.client_id)
         outcomes.append(Outcome(client_id=row.client_id, status=status, refusal=refusal))
     return outcomes
+
+
+def _is_private(listener: Listener) -> bool:
+    versions = Preferences.objects.filter(listener=listener).order_by("-received_at", "-id")
+    return bool(versions.values_list("is_private_session", flat=True).first())
 
 
 def _refusals(listener: Listener, rows: Sequence[NewFeedback], moment: datetime, oldest: timedelta) -> list[Refusal | None]:

@@ -174,6 +174,7 @@ def _keep_preferences(request: HttpRequest, listener: Listener, known: set[str],
         styles=chosen,
         diversity=_read_share("diversity", request.POST.get("diversity", "")),
         recently_heard=_read_count("recently_heard", request.POST.get("recently_heard", "")),
+        is_private_session=None if is_first else "is_private_session" in request.POST,
     )
 
 

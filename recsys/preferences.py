@@ -43,6 +43,7 @@ def declare(
     styles: Sequence[str] | None = None,
     diversity: float | None = None,
     recently_heard: int | None = None,
+    is_private_session: bool | None = None,
     received_at: datetime | None = None,
 ) -> Preferences:
     """Adds a version; what is not given stays as it was."""
@@ -54,6 +55,7 @@ def declare(
             styles=list(dict.fromkeys(styles)) if styles is not None else before.styles,
             diversity=before.diversity if diversity is None else diversity,
             recently_heard=before.recently_heard if recently_heard is None else recently_heard,
+            is_private_session=before.is_private_session if is_private_session is None else is_private_session,
             received_at=received_at or now,
         )
         _check(version)

@@ -99,7 +99,12 @@ def recommend(
             seed=seed,
             epsilon=settings.ENCORE_EPSILON,
             context={**(context or {}), **_context(state, surface, styles, slate, table)},
-            dials={"diversity": dials.diversity, "recently_heard": dials.recently_heard, "styles": dials.styles},
+            dials={
+                "diversity": dials.diversity,
+                "recently_heard": dials.recently_heard,
+                "styles": dials.styles,
+                "is_private_session": dials.is_private_session,
+            },
             banned=sorted(excluded.banned),
             candidates=slate.candidates,
             tracks=slate.tracks,

@@ -16,7 +16,7 @@ from recsys.recommending import MOST_TRACKS
 
 LARGEST_ID = 2**63 - 1
 KEYS = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-OUTCOMES = ("stored", "duplicate", "refused")
+OUTCOMES = ("stored", "duplicate", "refused", "private")
 SURFACES = ("home", "radio", "browse", "api")
 
 
@@ -299,4 +299,4 @@ class PreferencesSerializer(serializers.ModelSerializer[Preferences]):
 
     class Meta:
         model = Preferences
-        fields = ["styles", "diversity", "recently_heard"]
+        fields = ["styles", "diversity", "recently_heard", "is_private_session"]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Account, Listener
 from recsys.feedback import FeedbackRow, NewFeedback, current, record, rows_of, sessions, split_into_sessions
 from recsys.models import Feedback, Recommendation, Track
+from recsys.preferences import declare
 from training.models import PolicyVersion
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -46,6 +47,24 @@ def test_a_row_is_stored_with_its_place_in_the_slate(alice: Account, tracks: lis
     row = Feedback.objects.get()
     assert outcome.status == "stored"
     assert (row.kind, row.value, row.recommendation, row.position) == ("play", 12.5, slate, 2)
+
+
+def test_a_private_session_keeps_what_is_said_and_not_what_is_heard(alice: Account, track: Track) -> None:
+    declare(alice.listener, is_private_session=True)
+
+    outcomes = record(alice.listener, [signal(track, "play", value=9.0), signal(track, "skip"), signal(track, "dislike")])
+
+    assert [outcome.status for outcome in outcomes] == ["private", "private", "stored"]
+    assert list(Feedback.objects.values_list("kind", flat=True)) == ["dislike"]
+
+
+def test_after_a_private_session_plays_count_again(alice: Account, track: Track) -> None:
+    declare(alice.listener, is_private_session=True)
+    declare(alice.listener, is_private_session=False)
+
+    (outcome,) = record(alice.listener, [signal(track, "play", value=9.0)])
+
+    assert outcome.status == "stored"
 
 
 def test_a_retry_is_a_duplicate(alice: Account, track: Track) -> None:

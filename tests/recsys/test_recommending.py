@@ -42,7 +42,7 @@ def test_a_slate_is_logged_with_everything(alice: Account, tracks: list[Track]) 
     assert set(row.tracks) <= set(row.candidates) == {track.pk for track in tracks}
     assert all(0 < probability <= 1 for probability in row.probabilities)
     assert row.policy_version.kind == "popularity"
-    assert row.dials == {"diversity": 0.3, "recently_heard": 50, "styles": []}
+    assert row.dials == {"diversity": 0.3, "recently_heard": 50, "styles": [], "is_private_session": False}
     assert row.context["surface"] == "api"
     assert row.epsilon == 0.1
     assert all(reasons[0]["text"] for reasons in row.reasons)

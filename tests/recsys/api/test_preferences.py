@@ -14,14 +14,14 @@ ADDRESS = "/api/v1/me/preferences/"
 
 
 def test_the_first_ones_are_open_to_everything(as_alice: APIClient) -> None:
-    assert as_alice.get(ADDRESS).json() == {"styles": [], "diversity": 0.3, "recently_heard": 50}
+    assert as_alice.get(ADDRESS).json() == {"styles": [], "diversity": 0.3, "recently_heard": 50, "is_private_session": False}
 
 
 def test_a_change_is_a_new_version_and_keeps_the_rest(as_alice: APIClient) -> None:
     as_alice.put(ADDRESS, {"styles": ["reel", "jig", "reel"]}, format="json")
     response = as_alice.put(ADDRESS, {"diversity": 0.8}, format="json")
 
-    assert response.json() == {"styles": ["reel", "jig"], "diversity": 0.8, "recently_heard": 50}
+    assert response.json() == {"styles": ["reel", "jig"], "diversity": 0.8, "recently_heard": 50, "is_private_session": False}
     assert as_alice.get(ADDRESS).json() == response.json()
     assert Preferences.objects.count() == 2
 
