@@ -13,7 +13,9 @@ class RecommenderConfiguration:
     """Saved with the checkpoint; its fields are the dashboard's form."""
 
     updates: int = 1500
-    """Gradient steps."""
+    """Gradient steps at most."""
+    most_passes: int = 15
+    """So often is each transition looked at, at most: a small log is learned by heart otherwise."""
     discount: float = 0.8
     """γ per track played within a session, 0 … 1; 0 makes it a contextual bandit."""
     learning_rate: float = 2e-3
@@ -55,7 +57,7 @@ class RecommenderConfiguration:
 
     def __post_init__(self) -> None:
         """Refuses contradictions; what the learner is told is checked by the learner's own configuration."""
-        for name in ("updates", "pool_size", "target_tracks", "attention_heads", "content_width", "tower_width"):
+        for name in ("updates", "most_passes", "pool_size", "target_tracks", "attention_heads", "content_width", "tower_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         for name in ("report_every_updates", "save_every_updates"):
@@ -72,6 +74,10 @@ class RecommenderConfiguration:
         if not self.serving_temperature > 0:
             raise ValueError(f"serving_temperature is {self.serving_temperature} and must be above 0")
         self.learner()
+
+    def updates_for(self, transitions: int) -> int:
+        """Gradient steps on a log of this size, at least 20."""
+        return min(self.updates, max(20, self.most_passes * transitions // self.batch_size))
 
     def learner(self, *, seed: int = 0, device: str = "cpu") -> LearnerConfiguration:
         """What `dqn.learner` is told."""

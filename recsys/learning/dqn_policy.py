@@ -39,6 +39,8 @@ class TrackVectors:
     """What the policy knows of each track of one table."""
 
     table: TrackTable
+    indexed: TrackTable
+    """The same with the checkpoint's numbers of styles."""
     z_TZ: NDArray[np.float32]
     g_TW: NDArray[np.float32]
     """H·d numbers of g, then H of b."""
@@ -81,7 +83,7 @@ class DqnPolicy:
         """One matrix-vector product over the whole catalogue, then a partition."""
         vectors = self.vectors(track_table())
         heads, width = self.configuration.heads, self.configuration.tower_width
-        f_HD = self._state_vector(encode_state(state, vectors.table), vectors)
+        f_HD = self._state_vector(encode_state(state, vectors.indexed), vectors)
         summed = np.concatenate([f_HD.ravel() / math.sqrt(width), np.ones(heads)]).astype(np.float32)
         return best_open((vectors.g_TW @ summed).astype(np.float64), vectors.table, count, excluded)
 
@@ -91,7 +93,7 @@ class DqnPolicy:
         Strongest support first.
         """
         vectors = self.vectors(track_table())
-        arrays = encode_state(state, vectors.table)
+        arrays = encode_state(state, vectors.indexed)
         heads, width = self.configuration.heads, self.configuration.tower_width
         parts = self._parts(arrays, vectors)
         rows = vectors.table.rows_of(track_ids)
@@ -137,18 +139,20 @@ class DqnPolicy:
         hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
         z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
         if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
-            return TrackVectors(table=table, z_TZ=z_TZ.astype(np.float32), g_TW=self.matrix_PW)
+            return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=self.matrix_PW)
         g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
         fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
         if self.matrix_PW is not None:
             g_TW[is_known] = self.matrix_PW[place[is_known]]
+        popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
         bias = z_TZ[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
+        bias += popularity_T[fresh, None] * w["popularity_H"]
         g_TW[fresh] = np.concatenate([z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"], bias], axis=1)
-        return TrackVectors(table=table, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW)
+        return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW)
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width
-        arrays = encode_state(state, self._indexed(vectors))
+        arrays = encode_state(state, vectors.indexed)
         f_HD = self._state_vector(arrays, vectors) / math.sqrt(width)
         g_NW = vectors.g_TW[rows_N].astype(np.float64)
         if (rows_N < 0).any():
@@ -157,9 +161,6 @@ class DqnPolicy:
         scores_HN: Floats = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
         scores_HN += self._state_value(arrays)[:, None]
         return scores_HN
-
-    def _indexed(self, vectors: TrackVectors) -> TrackTable:
-        return vectors.table.indexed_by(self.scaling.styles)
 
     def _row_weights(self, arrays: Arrays) -> Floats:
         w = self.weights

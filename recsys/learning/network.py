@@ -26,14 +26,25 @@ class RecommenderNetwork(nn.Module):
 
     content_TX: Tensor
     prior_XH: Tensor
+    popularity_T: Tensor
 
-    def __init__(self, configuration: RecommenderConfiguration, content_TX: NDArray[Any], styles: int) -> None:
+    def __init__(
+        self,
+        configuration: RecommenderConfiguration,
+        content_TX: NDArray[Any],
+        styles: int,
+        popularity_T: NDArray[Any] | None = None,
+    ) -> None:
         super().__init__()
         self.configuration = c = configuration
         tracks, content = content_TX.shape
         signals, clock = len(SIGNAL_NAMES), len(CLOCK_NAMES)
         self.width = c.content_width + c.identity_width
         self.register_buffer("content_TX", torch.as_tensor(content_TX, dtype=torch.float32), persistent=False)
+        # What everybody liked is where learning starts: the towers learn what differs from listener to listener.
+        known_T = torch.zeros(tracks) if popularity_T is None else torch.as_tensor(popularity_T, dtype=torch.float32)
+        self.register_buffer("popularity_T", known_T)
+        self.popularity_H = nn.Parameter(torch.ones(c.heads))
         self.content = nn.Linear(content, c.content_width)
         self.identity_TZ = nn.Parameter(torch.zeros(tracks, c.identity_width))
         self.weigh_hidden = nn.Linear(signals + clock, HIDDEN)
@@ -95,9 +106,9 @@ class RecommenderNetwork(nn.Module):
         return value
 
     def track_bias(self, z_TZ: Tensor) -> Tensor:
-        """b_TH with each head's random prior."""
+        """b_TH: popularity, what is learned beside it, and each head's random prior."""
         bias: Tensor = self.bias(z_TZ) + torch.tanh(self.content_TX) @ self.prior_XH
-        return bias
+        return bias + self.popularity_T[:, None] * self.popularity_H
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """q_BHA over the taken track (where there is one), then the pool's tracks."""

@@ -265,6 +265,10 @@ class _Collected:
         columns = list(zip(*self.transitions, strict=True))
         held_out = np.array(columns[5], dtype=np.bool_)
         decisions = self._decisions(split_moment)
+        if (~held_out).sum() < LEAST_PLAYS:
+            # The first listeners of an installation: learning from all of them matters more than judging.
+            held_out[:] = False
+            decisions, self.held_out_sessions = (), 0
         starts = min(self.moments)
         return ReplayDataset(
             as_of=self.as_of,
@@ -342,9 +346,14 @@ class _Collected:
 
     def _decisions(self, split_moment: datetime) -> tuple[Decision, ...]:
         """All slates of held-out listeners after the split: leaving out those that nobody played would flatter every policy."""
-        found = Recommendation.objects.filter(
-            created_at__gte=split_moment, created_at__lte=self.as_of, listener_id__in=list(self.held_out_listeners)
-        ).order_by("created_at", "id")
+        found = (
+            Recommendation.objects.filter(
+                created_at__gte=split_moment, created_at__lte=self.as_of, listener_id__in=list(self.held_out_listeners)
+            )
+            # What was played in a private session is not in the log: its slates would look unplayed.
+            .exclude(dials__is_private_session=True)
+            .order_by("created_at", "id")
+        )
         decisions = []
         for slate in found.iterator(500):
             worth = [self.played.get((slate.pk, track), (0.0, 0.0)) for track in slate.tracks]

@@ -19,7 +19,7 @@ from dqn.learner import Learner
 from dqn.replay import Replay, Transitions
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.dqn_policy import export
-from recsys.learning.evaluation import evaluate
+from recsys.learning.evaluation import evaluate, reward_means
 from recsys.learning.features import Arrays, Scaling
 from recsys.learning.network import RecommenderNetwork
 from recsys.learning.replay_dataset import ReplayDataset
@@ -55,7 +55,9 @@ def prepare(
     """A fresh learner and the replay it draws from."""
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     torch.manual_seed(seed)
-    network = RecommenderNetwork(configuration, scaling.content(dataset.table), len(scaling.styles))
+    means = reward_means(dataset)
+    popularity_T = means.of(dataset.table.ids_T) - means.overall
+    network = RecommenderNetwork(configuration, scaling.content(dataset.table), len(scaling.styles), popularity_T)
     learner = Learner(network, configuration.learner(seed=seed, device=device))
     return learner, replay_of(dataset, configuration, device)
 
@@ -139,19 +141,20 @@ def _run(context: RunContext, learner: Learner, replay: Replay[Transitions], dat
     """Updates in stretches between two kept states. A stop keeps the state and leaves; a lost lease writes nothing more."""
     configuration: RecommenderConfiguration = context.configuration
     held_out = _HeldOut(dataset, learner)
+    updates_in_all = configuration.updates_for(len(replay))
 
     def report(updates: int, means: Mapping[str, float]) -> None:
         context.report(
             updates,
-            progress=0.95 * updates / configuration.updates,
+            progress=0.95 * updates / updates_in_all,
             td_loss=means["loss"],
             td_error=means["absolute_error"],
             mean_q=means["value"],
             **held_out.figures(),
         )
 
-    while learner.updates < configuration.updates:
-        stretch = min(configuration.save_every_updates, configuration.updates - learner.updates)
+    while learner.updates < updates_in_all:
+        stretch = min(configuration.save_every_updates, updates_in_all - learner.updates)
         try:
             learner.run(replay, stretch, report, configuration.report_every_updates)
         except StopRequested:

@@ -19,6 +19,7 @@ from recsys.models import Feedback, Track
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SMALL = RecommenderConfiguration(
     updates=400,
+    most_passes=100,
     batch_size=64,
     pool_size=16,
     content_width=16,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -89,6 +90,13 @@ def test_simulated_listeners_are_left_out_of_real_training(two_sessions: list[Fe
     play(ghost, tracks[0], MONDAY, 3.0).save()
 
     assert build(SMALL, as_of=LATER).description["feedback_rows"] == 12
+
+
+def test_a_first_listener_teaches_even_when_chosen_to_be_held_out(two_sessions: list[Feedback]) -> None:
+    dataset = build(replace(SMALL, held_out_share=0.999999), as_of=LATER)
+
+    assert not dataset.is_held_out_N.any()
+    assert dataset.description["held_out_sessions"] == 0
 
 
 def test_the_fingerprint_changes_with_a_row_and_with_nothing_else(two_sessions: list[Feedback]) -> None:
