@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--melodies-out", type=Path, help="writes every melody as {model, seed, tokens}")
     options = read_options(parser, arguments)
     report = Report("sequence_tutor", options)
-    _set_up_django()
+    set_up_django()
     out = _Melodies(options.melodies_out)
     count = QUICK_MELODIES if options.quick else MELODIES
     humans = human_tokens(options.split, 60 if options.quick else 700)
@@ -303,7 +303,8 @@ def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[np.isfinite(values)]
 
 
-def _set_up_django() -> None:
+def set_up_django() -> None:
+    """Makes the apps importable; no database is asked."""
     import os
 
     import django
