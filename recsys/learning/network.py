@@ -90,7 +90,7 @@ class RecommenderNetwork(nn.Module):
         pooled_BKZ = torch.einsum("blk,blz->bkz", self.row_weights(observation), rows_BLZ)
         joined = torch.cat([pooled_BKZ.flatten(1), observation["declared_BS"], observation["clock_BC"]], dim=1)
         f_BW: Tensor = self.tower_f(joined)
-        return f_BW.unflatten(1, (self.configuration.heads, self.configuration.tower_width))
+        return f_BW.view(-1, self.configuration.heads, self.configuration.tower_width)
 
     def state_value(self, observation: Mapping[str, Tensor]) -> Tensor:
         """V_BH, from the clock and the mean signals of the whole window and of the open session."""
