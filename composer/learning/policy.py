@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,15 @@ from composer.learning.condition import CONDITION, RULE_VALUES, condition
 from composer.learning.network import Advantage, Prior
 from composer.learning.replay_dataset import style_number
 from composer.learning.writing import Guide, Writer, Written
+from composer.rewards import taste_liking
 from composer.steering import Steering
 from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
+from music.features import features
 from music.notes import Melody
 
 KINDS = ("prior", "dqn")
+TASTE_CANDIDATES = 8
+"""Pieces written at once where a taste is heard; together they take about twice as long as one."""
 Taste = NDArray[np.float64] | None
 
 
@@ -59,15 +63,36 @@ class ComposerPolicy:
     ) -> Composed:
         """One piece. The same arguments give the same piece."""
         torch.set_num_threads(1)
-        written = self.write([Plan(steering=steering)], [taste_vector_D], seeds=[seed], report=report)
-        return _composed(written, 0)
+        return self._compose([steering], [taste_vector_D], [seed], report)[0]
 
     def compose_many(
         self, steerings: Sequence[Steering], taste_vectors: Sequence[Taste], *, seeds: Sequence[int]
     ) -> list[Composed]:
         """Many pieces at once, much faster; sums are rounded differently, so a piece may differ from `compose`."""
-        written = self.write([Plan(steering=steering) for steering in steerings], taste_vectors, seeds=seeds)
-        return [_composed(written, row) for row in range(len(steerings))]
+        return self._compose(steerings, taste_vectors, seeds, None)
+
+    def _compose(
+        self,
+        steerings: Sequence[Steering],
+        tastes: Sequence[Taste],
+        seeds: Sequence[int],
+        report: Callable[[float], None] | None,
+    ) -> list[Composed]:
+        """Where a taste is heard, several candidates are written at once and the one that it likes best is kept."""
+        wishes = list(zip(steerings, tastes, seeds, strict=True))
+        counts = [TASTE_CANDIDATES if _is_heard(steering, taste) else 1 for steering, taste, _ in wishes]
+        asked = [
+            (steering, taste, seed if number == 0 else _candidate_seed(seed, number))
+            for (steering, taste, seed), count in zip(wishes, counts, strict=True)
+            for number in range(count)
+        ]
+        plans = [Plan(steering=steering) for steering, _, _ in asked]
+        written = self.write(plans, [taste for _, taste, _ in asked], seeds=[seed for _, _, seed in asked], report=report)
+        starts = np.cumsum([0, *counts])
+        return [
+            _best(written, range(start, start + count), taste)
+            for start, count, taste in zip(starts, counts, tastes, strict=False)
+        ]
 
     def write(
         self,
@@ -142,6 +167,24 @@ def _load(network: torch.nn.Module, weights: dict[str, NDArray[Any]], prefix: st
         network.load_state_dict(chosen)
     except RuntimeError as error:
         raise BrokenCheckpoint(f"the weights don't fit this version's network: {error}") from error
+
+
+def _is_heard(steering: Steering, taste: Taste) -> bool:
+    return taste is not None and steering.taste_strength > 0
+
+
+def _candidate_seed(seed: int, number: int) -> int:
+    """A seed of its own for each further candidate, a function of the piece's seed alone."""
+    return int(np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, number]).integers(2**62))
+
+
+def _best(written: Written, rows: range, taste: Taste) -> Composed:
+    """The candidate that the taste likes best; the only one where there is no taste."""
+    if taste is None or len(rows) == 1:
+        return _composed(written, rows[0])
+    likings = [taste_liking(features(written.melodies[row]), taste) for row in rows]
+    best = _composed(written, rows[int(np.argmax(likings))])
+    return replace(best, figures=best.figures | {"taste_liking": max(likings), "candidates": len(rows)})
 
 
 def _composed(written: Written, row: int) -> Composed:

@@ -14,15 +14,15 @@ from composer.learning.condition import CONDITION, RULE_VALUES, condition
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
 from composer.learning.network import Advantage, Prior
-from composer.learning.policy import load_policy
+from composer.learning.policy import TASTE_CANDIDATES, load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
 from composer.learning.writing import Writer
-from composer.rewards import CatalogueIndex
+from composer.rewards import CatalogueIndex, taste_liking
 from composer.steering import Steering
 from composer.tokens import duration_number, pitch_token
 from dqn.checkpoint import BrokenCheckpoint
-from music.features import NAMES
+from music.features import NAMES, features
 from music.notes import Melody, Note
 from training.slots import NotEnoughToLearnFrom, StopRequested, Trained
 
@@ -179,6 +179,18 @@ def test_at_strength_zero_every_listener_hears_the_same_piece(policy: Trained) -
     pieces = [composer.compose(steering, taste, seed=1).melody for taste in tastes]
 
     assert pieces[0] == pieces[1] == pieces[2]
+
+
+def test_of_several_candidates_the_one_the_taste_likes_best_is_kept(policy: Trained) -> None:
+    composer, steering = load_policy("dqn", policy.checkpoint), Steering(style="toy", bars=4)
+    taste = np.random.default_rng(5).normal(size=len(NAMES)) * 0.1
+
+    kept = composer.compose(steering, taste, seed=4)
+    alone = composer.write([Plan(steering=steering)], [taste], seeds=[4]).melodies[0]
+
+    assert kept.figures["candidates"] == TASTE_CANDIDATES
+    assert kept.figures["taste_liking"] == pytest.approx(taste_liking(features(kept.melody), taste))
+    assert kept.figures["taste_liking"] >= taste_liking(features(alone), taste)
 
 
 def test_a_policy_trained_twice_from_one_seed_is_equal(trained: Trained, policy: Trained, tmp_path: Path) -> None:
