@@ -204,13 +204,20 @@ def measure(world: World, phase: int) -> tuple[np.ndarray, np.ndarray]:
     return rewards, visits
 
 
-def check_who_served(since: datetime) -> None:
-    """The champion served everything since the moment. A broken version is replaced by popularity: no figure is worth that."""
+def newest_recommendation() -> int:
+    """Its id: moments don't tell phases apart, because a session of the phase before may last into the next."""
+    from recsys.models import Recommendation
+
+    return Recommendation.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
+def check_who_served(newest_before: int) -> None:
+    """The champion served all newer ones. A broken version is replaced by popularity: no figure is worth that."""
     from recsys.models import Recommendation
     from training.models import Slot
 
     champion = Slot.objects.get(name="recommender").champion_id
-    if Recommendation.objects.filter(created_at__gt=since).exclude(policy_version_id=champion).exists():
+    if Recommendation.objects.filter(id__gt=newest_before).exclude(policy_version_id=champion).exists():
         raise RuntimeError("another policy than the one that is measured served")
 
 
@@ -233,8 +240,9 @@ def live_one_seed(options: Namespace, folder: Path, seed: int) -> dict[tuple[str
                 own = World(population=copy.deepcopy(population), options=options, folder=folder, seed=seed)
                 for phase in range(1, options.retrains + 1):
                     FITS[name](own, phase)
+                    newest_before = newest_recommendation()
                     sessions = own.population.live(own.end_of(phase))
-                    check_who_served(own.end_of(phase - 1))
+                    check_who_served(newest_before)
                     found[name, phase] = measure(own, phase)
                     rewards, visits = found[name, phase]
                     say(
