@@ -92,6 +92,8 @@ class RuleWeights:
     """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
     steering: float = -10.0
     """Per unit by which a graded wish is missed."""
+    closeness: float = 8.0
+    """Per nat that the prior finds a step likelier on average, where the wish is 1; the opposite where it is 0."""
     taste: float = 3.0
     """Times taste · standardised features at the end, within ± 4."""
     copied_note: float = -0.6
@@ -384,7 +386,9 @@ class Judge:
     bands: Bands
     catalogue: CatalogueIndex | None = None
 
-    def rewards(self, melody: Melody, steering: Steering, taste_D: NDArray[np.float64] | None) -> Reward:
+    def rewards(
+        self, melody: Melody, steering: Steering, taste_D: NDArray[np.float64] | None, *, log_prior_per_step: float = 0.0
+    ) -> Reward:
         """Rewards per note, N; what concerns the whole piece is credited to the last note."""
         line = Line(melody)
         reward_N = rules(line, self.weights)
@@ -392,6 +396,8 @@ class Judge:
         reward_N[-1] += self.weights.steering * steering_miss(phi_F, melody, steering)
         if steering.bars >= FEWEST_BANDED_BARS:
             reward_N[-1] -= self.weights.band * band_miss(phi_F, self.bands, steering.style)
+        if steering.closeness is not None:
+            reward_N[-1] += self.weights.closeness * (2 * steering.closeness - 1) * log_prior_per_step
         if taste_D is not None:
             reward_N[-1] += self.weights.taste * taste_liking(phi_F, taste_D)
         if self.catalogue is not None:

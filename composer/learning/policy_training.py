@@ -170,7 +170,9 @@ class PolicyTraining:
         reward_BN = np.zeros((len(plans), max(len(melody.notes) for melody in written.melodies)))
         for row, (melody, plan, taste) in enumerate(zip(written.melodies, plans, tastes, strict=True)):
             scaled = None if taste is None else taste * plan.steering.taste_strength
-            reward_BN[row, : len(melody.notes)] = self.judge.rewards(melody, plan.steering, scaled)
+            per_step = float(written.log_prior_B[row]) / max(int(written.steps_B[row]), 1)
+            rewards_N = self.judge.rewards(melody, plan.steering, scaled, log_prior_per_step=per_step)
+            reward_BN[row, : len(melody.notes)] = rewards_N
         return reward_BN
 
     def _figures(self, written: Written, reward_BN: NDArray[np.float64], copies: CopyGuide, ending: str) -> dict[str, float]:

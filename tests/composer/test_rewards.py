@@ -152,3 +152,16 @@ def test_the_whole_piece_is_judged_at_its_last_note() -> None:
     assert plain == pytest.approx(rules(Line(melody), WEIGHTS))
     assert wished[:-1] == pytest.approx(plain[:-1])
     assert wished[-1] < plain[-1]
+
+
+def test_close_to_the_known_pays_what_the_prior_finds_likely_and_far_from_it_the_opposite() -> None:
+    melody = eighths(*(60, 62, 64, 65) * 8)
+    judge = Judge(WEIGHTS, Bands.measure(features(melody)[None], [""]), None)
+
+    def last(closeness: float | None, log_prior_per_step: float) -> float:
+        steering = Steering(tonic=0, lowest=48, highest=72, closeness=closeness)
+        return float(judge.rewards(melody, steering, None, log_prior_per_step=log_prior_per_step)[-1])
+
+    assert last(1.0, -0.5) - last(1.0, -1.5) == pytest.approx(WEIGHTS.closeness)
+    assert last(0.0, -0.5) - last(0.0, -1.5) == pytest.approx(-WEIGHTS.closeness)
+    assert last(None, -0.5) == last(None, -1.5) == last(0.5, -0.5)
