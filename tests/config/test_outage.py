@@ -30,9 +30,9 @@ class RunningSite:
     cluster: postgres.Cluster
     database: "subprocess.Popen[bytes]"
 
-    def get(self, path: str) -> tuple[int, HTTPMessage, str]:
+    def get(self, path: str, **headers: str) -> tuple[int, HTTPMessage, str]:
         try:
-            answer = urllib.request.urlopen(f"{self.address}{path}", timeout=30)
+            answer = urllib.request.urlopen(urllib.request.Request(f"{self.address}{path}", headers=headers), timeout=30)
         except urllib.error.HTTPError as refused:
             answer = refused
         with answer:
@@ -94,21 +94,18 @@ def without_database(site: RunningSite) -> Iterator[RunningSite]:
 
 
 def test_a_page_says_so_and_when_to_try_again(without_database: RunningSite) -> None:
-    status, headers, page = without_database.get("/accounts/login/?next=/")
+    status, headers, page = without_database.get("/", Cookie=f"sessionid={'x' * 32}")
 
-    if status == 200:
-        pytest.skip("the sign-in page needs no database")
     assert (status, headers["Retry-After"]) == (503, "5")
     assert "database does not answer" in page
 
 
-def test_the_api_and_the_health_check_say_so_in_json(without_database: RunningSite) -> None:
-    for path in ("/healthz", "/api/v1/tracks/"):
-        status, headers, body = without_database.get(path)
-        if status == 401:
-            continue
-        assert (status, headers["Retry-After"]) == (503, "5")
-        assert "database does not answer" in json.loads(body)["detail"]
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/tracks/"])
+def test_the_api_and_the_health_check_say_so_in_json(without_database: RunningSite, path: str) -> None:
+    status, headers, body = without_database.get(path, Authorization="Bearer encore_unknown")
+
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert "database does not answer" in json.loads(body)["detail"]
 
 
 def test_it_works_again_as_soon_as_the_database_is_back(without_database: RunningSite) -> None:
