@@ -69,7 +69,7 @@ def commission(
     with transaction.atomic():
         _hold_queue()
         if id is not None and (made := Commission.objects.filter(pk=id).first()) is not None:
-            return _same_wish(made, listener, steering, seed)
+            return _same_wish(made, listener, steering, seed, parent)
         _check_room(listener)
         made = Commission.objects.create(
             id=id or uuid.uuid4(),
@@ -104,8 +104,13 @@ def _hold_queue() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('composer.commission'))")
 
 
-def _same_wish(made: Commission, listener: Listener, steering: Steering, seed: int | None) -> Commission:
-    is_same = made.listener_id == listener.pk and made.steering == steering.to_json() and seed in (None, made.seed)
+def _same_wish(made: Commission, listener: Listener, steering: Steering, seed: int | None, parent: Piece | None) -> Commission:
+    is_same = (
+        made.listener_id == listener.pk
+        and made.steering == steering.to_json()
+        and seed in (None, made.seed)
+        and made.parent == parent
+    )
     if not is_same:
         raise IdIsTaken("This id was used for another wish; make a new one.")
     return made

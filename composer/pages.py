@@ -79,7 +79,7 @@ def _read_wish(request: HttpRequest) -> dict[str, Any]:
     wish: dict[str, Any] = {name: sent[name] for name in ("style", "mode", "metre") if sent.get(name)}
     for name in ("tonic", "bars"):
         if sent.get(name):
-            wish[name] = int(sent[name]) if sent[name].lstrip("-").isdecimal() else sent[name]
+            wish[name] = _whole_number(sent[name])
     for name in ("tempo", "taste_strength"):
         if sent.get(name):
             wish[name] = _number(sent[name])
@@ -87,6 +87,13 @@ def _read_wish(request: HttpRequest) -> dict[str, Any]:
         if sent.get(f"use_{name}"):
             wish[name] = _number(sent.get(name, ""))
     return wish
+
+
+def _whole_number(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _number(text: str) -> float | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -203,7 +202,8 @@ def _check_whole(field: str, value: object, low: int, high: int) -> None:
 
 
 def _check_number(field: str, value: object, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # NaN and infinity lie in no bounds. `math.isfinite` would fail on a whole number of 400 digits.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:  # type: ignore[operator]
         raise ImpossibleSteering(field, f"must be a number {low:g} … {high:g}; it is {_shown(value)}")
 
@@ -257,7 +257,7 @@ def _read_notes(field: str, value: object) -> tuple[Note, ...]:
 def _read_length(field: str, number: int, value: object) -> Fraction:
     if isinstance(value, str) and _LENGTH.fullmatch(value) and not value.endswith(("/0", "/00", "/000")):
         return Fraction(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 10_000:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000:
         return Fraction(value).limit_denominator(96)
     raise ImpossibleSteering(field, f'note {number} must have a length such as 0.5 or "3/2"; it is {_shown(value)}')
 

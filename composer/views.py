@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,6 +48,16 @@ class NewestFirst(CursorPagination):
     page_size = 50
     ordering = ("-created_at", "-id")
     rows = "pieces"
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The cursor; one whose position is no moment was not made here."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            try:
+                datetime.fromisoformat(str(cursor.position))
+            except ValueError as error:
+                raise NotFound(self.invalid_cursor_message) from error
+        return cursor
 
     def get_paginated_response(self, data: Any) -> Response:
         """Rows and the cursor of the next page, as everywhere in this API."""

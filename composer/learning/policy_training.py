@@ -37,6 +37,8 @@ LONG_STEPS, SHORT_STEPS = 144, 48
 LISTED = 25
 """Tokens an episode lists at each step: every open one, as long as the range is not wider than three octaves."""
 TASTE_SHARE = 0.5
+GUARD_MEMORY = 0.9
+"""Share of a running figure that stays from rollout to rollout."""
 WISH_SHARE = 0.35
 """Share of the rollouts in which each graded wish is made."""
 
@@ -85,6 +87,7 @@ class PolicyTraining:
             steps: Replay(size, self.learner.device) for steps in (SHORT_STEPS, LONG_STEPS)
         }
         self.rollouts = 0
+        self.running: dict[str, float] = {}
         self.good = self.learner.weights()
         self.budget = self._resume(seconds)
 
@@ -189,8 +192,11 @@ class PolicyTraining:
         return {f"{name}{ending}": value for name, value in figures.items()}
 
     def _is_good(self, figures: dict[str, float]) -> bool:
-        kl = [value for name, value in figures.items() if name.startswith("kl_per_step")]
-        distinct = [value for name, value in figures.items() if name.startswith("distinct")]
+        """By running means: one rollout has so few short pieces that two alike would look like a collapse."""
+        for name, value in figures.items():
+            self.running[name] = value + GUARD_MEMORY * (self.running.get(name, value) - value)
+        kl = [value for name, value in self.running.items() if name.startswith("kl_per_step")]
+        distinct = [value for name, value in self.running.items() if name.startswith("distinct")]
         return max(kl) <= self.configuration.maximum_kl and min(distinct) >= self.configuration.minimum_distinct
 
     def _keep(self) -> None:
