@@ -52,6 +52,15 @@ def test_an_unknown_page_is_a_page_and_an_unknown_address_of_the_api_is_json(cli
     assert answer.json() == {"detail": "There is nothing at this address."}
 
 
+@pytest.mark.parametrize("body", ["[" * 100_000 + "]" * 100_000, '{"kind": "\\ud800"}', '{"\\udfff": 1}'])
+def test_json_that_nothing_can_take_is_refused(client: Client, body: str) -> None:
+    client.force_login(Account.objects.create_user("alice@example.org"))
+    response = client.generic("PATCH", "/api/v1/me/", body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert "JSON parse error" in response.json()["detail"]
+
+
 def test_a_body_over_the_limit_is_refused_before_it_is_read(client: Client) -> None:
     response = client.post("/api/v1/feedback/", b"{}", content_type="application/json", headers={"content-length": str(10**9)})
 
