@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import Listener
 from recsys.models import Recommendation, Track
 from recsys.recommending import recommend
 from recsys.serializers import RecommendationSerializer, WishSerializer
@@ -24,13 +25,14 @@ class RecommendationsView(APIView):
         wish = WishSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
         asked = wish.validated_data
+        listener = listener_of(request, asked.get("listener", ""))
         recommendation = recommend(
-            listener_of(request, asked.get("listener", "")),
+            listener,
             count=asked["count"],
             surface=asked["surface"],
             styles=asked["styles"],
         )
-        return Response(_json(recommendation), status=status.HTTP_201_CREATED)
+        return Response(_json(recommendation, listener), status=status.HTTP_201_CREATED)
 
 
 class RecommendationView(APIView):
@@ -39,9 +41,11 @@ class RecommendationView(APIView):
     @extend_schema(responses={200: RecommendationSerializer, 404: OpenApiResponse(description="Not there, or not one's own.")})
     def get(self, request: Request, pk: int) -> Response:
         """404 for somebody else's."""
-        return Response(_json(get_object_or_404(Recommendation, pk=pk, listener=listener_of(request))))
+        listener = listener_of(request)
+        return Response(_json(get_object_or_404(Recommendation, pk=pk, listener=listener), listener))
 
 
-def _json(recommendation: Recommendation) -> object:
-    tracks = Track.objects.defer("features", "score").in_bulk(recommendation.tracks)
+def _json(recommendation: Recommendation, listener: Listener) -> object:
+    """A piece that its owner took back since leaves a gap, as a deleted track does."""
+    tracks = Track.objects.visible_to(listener).defer("features", "score").in_bulk(recommendation.tracks)
     return RecommendationSerializer(recommendation, context={"tracks": tracks}).data

@@ -67,6 +67,14 @@ def test_a_slate_can_be_read_again_by_its_listener_only(as_alice: APIClient, as_
     assert as_bob.get(f"{ADDRESS}{body['id']}/").status_code == 404
 
 
+def test_a_piece_that_was_taken_back_leaves_a_gap(as_bob: APIClient, tracks: list[Track], alices_piece: Track) -> None:
+    body = ask(as_bob, count=2)
+    row = Recommendation.objects.get(pk=body["id"])
+    Recommendation.objects.filter(pk=row.pk).update(tracks=[alices_piece.pk, row.tracks[1]])
+
+    assert [pick["position"] for pick in as_bob.get(f"{ADDRESS}{row.pk}/").json()["tracks"]] == [1]
+
+
 def test_an_operator_asks_for_an_integrators_listener(as_olga: APIClient, tracks: list[Track]) -> None:
     body = ask(as_olga, listener="shop-17")
 
