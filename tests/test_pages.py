@@ -336,6 +336,8 @@ def test_composing_waits_until_there_is_a_composer(browser: Client, tracks: list
         ("tempo", "1000", "30 … 300"),
         ("bars", "65", "1 … 64"),
         ("bars", "many", "whole number"),
+        ("bars", "--5", "whole number"),
+        ("tonic", "9" * 5000, "whole number"),
         ("metre", "99/3", "metre"),
         ("style", "no such style", "style"),
         ("seed", "x", "whole number"),
