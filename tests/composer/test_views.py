@@ -53,6 +53,13 @@ def test_an_id_of_another_wish_is_a_conflict(as_alice: APIClient, as_bob: APICli
     assert as_bob.post(PIECES, wish).status_code == 409
 
 
+def test_an_id_of_a_wish_without_this_parent_is_a_conflict(as_alice: APIClient, piece: Piece) -> None:
+    wish = WISH | {"id": str(uuid.uuid4())}
+    as_alice.post(PIECES, wish)
+
+    assert as_alice.post(PIECES, wish | {"parent": piece.track_id}).status_code == 409
+
+
 @pytest.mark.parametrize(
     ("steering", "field", "bound"),
     [({"bars": 65}, "bars", "1 … 64"), ({"mode": "sad"}, "mode", "dorian"), ({"colour": 1}, "colour", "no field")],
