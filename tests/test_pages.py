@@ -283,6 +283,7 @@ def test_a_shared_piece_can_be_seen_but_not_its_recipe(browser: Client, bobs_bro
 
     assert page.status_code == 200
     assert page.context["recipe"] == ""
+    assert "recipe.json" not in page.content.decode()
     browser.post(f"/pieces/{piece.track_id}/share/")
     assert bobs_browser.get(f"/tracks/{piece.track_id}/").status_code == 404
 

@@ -117,15 +117,16 @@ class TrackFormView(APIView):
 class RecipeView(APIView):
     """What a composed piece came from."""
 
-    @extend_schema(
-        responses={200: OpenApiTypes.OBJECT, 404: OpenApiResponse(description="No such track, or it was not composed here.")}
-    )
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: OpenApiResponse(description="No such piece, or not one's own.")})
     def get(self, request: Request, pk: int) -> Response:
-        """Seed, steering, policy version, taste vector: the same recipe gives the same bytes."""
+        """Seed, steering, policy version, taste vector: the same recipe gives the same bytes. It holds its owner's taste."""
         # The composer hangs its piece on the track; a track of the catalogue has none.
-        piece = getattr(visible_track(request, pk), "piece", None)
+        track = visible_track(request, pk)
+        piece = getattr(track, "piece", None)
         if piece is None:
             raise NotFound("This track was not composed here: it has no recipe.")
+        if track.owner_id != listener_of(request).pk:
+            raise NotFound("A recipe is shown only to the listener whose taste it holds.")
         return Response(piece.recipe, headers={"Content-Disposition": f'attachment; filename="recipe-{pk}.json"'})
 
 

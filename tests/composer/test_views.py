@@ -105,6 +105,8 @@ def test_a_piece_is_its_listeners_until_shared(as_alice: APIClient, as_bob: APIC
 
     seen = as_bob.get(address).json()
     assert (seen["is_own"], seen["recipe"]) == (False, None)
+    assert as_bob.get(f"/api/v1/tracks/{piece.track_id}/recipe.json").status_code == 404
+    assert as_alice.get(f"/api/v1/tracks/{piece.track_id}/recipe.json").json()["seed"] == 1
     assert as_bob.patch(address, {"is_shared": False}).status_code == 404
     as_alice.patch(address, {"is_shared": False})
     assert as_bob.get(address).status_code == 404
