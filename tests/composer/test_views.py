@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -121,6 +123,14 @@ def test_lists_hold_ones_own_pieces_in_few_queries(
     assert [row["track"]["title"] for row in listed["pieces"]] == [piece.track.title]
     assert listed["next_cursor"] is None
     assert as_bob.get(PIECES).json()["pieces"] == []
+
+
+@pytest.mark.parametrize("address", [PIECES, "/api/v1/commissions/"])
+@pytest.mark.parametrize("position", ["x", "1", "\0"])
+def test_a_forged_cursor_is_refused(as_alice: APIClient, address: str, position: str) -> None:
+    cursor = base64.b64encode(urlencode({"p": position}).encode()).decode()
+
+    assert as_alice.get(address, {"cursor": cursor}).status_code == 404
 
 
 def test_someone_elses_commission_does_not_exist(as_alice: APIClient, as_bob: APIClient) -> None:
