@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import JsonResponse
 
-from accounts.models import Listener
+from accounts.models import Account, Listener
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,15 @@ def erase(listener: Listener) -> None:
     account = listener.account
     listener.delete()
     if account is not None:
+        _end_sessions(account)
         account.delete()
+
+
+def _end_sessions(account: Account) -> None:
+    """Removes what is kept of the account's sign-ins, its e-mail address among it. A session names its account only inside."""
+    for session in Session.objects.iterator():
+        if session.get_decoded().get(SESSION_KEY) == str(account.pk):
+            session.delete()
 
 
 def _export_account(listener: Listener) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The API about oneself."""
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import Account, ApiToken
@@ -87,6 +89,16 @@ def test_erasing_needs_the_address_and_removes_everything(api: APIClient) -> Non
     assert api.delete("/api/v1/me/", {"email": "alice@example.org"}).status_code == 204
 
     assert not Account.objects.exists()
+
+
+def test_erasing_ends_the_sessions_of_the_account_and_no_others(api: APIClient, alice: Account) -> None:
+    bob = Account.objects.create_user("bob@example.org")
+    for account in (alice, alice, bob):
+        Client().force_login(account)
+
+    api.delete("/api/v1/me/", {"email": "alice@example.org"})
+
+    assert [session.get_decoded()["_auth_user_id"] for session in Session.objects.all()] == [str(bob.pk)]
 
 
 def test_the_export_is_a_file(api: APIClient) -> None:
