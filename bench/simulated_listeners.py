@@ -271,6 +271,23 @@ def is_installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
+Brought = tuple[np.ndarray, np.ndarray]
+"""(rewards, visits) of each listener."""
+
+
+def paired_difference(ours: Brought, other: Brought, *, seed: int = 0) -> tuple[float, float, float]:
+    """Reward per session less that of another policy, on the same resampled listeners: (difference, low, high)."""
+
+    def difference(at: np.ndarray) -> float:
+        return float(ours[0][at].sum() / max(1.0, ours[1][at].sum()) - other[0][at].sum() / max(1.0, other[1][at].sum()))
+
+    everybody = np.arange(len(ours[0]))
+    generator = np.random.default_rng(seed)
+    drawn = [difference(generator.choice(everybody, size=len(everybody))) for _ in range(2000)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return difference(everybody), float(low), float(high)
+
+
 def main() -> int:
     """Measures and reports."""
     parser = make_parser(__doc__, seeds=3)
@@ -294,12 +311,16 @@ def main() -> int:
         folder.mkdir(parents=True)
         catalogue.import_first(options.tracks)
         results = [live_one_seed(options, folder, seed) for seed in range(options.seeds)]
-    for name in NAMES:
-        for phase in range(options.retrains + 1):
-            parts = [result[name, phase] for result in results if (name, phase) in result]
-            if parts:
-                ratio = bootstrap_ratio(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
-                report.add(name, f"reward_per_session_after_{phase}", *ratio)
+    brought = {
+        key: (np.concatenate([result[key][0] for result in results]), np.concatenate([result[key][1] for result in results]))
+        for key in results[0]
+    }
+    for (name, phase), found in brought.items():
+        report.add(name, f"reward_per_session_after_{phase}", *bootstrap_ratio(*found))
+    for name, phase in brought:
+        if name != "ours" and phase > 0 and ("ours", phase) in brought:
+            difference = paired_difference(brought["ours", phase], brought[name, phase])
+            report.add(f"ours minus {name}", f"difference_after_{phase}", *difference)
     return report.finish()
 
 
