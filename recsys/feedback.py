@@ -241,8 +241,8 @@ def _insert(listener: Listener, rows: Sequence[tuple[NewFeedback, int | None]], 
                 row.recommendation_id,
                 position,
                 str(row.kind),
-                row.value,
-                row.track_position_seconds,
+                _as_float(row.value),
+                _as_float(row.track_position_seconds),
                 row.occurred_at,
             )
             for row, position in rows
@@ -252,6 +252,11 @@ def _insert(listener: Listener, rows: Sequence[tuple[NewFeedback, int | None]], 
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, [listener.pk, moment, *(list(column) for column in columns)])
         return {client_id for (client_id,) in cursor.fetchall()}
+
+
+def _as_float(number: float | None) -> float | None:
+    """A whole number is a float to Python's types, and not to PostgreSQL's arrays."""
+    return None if number is None else float(number)
 
 
 def current(listener: Listener, moment: datetime | None = None) -> Current:

@@ -67,6 +67,12 @@ def test_after_a_private_session_plays_count_again(alice: Account, track: Track)
     assert outcome.status == "stored"
 
 
+def test_whole_and_broken_numbers_may_come_together(alice: Account, track: Track) -> None:
+    outcomes = record(alice.listener, [signal(track, "rate", value=5), signal(track, "play", value=9.5)])
+
+    assert [outcome.status for outcome in outcomes] == ["stored", "stored"]
+
+
 def test_a_retry_is_a_duplicate(alice: Account, track: Track) -> None:
     row = signal(track)
 
