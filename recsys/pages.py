@@ -74,7 +74,7 @@ def slate_for(listener: Listener, wishes: Preferences, *, is_fresh: bool) -> Rec
 
 
 def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
-    """The slate's tracks in order, each with the strongest reason."""
+    """The slate's tracks in order, each with its reason."""
     tracks = Track.objects.visible_to(listener).defer("features").in_bulk(slate.tracks)
     current = feedback.current(listener)
     return [
@@ -83,7 +83,7 @@ def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
             current,
             surface="card",
             number=position,
-            reason=_strongest_reason(slate, position),
+            reason=reason_in_words(slate, position),
             recommendation_id=slate.pk,
             position=position,
         )
@@ -92,10 +92,15 @@ def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
     ]
 
 
-def _strongest_reason(slate: Recommendation, position: int) -> str:
-    """The strongest reason as a sentence; slates of before have none."""
+def reason_in_words(slate: Recommendation, position: int) -> str:
+    """The strongest reason as a sentence, and the strongest of the listener's own where it is everybody's; slates of before
+    have none."""
     reasons = slate.reasons[position] if position < len(slate.reasons) else []
-    text = str(reasons[0].get("text", "")) if reasons else ""
+    named = [reason for reason in reasons if reason.get("text")]
+    told = named[:1]
+    if told and told[0]["kind"] == "popular":
+        told += [reason for reason in named if reason["kind"] in ("heard", "declared")][:1]
+    text = ", and ".join(str(reason["text"]) for reason in told)
     return text[:1].upper() + text[1:]
 
 

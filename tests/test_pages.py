@@ -16,6 +16,7 @@ from composer.models import Commission, Piece
 from recsys import preferences
 from recsys.feedback import NewFeedback, current, record
 from recsys.models import CatalogueImport, Preferences, Recommendation, Track
+from recsys.pages import reason_in_words
 from tests.conftest import unsaved_track
 from training.models import PolicyVersion, Run
 
@@ -467,3 +468,21 @@ def test_a_style_brings_its_habits_to_the_wish(browser: Client, tracks: list[Tra
     assert answer.context["metre"] == "6/8"
     assert answer.context["wish"]["tempo"] == 165.0
     assert browser.get("/compose/", {"style": HOSTILE}).status_code == 200
+
+
+def test_beside_what_everybody_likes_a_card_names_the_listeners_own_cause(browser: Client, alice: Account) -> None:
+    def reason(kind: str, text: str) -> dict[str, object]:
+        return {"kind": kind, "text": text, "contribution": 0.5, "track": None, "style": None}
+
+    shared, own = reason("popular", "popular with listeners"), reason("heard", "because you liked Mountain")
+    silent = reason("heard", "")
+    slate = Recommendation(listener=alice.listener, reasons=[[shared, silent, own], [own, shared], [shared, silent]])
+
+    told = [reason_in_words(slate, position) for position in range(4)]
+
+    assert told == [
+        "Popular with listeners, and because you liked Mountain",
+        "Because you liked Mountain",
+        "Popular with listeners",
+        "",
+    ]
