@@ -70,7 +70,9 @@ def describe(result: dict[str, Any]) -> str:
     """One section: what, where, how long, and the table."""
     seeds = result.get("seeds", [])
     how = f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}, {result['device']}, {result['seconds']:.0f} s"
-    lines = [f"## {result['bench']}\n", f"{how}; {result['machine']}; {result['measured_at']}.\n"]
+    command = " ".join(["python -m", f"bench.{result['bench']}", *result["options"]])
+    lines = [f"## {result['bench']}\n", f"`{command}`: {how}; {result['machine']}; {result['measured_at']}.\n"]
+    lines += [f"{note}\n" for note in result.get("notes", [])]
     if not result["rows"]:
         return "\n".join([*lines, "Nothing was measured: the files it needs are not here.\n"])
     lines += ["| who | metric | value | low … high | target |", "|---|---|---|---|---|"]
