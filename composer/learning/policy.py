@@ -27,7 +27,7 @@ from music.notes import Melody
 
 KINDS = ("prior", "dqn")
 TASTE_CANDIDATES = 8
-"""Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces; see composer_taste."""
+"""Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
 Taste = NDArray[np.float64] | None
 
 
