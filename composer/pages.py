@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from composer.models import Commission, Piece
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 from music.notes import MODES
-from recsys import feedback
+from recsys import standing
 from recsys.browsing import count_facets
 from recsys.listing import KEYS, list_track, list_tracks
 from recsys.models import Track
@@ -153,7 +153,7 @@ def commission_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     wanted = get_object_or_404(Commission.objects.select_related("piece__track"), pk=pk, listener=listener)
     page = {"commission": wanted, "percent": round(100 * wanted.progress)}
     if wanted.piece is not None:
-        page["listed"] = list_track(wanted.piece.track, feedback.current(listener))
+        page["listed"] = list_track(wanted.piece.track, standing.current(listener))
     if request.headers.get("HX-Target") != "commission-progress":
         return render(request, "composer/commission.html", page)
     if wanted.status in OPEN:
@@ -172,7 +172,7 @@ def pieces(request: HttpRequest) -> HttpResponse:
     open_ones = Commission.objects.filter(listener=listener, status__in=OPEN)
     failed = Commission.objects.filter(listener=listener, status=Commission.Status.FAILED)[:3]
     page = {
-        "listed": list_tracks(tracks, feedback.current(listener)),
+        "listed": list_tracks(tracks, standing.current(listener)),
         "commissions": [*open_ones, *failed],
         **progress_of_learning(),
     }

@@ -11,7 +11,9 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from accounts.models import Listener
-from recsys.models import Feedback, Preferences, Recommendation, Track
+from recsys.listener_lock import lock_listener
+from recsys.models import Feedback, Recommendation, Track
+from recsys.preferences import preferences_as_of
 
 SESSION_GAP = timedelta(minutes=30)
 """A longer silence ends a session."""
@@ -81,38 +83,6 @@ class Outcome:
     refusal: Refusal | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Current:
-    """What a listener's rows say as of a moment: of rows that take each other back, the last one counts."""
-
-    liked: frozenset[int]
-    disliked: frozenset[int]
-    banned: frozenset[int]
-    ratings: Mapping[int, float]
-    """Stars by track."""
-
-
-def lock_listener(listener: Listener, *, shared: bool = False) -> datetime:
-    """Orders one listener's writes and requests until the transaction ends, and gives the database's time inside that order.
-
-    Without it a row could get a time before a request's moment and be committed after it: replaying the request would
-    then see a row that the request did not see.
-    """
-    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-    with connection.cursor() as cursor:
-        # Materialised first: the clock must be read after the lock is held.
-        cursor.execute(
-            f"WITH held AS MATERIALIZED (SELECT {function}(%s, %s::int)) SELECT clock_timestamp() FROM held",  # noqa: S608
-            [_LISTENER_LOCKS, listener.pk % 2**31],
-        )
-        moment: datetime = cursor.fetchone()[0]
-    return moment
-
-
-_LISTENER_LOCKS = 7301
-"""First key of the advisory locks, so that they meet no other use of such locks."""
-
-
 def record(
     listener: Listener,
     rows: Sequence[NewFeedback],
@@ -130,7 +100,7 @@ def record(
         now = lock_listener(listener)
         moment = received_at or now
         refusals = _refusals(listener, rows, moment, oldest)
-        unkept = {Kind.PLAY, Kind.SKIP} if _is_private(listener) else set()
+        unkept = {Kind.PLAY, Kind.SKIP} if preferences_as_of(listener).is_private_session else set()
         accepted = [row for row, refusal in zip(rows, refusals, strict=True) if refusal is None and row.kind not in unkept]
         stored = _insert(listener, _with_positions(accepted), moment)
     outcomes = []
@@ -140,11 +110,6 @@ def record(
         stored.discard(row.client_id)
         outcomes.append(Outcome(client_id=row.client_id, status=status, refusal=refusal))
     return outcomes
-
-
-def _is_private(listener: Listener) -> bool:
-    versions = Preferences.objects.filter(listener=listener).order_by("-received_at", "-id")
-    return bool(versions.values_list("is_private_session", flat=True).first())
 
 
 def _refusals(listener: Listener, rows: Sequence[NewFeedback], moment: datetime, oldest: timedelta) -> list[Refusal | None]:
@@ -257,42 +222,6 @@ def _insert(listener: Listener, rows: Sequence[tuple[NewFeedback, int | None]], 
 def _as_float(number: float | None) -> float | None:
     """A whole number is a float to Python's types, and not to PostgreSQL's arrays."""
     return None if number is None else float(number)
-
-
-def current(listener: Listener, moment: datetime | None = None) -> Current:
-    """Liked, disliked, banned tracks and ratings, from the rows received until the moment. One query.
-
-    Liking takes a dislike back and disliking takes a like back.
-    """
-    rows = Feedback.objects.filter(listener=listener).exclude(kind__in=[Kind.PLAY, Kind.SKIP])
-    if moment is not None:
-        rows = rows.filter(received_at__lte=moment)
-    return standing_of(rows.order_by("occurred_at", "id").values_list("track_id", "kind", "value"))
-
-
-def standing_of(rows: Iterable[tuple[int, str, float | None]]) -> Current:
-    """What rows of (track, kind, value) say, oldest first; plays and skips say nothing here."""
-    last = {}
-    for track_id, kind, value in rows:
-        for family in _FAMILIES.get(kind, ()):
-            last[family, track_id] = (kind, value)
-    standing = {name: frozenset(t for (f, t), (k, _) in last.items() if f == name and k == name) for name in _STANDING}
-    ratings = {t: float(v) for (f, t), (k, v) in last.items() if f == Kind.RATE and k == Kind.RATE and v is not None}
-    return Current(liked=standing[Kind.LIKE], disliked=standing[Kind.DISLIKE], banned=standing[Kind.BAN], ratings=ratings)
-
-
-_STANDING = (Kind.LIKE, Kind.DISLIKE, Kind.BAN)
-_FAMILIES: Mapping[str, Sequence[str]] = {
-    Kind.LIKE: (Kind.LIKE, Kind.DISLIKE),
-    Kind.UNLIKE: (Kind.LIKE,),
-    Kind.DISLIKE: (Kind.DISLIKE, Kind.LIKE),
-    Kind.UNDISLIKE: (Kind.DISLIKE,),
-    Kind.BAN: (Kind.BAN,),
-    Kind.UNBAN: (Kind.BAN,),
-    Kind.RATE: (Kind.RATE,),
-    Kind.UNRATE: (Kind.RATE,),
-}
-"""Which standings a row speaks about."""
 
 
 def history(listener: Listener) -> models.QuerySet[Feedback]:

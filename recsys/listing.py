@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from recsys.feedback import Current
 from recsys.models import Track
+from recsys.standing import Current
 
 KEYS = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 """Names of the pitch classes 0 … 11."""

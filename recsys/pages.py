@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account, Listener
-from recsys import feedback, preferences
+from recsys import feedback, preferences, standing
 from recsys.browsing import FACETS, SORTS, BrokenCursor, Search, count_facets, page_of
 from recsys.listing import Listed, list_track, list_tracks, tint_of
 from recsys.models import CatalogueImport, Feedback, Preferences, Recommendation, Track
@@ -76,7 +76,7 @@ def slate_for(listener: Listener, wishes: Preferences, *, is_fresh: bool) -> Rec
 def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
     """The slate's tracks in order, each with its reason."""
     tracks = Track.objects.visible_to(listener).defer("features").in_bulk(slate.tracks)
-    current = feedback.current(listener)
+    current = standing.current(listener)
     return [
         list_track(
             tracks[pk],
@@ -222,7 +222,7 @@ def browse(request: HttpRequest) -> HttpResponse:
     except BrokenCursor as error:
         return render(request, "error.html", {"status": 400, "message": str(error)}, status=400)
     shown = {
-        "listed": list_tracks(page.tracks, feedback.current(listener)),
+        "listed": list_tracks(page.tracks, standing.current(listener)),
         "next_url": _with(request, cursor=page.next_cursor) if page.next_cursor else "",
     }
     if cursor and request.headers.get("HX-Target") == "more":
@@ -254,7 +254,7 @@ def track_page(request: HttpRequest, pk: int) -> HttpResponse:
     track = get_object_or_404(Track.objects.visible_to(listener).defer("features").select_related("piece__parent"), pk=pk)
     piece = getattr(track, "piece", None)
     page = {
-        "listed": list_track(track, feedback.current(listener), surface="page"),
+        "listed": list_track(track, standing.current(listener), surface="page"),
         "track": track,
         "piece": piece,
         "is_mine": track.owner_id == listener.pk,
@@ -270,7 +270,7 @@ def history(request: HttpRequest) -> HttpResponse:
     """What one heard and thought, newest first; opinions can be changed in place."""
     listener = listener_of(request)
     shown = request.GET.get("show", "plays")
-    current = feedback.current(listener)
+    current = standing.current(listener)
     if shown in _STANDING:
         rows = _standing_rows(listener, shown, current)
     elif shown == "plays":
@@ -297,7 +297,7 @@ def history(request: HttpRequest) -> HttpResponse:
 _STANDING = {"liked": "like", "rated": "rate", "disliked": "dislike", "banned": "ban"}
 
 
-def _standing_rows(listener: Listener, shown: str, current: feedback.Current) -> Any:
+def _standing_rows(listener: Listener, shown: str, current: standing.Current) -> Any:
     """The last row of each track that stands: a like that was taken back is not shown."""
     tracks = set(current.ratings) if shown == "rated" else getattr(current, shown)
     last = (

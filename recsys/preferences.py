@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Listener
-from recsys.feedback import lock_listener
+from recsys.listener_lock import lock_listener
 from recsys.models import Preferences
 
 MOST_STYLES = 30

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from dqn.policy import draw_sequentially
-from recsys.feedback import lock_listener
 from recsys.learning.features import ListenerState, TrackTable, build_state, track_table
 from recsys.learning.policy import RecommenderPolicy, load_policy
+from recsys.listener_lock import lock_listener
 from recsys.models import Preferences, Recommendation
 from recsys.preferences import preferences_as_of
 from recsys.reasons import in_words

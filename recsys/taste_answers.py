@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from music.features import NAMES
-from recsys.feedback import standing_of
 from recsys.models import Feedback, Track
+from recsys.standing import standing_of
 from recsys.taste_features import scale_of
 
 Vector = NDArray[np.float64]

@@ -14,9 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Account
 from composer.models import Commission, Piece
 from recsys import preferences
-from recsys.feedback import NewFeedback, current, record
+from recsys.feedback import NewFeedback, record
 from recsys.models import CatalogueImport, Preferences, Recommendation, Track
 from recsys.pages import reason_in_words
+from recsys.standing import current
 from tests.conftest import unsaved_track
 from training.models import PolicyVersion, Run
 

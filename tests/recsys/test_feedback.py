@@ -12,9 +12,10 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Account, Listener
-from recsys.feedback import FeedbackRow, NewFeedback, current, record, rows_of, sessions, split_into_sessions
+from recsys.feedback import FeedbackRow, NewFeedback, record, rows_of, sessions, split_into_sessions
 from recsys.models import Feedback, Recommendation, Track
 from recsys.preferences import declare
+from recsys.standing import current
 from training.models import PolicyVersion
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -1,0 +1,59 @@
+"""What a listener's rows say as of a moment: likes, bans, stars. Before: feedback.py. After: lists, taste, slates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.models import Listener
+from recsys.models import Feedback
+
+Kind = Feedback.Kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Current:
+    """What a listener's rows say as of a moment: of rows that take each other back, the last one counts."""
+
+    liked: frozenset[int]
+    disliked: frozenset[int]
+    banned: frozenset[int]
+    ratings: Mapping[int, float]
+    """Stars by track."""
+
+
+def current(listener: Listener, moment: datetime | None = None) -> Current:
+    """Liked, disliked, banned tracks and ratings, from the rows received until the moment. One query.
+
+    Liking takes a dislike back and disliking takes a like back.
+    """
+    rows = Feedback.objects.filter(listener=listener).exclude(kind__in=[Kind.PLAY, Kind.SKIP])
+    if moment is not None:
+        rows = rows.filter(received_at__lte=moment)
+    return standing_of(rows.order_by("occurred_at", "id").values_list("track_id", "kind", "value"))
+
+
+def standing_of(rows: Iterable[tuple[int, str, float | None]]) -> Current:
+    """What rows of (track, kind, value) say, oldest first; plays and skips say nothing here."""
+    last = {}
+    for track_id, kind, value in rows:
+        for family in _FAMILIES.get(kind, ()):
+            last[family, track_id] = (kind, value)
+    standing = {name: frozenset(t for (f, t), (k, _) in last.items() if f == name and k == name) for name in _STANDING}
+    ratings = {t: float(v) for (f, t), (k, v) in last.items() if f == Kind.RATE and k == Kind.RATE and v is not None}
+    return Current(liked=standing[Kind.LIKE], disliked=standing[Kind.DISLIKE], banned=standing[Kind.BAN], ratings=ratings)
+
+
+_STANDING = (Kind.LIKE, Kind.DISLIKE, Kind.BAN)
+_FAMILIES: Mapping[str, Sequence[str]] = {
+    Kind.LIKE: (Kind.LIKE, Kind.DISLIKE),
+    Kind.UNLIKE: (Kind.LIKE,),
+    Kind.DISLIKE: (Kind.DISLIKE, Kind.LIKE),
+    Kind.UNDISLIKE: (Kind.DISLIKE,),
+    Kind.BAN: (Kind.BAN,),
+    Kind.UNBAN: (Kind.BAN,),
+    Kind.RATE: (Kind.RATE,),
+    Kind.UNRATE: (Kind.RATE,),
+}
+"""Which standings a row speaks about."""
