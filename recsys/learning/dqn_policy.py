@@ -1,6 +1,7 @@
 """The trained recommender in numpy: no torch. Before: a checkpoint of training.py. After: load_policy, recommending.py.
 
-Letters: H heads, N listed, T all tracks, P of the checkpoint, L rows, K attention heads, Z track vector, d tower dimensions."""
+Letters: H heads, N listed, T all tracks, P of the checkpoint, S states, L rows, X signals, K attention heads, Z track vector,
+d tower dimensions, W = H·d + H, E causes."""
 
 from __future__ import annotations
 
@@ -14,7 +15,16 @@ from numpy.typing import NDArray
 
 from dqn.checkpoint import Checkpoint, read_checkpoint
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.features import SIGNAL_NAMES, Arrays, ListenerState, Scaling, TrackTable, encode_state, track_table
+from recsys.learning.features import (
+    SIGNAL_NAMES,
+    Arrays,
+    ListenerState,
+    Scaling,
+    TrackTable,
+    encode_state,
+    encode_without,
+    track_table,
+)
 from recsys.learning.policy import Reason, best_open
 
 TRACK_MATRIX = "tracks.npy"
@@ -44,6 +54,7 @@ class TrackVectors:
     z_TZ: NDArray[np.float32]
     g_TW: NDArray[np.float32]
     """H·d numbers of g, then H of b."""
+    mean_W: Floats
 
 
 class DqnPolicy:
@@ -90,38 +101,49 @@ class DqnPolicy:
     def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
         """⟨f, g − mean g⟩ split over heard tracks and declared styles, b(a) above its mean as `popular`, the rest `residual`.
 
-        Strongest support first.
+        What a heard track contributes is measured: by so much the score, above the catalogue's mean, is higher than that of
+        the same state without the track's rows. Strongest support first.
         """
         vectors = self.vectors(track_table())
-        arrays = encode_state(state, vectors.indexed)
         heads, width = self.configuration.heads, self.configuration.tower_width
-        parts = self._parts(arrays, vectors)
         rows = vectors.table.rows_of(track_ids)
+        heard = list(dict.fromkeys(row.track_id for row in reversed(state.rows)))
+        declared_S = encode_state(state, vectors.indexed)["declared_S"]
+        styles = [place for place in range(len(self.scaling.styles)) if declared_S[place] > 0]
+        causes_EHd = np.concatenate([self._heard(state, vectors, heard), self._declared(declared_S, vectors)[styles]])
         bias_N = vectors.g_TW[:, heads * width :].astype(np.float64).mean(axis=1)
-        scores = self._scores(state, vectors, rows).mean(axis=0)
-        mean_HD = vectors.g_TW[:, : heads * width].astype(np.float64).mean(axis=0).reshape(heads, width)
-        heard: dict[int, Floats] = {}
-        for row, part in zip(state.rows[-len(arrays["row_open_L"]) :][::-1], parts["rows_LHd"][::-1], strict=False):
-            heard[row.track_id] = heard.get(row.track_id, 0.0) + part
+        g_NHd = (vectors.g_TW[rows, : heads * width] - vectors.mean_W[: heads * width]).reshape(-1, heads, width)
+        given_NE = np.einsum("ehd,nhd->ne", causes_EHd, g_NHd) / (math.sqrt(width) * heads)
         explained = []
-        for score, row in zip(scores, rows, strict=True):
-            # What a cause does for this track beyond what it does for tracks in general, which is part of the residual.
-            g_HD = vectors.g_TW[row, : heads * width].astype(np.float64).reshape(heads, width) - mean_HD
-            share = math.sqrt(width) * heads
+        for score, row, given_E in zip(self._scores(state, vectors, rows).mean(axis=0), rows, given_NE, strict=True):
             listed = [
-                Reason(kind="heard", contribution=float((part * g_HD).sum() / share), track_id=track_id)
-                for track_id, part in heard.items()
+                Reason(kind="heard", contribution=float(given), track_id=track_id)
+                for track_id, given in zip(heard, given_E, strict=False)
             ]
             listed += [
-                Reason(kind="declared", contribution=float((part * g_HD).sum() / share), style=style)
-                for style, part in zip((*self.scaling.styles, None), parts["declared_SHd"], strict=True)
-                if style in state.styles
+                Reason(kind="declared", contribution=float(given), style=self.scaling.styles[place])
+                for place, given in zip(styles, given_E[len(heard) :], strict=True)
             ]
             listed.append(Reason(kind="popular", contribution=float(bias_N[row] - bias_N.mean())))
             rest = float(score) - math.fsum(reason.contribution for reason in listed)
             listed.append(Reason(kind="residual", contribution=rest))
             explained.append(sorted(listed, key=lambda reason: -reason.contribution))
         return explained
+
+    def _heard(self, state: ListenerState, vectors: TrackVectors, track_ids: Sequence[int]) -> Floats:
+        """By how much f(s) is different because of each track's rows, [E, H, d]."""
+        if not track_ids:
+            return np.zeros((0, self.configuration.heads, self.configuration.tower_width))
+        whole_HD = self._state_vector(encode_state(state, vectors.indexed), vectors)
+        difference: Floats = whole_HD - self._state_vectors(encode_without(state, vectors.indexed, track_ids), vectors)
+        return difference
+
+    def _declared(self, declared_S: NDArray[np.float32], vectors: TrackVectors) -> Floats:
+        """What each declared style adds to f(s), [S, H, d]."""
+        before = self.configuration.attention_heads * vectors.z_TZ.shape[1]
+        weight_SW = self.weights["tower_f.weight"].T[before : before + len(declared_S)]
+        added: Floats = declared_S[:, None] * weight_SW
+        return added.reshape(len(declared_S), self.configuration.heads, self.configuration.tower_width)
 
     def vectors(self, table: TrackTable) -> TrackVectors:
         """Track vectors of this table, kept until it changes. Tracks that came later have no embedding of their own."""
@@ -139,7 +161,9 @@ class DqnPolicy:
         hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
         z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
         if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
-            return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=self.matrix_PW)
+            return TrackVectors(
+                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=self.matrix_PW, mean_W=_mean(self.matrix_PW)
+            )
         g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
         fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
         if self.matrix_PW is not None:
@@ -148,7 +172,7 @@ class DqnPolicy:
         bias = z_TZ[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
         bias += popularity_T[fresh, None] * w["popularity_H"]
         g_TW[fresh] = np.concatenate([z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"], bias], axis=1)
-        return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW)
+        return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW))
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width
@@ -156,47 +180,31 @@ class DqnPolicy:
         f_HD = self._state_vector(arrays, vectors) / math.sqrt(width)
         g_NW = vectors.g_TW[rows_N].astype(np.float64)
         if (rows_N < 0).any():
-            g_NW[rows_N < 0] = vectors.g_TW.mean(axis=0)
+            g_NW[rows_N < 0] = vectors.mean_W
         g_NHD = g_NW[:, : heads * width].reshape(-1, heads, width)
         scores_HN: Floats = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
         scores_HN += self._state_value(arrays)[:, None]
         return scores_HN
 
-    def _row_weights(self, arrays: Arrays) -> Floats:
-        w = self.weights
-        signal_LS = arrays["row_signal_LS"].astype(np.float64)
-        clock_LC = np.broadcast_to(arrays["clock_C"], (len(signal_LS), len(arrays["clock_C"])))
-        hidden = np.maximum(
-            np.concatenate([signal_LS, clock_LC], axis=1) @ w["weigh_hidden.weight"].T + w["weigh_hidden.bias"], 0.0
-        )
-        logit_LK, speaks_LK = np.split(hidden @ w["weigh.weight"].T + w["weigh.bias"], 2, axis=1)
-        gate_LK = arrays["row_open_L"][:, None] / (1.0 + np.exp(-logit_LK))
-        weights: Floats = gate_LK * speaks_LK * ROW_SCALE
-        return weights
-
-    def _parts(self, arrays: Arrays, vectors: TrackVectors) -> dict[str, Floats]:
-        """f(s) as a sum: one part per past row, per style, and for the clock."""
-        heads, width, attention = self.configuration.heads, self.configuration.tower_width, self.configuration.attention_heads
-        weight = self.weights["tower_f.weight"].T
-        track_width = vectors.z_TZ.shape[1]
-        styles = len(self.scaling.styles) + 1
-        rows = arrays["row_open_L"]
-        z_LZ = vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
-        row_weights = self._row_weights(arrays)
-        weight_KZW = weight[: attention * track_width].reshape(attention, track_width, -1)
-        rows_LW = np.einsum("lk,lz,kzw->lw", row_weights, z_LZ, weight_KZW, optimize=True)[rows]
-        declared = arrays["declared_S"].astype(np.float64)[:, None] * weight[attention * track_width :][:styles]
-        clock = arrays["clock_C"].astype(np.float64) @ weight[attention * track_width + styles :]
-        return {
-            "rows_LHd": rows_LW.reshape(-1, heads, width),
-            "declared_SHd": declared.reshape(-1, heads, width),
-            "clock_Hd": clock.reshape(heads, width),
-        }
-
     def _state_vector(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
-        parts = self._parts(arrays, vectors)
-        total: Floats = parts["rows_LHd"].sum(axis=0) + parts["declared_SHd"].sum(axis=0) + parts["clock_Hd"]
-        return total
+        """f(s), [H, d]."""
+        f_HD: Floats = self._state_vectors({name: array[None] for name, array in arrays.items()}, vectors)[0]
+        return f_HD
+
+    def _state_vectors(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
+        """f of S states, [S, H, d]: weighted rows, declared styles and the clock through one matrix."""
+        w = self.weights
+        signal_SLX = arrays["row_signal_LS"].astype(np.float64)
+        clock_SC = arrays["clock_C"].astype(np.float64)
+        clock_SLC = np.broadcast_to(clock_SC[:, None], (*signal_SLX.shape[:2], clock_SC.shape[1]))
+        seen = np.concatenate([signal_SLX, clock_SLC], axis=2)
+        hidden = np.maximum(seen @ w["weigh_hidden.weight"].T + w["weigh_hidden.bias"], 0.0)
+        logit_SLK, speaks_SLK = np.split(hidden @ w["weigh.weight"].T + w["weigh.bias"], 2, axis=2)
+        weight_SLK = arrays["row_open_L"][:, :, None] / (1.0 + np.exp(-logit_SLK)) * speaks_SLK * ROW_SCALE
+        pooled_SKZ = weight_SLK.transpose(0, 2, 1) @ vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
+        joined = np.concatenate([pooled_SKZ.reshape(len(clock_SC), -1), arrays["declared_S"], clock_SC], axis=1)
+        f_SW: Floats = joined @ w["tower_f.weight"].T
+        return f_SW.reshape(-1, self.configuration.heads, self.configuration.tower_width)
 
     def _state_value(self, arrays: Arrays) -> Floats:
         w = self.weights
@@ -212,3 +220,8 @@ class DqnPolicy:
         hidden = np.maximum(summary @ w["value_hidden.weight"].T + w["value_hidden.bias"], 0.0)
         value: Floats = hidden @ w["value.weight"].T + w["value.bias"]
         return value
+
+
+def _mean(g_TW: NDArray[np.float32]) -> Floats:
+    mean_W: Floats = g_TW.mean(axis=0, dtype=np.float64)
+    return mean_W

@@ -302,41 +302,42 @@ def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.f
 
 def encode_state(state: ListenerState, table: TrackTable) -> Arrays:
     """One state as arrays: row_track_L (row of the table), row_open_L, row_signal_LS, clock_C, declared_S."""
+    arrays = _encode(state, table, [range(len(state.rows[-WINDOW:]))])
+    return {name: array[0] for name, array in arrays.items()}
+
+
+def encode_without(state: ListenerState, table: TrackTable, track_ids: Sequence[int]) -> Arrays:
+    """As `encode_state`, with a leading dimension: the state as it were, had each of these tracks left no row in it."""
     rows = state.rows[-WINDOW:]
-    track_L = np.zeros(WINDOW, dtype=np.int64)
-    open_L = np.zeros(WINDOW, dtype=np.bool_)
-    kind_L = np.zeros(WINDOW, dtype=np.int64)
-    value_L, duration_L = np.zeros(WINDOW), np.ones(WINDOW)
-    recommended_L = np.zeros(WINDOW, dtype=np.bool_)
-    occurred_L = np.full(WINDOW, state.moment.timestamp())
-    if rows:
-        found = table.rows_of([row.track_id for row in rows])
-        here = slice(WINDOW - len(rows), WINDOW)
-        open_L[here] = found >= 0
-        track_L[here] = np.maximum(found, 0)
-        kind_L[here] = [KIND_INDEX[row.kind] for row in rows]
-        value_L[here] = [row.value or 0.0 for row in rows]
-        if len(table):
-            duration_L[here] = table.duration_seconds_T[track_L[here]]
-        recommended_L[here] = [row.recommendation_id is not None for row in rows]
-        occurred_L[here] = [row.occurred_at.timestamp() for row in rows]
+    return _encode(state, table, [[at for at, row in enumerate(rows) if row.track_id != gone] for gone in track_ids])
+
+
+def _encode(state: ListenerState, table: TrackTable, kept: Sequence[Sequence[int]]) -> Arrays:
+    """The state from these of its rows, once for each N listed choice."""
+    rows = state.rows[-WINDOW:]
+    moment = state.moment.timestamp()
+    found = table.rows_of([row.track_id for row in rows])
+    # The last place stands for "no row": choices are filled up with it at their old end.
+    at_NL = np.array([[len(rows)] * (WINDOW - len(each)) + list(each) for each in kept], dtype=np.int64).reshape(-1, WINDOW)
+    track = np.array([*np.maximum(found, 0), 0], dtype=np.int64)
+    open_NL = np.array([*(found >= 0), False])[at_NL]
     signals, clock = encode_windows(
-        kind_NL=kind_L[None],
-        value_NL=value_L[None],
-        duration_NL=duration_L[None],
-        recommended_NL=recommended_L[None],
-        occurred_NL=occurred_L[None],
-        open_NL=open_L[None],
-        moment_N=np.array([state.moment.timestamp()]),
-        hour_N=np.array([state.hour]),
-        weekday_N=np.array([state.weekday]),
+        kind_NL=np.array([*(KIND_INDEX[row.kind] for row in rows), 0], dtype=np.int64)[at_NL],
+        value_NL=np.array([*(row.value or 0.0 for row in rows), 0.0])[at_NL],
+        duration_NL=np.array([*(table.duration_seconds_T[track[:-1]] if len(table) else np.ones(len(rows))), 1.0])[at_NL],
+        recommended_NL=np.array([*(row.recommendation_id is not None for row in rows), False], dtype=np.bool_)[at_NL],
+        occurred_NL=np.array([*(row.occurred_at.timestamp() for row in rows), moment])[at_NL],
+        open_NL=open_NL,
+        moment_N=np.full(len(at_NL), moment),
+        hour_N=np.full(len(at_NL), state.hour),
+        weekday_N=np.full(len(at_NL), state.weekday),
     )
     return {
-        "row_track_L": track_L,
-        "row_open_L": open_L,
-        "row_signal_LS": signals[0],
-        "clock_C": clock[0],
-        "declared_S": declared_shares(state.styles, table.styles),
+        "row_track_L": track[at_NL],
+        "row_open_L": open_NL,
+        "row_signal_LS": signals,
+        "clock_C": clock,
+        "declared_S": np.tile(declared_shares(state.styles, table.styles), (len(at_NL), 1)),
     }
 
 
