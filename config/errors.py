@@ -38,13 +38,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
         status, message = 503, "The database does not answer right now. Nothing was lost; try again in a moment."
     else:
         status, message = 500, "Something went wrong on our side. It was written to the log."
-    if _is_for_program(request):
-        response: HttpResponse = JsonResponse({"detail": message}, status=status)
-    else:
-        response = HttpResponse(loader.render_to_string("failure.html", {"status": status, "message": message}), status=status)
+    response = _answer_alone(request, status, message)
     if status == 503:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+def too_large(request: HttpRequest, message: str) -> HttpResponse:
+    """413: refused before anything read it, so nobody is signed in yet."""
+    return _answer_alone(request, 413, message)
+
+
+def _answer_alone(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    """As `_answer`, for moments in which a page can't know who asks."""
+    if _is_for_program(request):
+        return JsonResponse({"detail": message}, status=status)
+    return HttpResponse(loader.render_to_string("failure.html", {"status": status, "message": message}), status=status)
 
 
 def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:

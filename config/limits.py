@@ -7,6 +7,8 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
+from config import errors
+
 
 class RequestSizeMiddleware:
     """Refuses a body larger than ENCORE_UPLOAD_MEGABYTES before anything reads it."""
@@ -20,8 +22,7 @@ class RequestSizeMiddleware:
         if request.META.get("HTTP_TRANSFER_ENCODING"):
             return JsonResponse({"detail": "Send the length of the body (Content-Length)."}, status=411)
         if not length.isdigit() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            message = f"The body may have at most {settings.ENCORE_UPLOAD_MEGABYTES} MB."
-            return JsonResponse({"detail": message}, status=413)
+            return errors.too_large(request, f"What is sent at once may have at most {settings.ENCORE_UPLOAD_MEGABYTES} MB.")
         return self.get_response(request)
 
 

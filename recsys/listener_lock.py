@@ -1,4 +1,4 @@
-"""Puts one listener's writes and requests in an order. Before: either begins. After: feedback.py, preferences.py, recommending.py."""
+"""Puts one listener's writes and requests in an order. After: feedback.py, preferences.py, recommending.py hold it."""
 
 from __future__ import annotations
 

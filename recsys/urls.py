@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recsys import pages, taste_pages
+from recsys import history_pages, pages, taste_pages
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("browse/", pages.browse, name="browse"),
     path("tracks/<int:pk>/", pages.track_page, name="track"),
     path("history/", pages.history, name="history"),
+    path("history/files/", history_pages.history_files, name="history-files"),
     path("taste/", taste_pages.taste, name="taste"),
 ]
