@@ -1,0 +1,1 @@
+"""What another policy would have brought, estimated from a log with known probabilities. numpy only; knows no database."""
