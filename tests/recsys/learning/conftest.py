@@ -16,6 +16,7 @@ from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.replay_dataset import ReplayDataset, build
 from recsys.models import Feedback, Track
 
+FIRST_ID = 1_000_000
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SMALL = RecommenderConfiguration(
     updates=400,
@@ -80,7 +81,8 @@ def checkerboard_tracks(make_tracks: Callable[[int], list[Track]]) -> list[Track
 def checkerboard(checkerboard_tracks: list[Track]) -> list[Listener]:
     """Twenty-four listeners who each tried thirty-two tracks in four sessions, heard out what they like and left the rest."""
     generator = np.random.default_rng(5)
-    listeners = [Listener.objects.create(external_id=f"listener {number}") for number in range(24)]
+    # Ids decide who is held out: the same ones in every run, whatever ran before in this database.
+    listeners = [Listener.objects.create(pk=FIRST_ID + number, external_id=f"listener {number}") for number in range(24)]
     rows = []
     for number, listener in enumerate(listeners):
         order = generator.permutation(len(checkerboard_tracks))
