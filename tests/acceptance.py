@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from config.postgres import Cluster
+from tests.processes import processes_of
 
 PASSWORD = "chosen by the owner herself"
 SHORT_TRAINING = {"ENCORE_TRAINING_SECONDS": "40", "ENCORE_COLLECTIONS": "oneills1850"}
@@ -78,20 +79,9 @@ class Site:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(timeout=120)
-        left = self.processes_left()
+        left = list(processes_of(self.folder / "var").values())
         if left:
             raise NotAccepted(f"Ctrl-C left processes behind: {left}")
-
-    def processes_left(self) -> list[str]:
-        """Whatever still runs with this site's folder in its environment."""
-        mark, left = f"ENCORE_VAR={self.folder / 'var'}".encode(), []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (process / "environ").read_bytes().split(b"\0"):
-                    left.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-            except OSError:
-                continue
-        return left
 
 
 class Browser:
