@@ -141,10 +141,13 @@ AUTH_PASSWORD_VALIDATORS = [
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignUpForm"}
+ACCOUNT_FORMS = {
+    "signup": "accounts.forms.SignUpForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "reset_password_from_key": "accounts.forms.NewPasswordForm",
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
@@ -155,6 +158,8 @@ EMAIL_HOST_USER = environment.read_text("ENCORE_SMTP_USER")
 EMAIL_HOST_PASSWORD = environment.read_text("ENCORE_SMTP_PASSWORD")
 EMAIL_USE_TLS = environment.read_boolean("ENCORE_SMTP_TLS", default=True)
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+# Where mail arrives, a sign-up is confirmed by mail: a taken address is then answered like a free one.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_HOST else "optional"
 DEFAULT_FROM_EMAIL = environment.read_text("ENCORE_MAIL_FROM", "encore@localhost")
 
 # Sign-in limits are counted here, so every web process sees the same count.
@@ -312,8 +317,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # A line per job and per idle worker would bury everything else.
-    "loggers": {
-        name: {"level": "WARNING"} for name in ("procrastinate.blueprints", "procrastinate.jobs", "procrastinate.periodic")
-    },
+    "loggers": {f"procrastinate.{name}": {"level": "WARNING"} for name in ("blueprints", "jobs", "periodic", "worker")},
     "root": {"handlers": ["console"], "level": environment.read_text("ENCORE_LOG_LEVEL", "INFO")},
 }

@@ -48,7 +48,7 @@ def judge_version(version_id: int) -> None:
     gate.judge(PolicyVersion.objects.get(pk=version_id))
 
 
-@app.periodic(cron="*/15 * * * * *")
+@app.periodic(cron="* * * * * */15")
 @app.task(name="training.consider_runs", queue="maintenance", queueing_lock="consider_runs", pass_context=False)
 def consider_runs(timestamp: int) -> None:
     """Every quarter of a minute: what slots want by themselves, what is due, what lost its job, which canary is ill."""
@@ -69,7 +69,7 @@ def put_back_lost_runs() -> int:
     return sum(defer(run) for run in Run.objects.filter(silent | waiting))
 
 
-@app.periodic(cron="*/10 * * * * *")
+@app.periodic(cron="* * * * * */10")
 @app.task(name="training.retry_stalled_jobs", queue="maintenance", queueing_lock="retry_stalled_jobs", pass_context=True)
 async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """Every ten seconds: jobs whose worker died go back into their queue."""

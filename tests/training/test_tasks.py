@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from croniter import croniter
 from django.db import connection
 from procrastinate import App
 from procrastinate.contrib.django import app
@@ -100,3 +101,11 @@ def test_a_job_that_kills_every_worker_is_given_up(counting: SlotFunctions, work
 
     job.refresh_from_db()
     assert job.status == "aborted"
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("consider_runs", 15), ("retry_stalled_jobs", 10)])
+def test_what_watches_over_runs_comes_evenly(name: str, seconds: int) -> None:
+    cron = next(each.cron for each in app.periodic_registry.periodic_tasks.values() if each.task.name == f"training.{name}")
+    times = croniter(cron, start_time=0.0)
+
+    assert [times.get_next(float) for _ in range(200)] == [seconds * (at + 1) for at in range(200)]
