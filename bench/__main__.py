@@ -16,9 +16,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "var" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
+OPENS, CLOSES = "<!-- figures: written by python -m bench -->", "<!-- end of figures -->"
 
 INTRODUCTION = """Written by `make bench` on the machine that each section names; a single figure by `python -m bench.NAME`.
-low … high is the 95 % interval. What has no section was not measured yet.
+In brackets stands the 95 % interval. What has no section was not measured yet.
 """
 
 
@@ -55,19 +57,17 @@ def describe_machine() -> str:
     return f"{model}, Python {platform.python_version()}"
 
 
-def write_page() -> None:
-    """The page from everything measured so far."""
+def write_pages() -> None:
+    """The page from everything measured so far, and the README's table from the figures that have a target."""
     found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(KEPT.glob("*.json"))]
-    parts = [
-        "# Benchmarks\n",
-        INTRODUCTION,
-    ]
-    parts += [describe(result) for result in found]
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    PAGE.write_text("\n".join(["# Benchmarks\n", INTRODUCTION, *(describe(result) for result in found)]), encoding="utf-8")
+    before, _, rest = README.read_text(encoding="utf-8").partition(OPENS)
+    _, _, after = rest.partition(CLOSES)
+    README.write_text(f"{before}{OPENS}\n{summarise(found)}\n{CLOSES}{after}", encoding="utf-8")
 
 
 def describe(result: dict[str, Any]) -> str:
-    """One section: what, where, how long, and the table."""
+    """One section: what, where, how long, and the table, a line per metric and a column per contestant."""
     seeds = result.get("seeds", [])
     how = f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}, {result['device']}, {result['seconds']:.0f} s"
     command = " ".join(["python -m", f"bench.{result['bench']}", *result["options"]])
@@ -75,12 +75,38 @@ def describe(result: dict[str, Any]) -> str:
     lines += [f"{note}\n" for note in result.get("notes", [])]
     if not result["rows"]:
         return "\n".join([*lines, "Nothing was measured: the files it needs are not here.\n"])
-    lines += ["| who | metric | value | low … high | target |", "|---|---|---|---|---|"]
-    for row in result["rows"]:
-        interval = f"{show(row['low'])} … {show(row['high'])}" if row.get("low") is not None else ""
-        target = f"{show(row['target'])} {'met' if row.get('met') else 'not met'}" if row.get("target") is not None else ""
-        lines.append(f"| {row['name']} | {row['metric']} | {show(row['value'])} | {interval} | {target} |")
+    names = list(dict.fromkeys(row["name"] for row in result["rows"]))
+    metrics = list(dict.fromkeys(row["metric"] for row in result["rows"]))
+    cells = {(row["metric"], row["name"]): cell(row) for row in result["rows"]}
+    if len(names) > len(metrics):
+        names, metrics = metrics, names
+        cells = {(name, metric): text for (metric, name), text in cells.items()}
+    lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    lines += [f"| {metric} | " + " | ".join(cells.get((metric, name), "") for name in names) + " |" for metric in metrics]
     return "\n".join([*lines, ""])
+
+
+def cell(row: dict[str, Any]) -> str:
+    """A figure with its interval and, where there is one, its target."""
+    text = show(row["value"])
+    if row.get("low") is not None:
+        text += f" ({show(row['low'])} … {show(row['high'])})"
+    if row.get("target") is not None:
+        text += f" – {'met' if row.get('met') else '**not met**'}: {show(row['target'])}"
+    return text
+
+
+def summarise(results: list[dict[str, Any]]) -> str:
+    """The README's table: every figure that has a target, with the command that measures it."""
+    lines = ["| command | figure | measured (95 % interval) | aim | |", "|---|---|---|---|---|"]
+    for result in results:
+        for row in result["rows"]:
+            if row.get("target") is not None:
+                measured = cell({**row, "target": None})
+                met = "met" if row.get("met") else "not met"
+                command = f"`python -m bench.{result['bench']}`"
+                lines.append(f"| {command} | {row['name']}: {row['metric']} | {measured} | {show(row['target'])} | {met} |")
+    return "\n".join(lines)
 
 
 def show(number: float | None) -> str:
@@ -98,7 +124,7 @@ def main() -> int:
     arguments = parser.parse_args()
     options = ["--quick"] if arguments.quick else []
     results = [measure(name, options) for name in arguments.names or list_benchmarks()]
-    write_page()
+    write_pages()
     return 0 if all(results) else 1
 
 
