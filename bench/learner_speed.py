@@ -1,10 +1,12 @@
 """Gradient steps a second of a small double DQN (64 → 128 → 64 → 32): ours beside others and beside the limit.
 
-Each contender trains on the same drawn transitions, replay sampling included. Run on an otherwise idle machine."""
+All train on the same transitions, replay sampling included, on one thread, and take turns of a fraction of a second. On the CPU
+seconds are those of the processor, so that waiting while other programs run counts for nobody."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -21,6 +23,7 @@ from dqn.replay import Replay, Transitions
 SIZES = (64, 128, 64, 32)
 ROWS = 20_000
 DISCOUNT = 0.95
+UPDATES_PER_TURN = 100
 PASSES = 5
 """Forward online, forward of the next state online and target, and a backward pass that costs two forward ones."""
 
@@ -140,7 +143,9 @@ def stable_baselines3(batch_size: int, seed: int, device: str) -> Steps:
 def d3rlpy(batch_size: int, seed: int, device: str) -> Steps:
     """Its double DQN on a data set of the same transitions."""
     import d3rlpy as library
+    import structlog
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     library.seed(seed)
     rows = draw_transitions(seed)
     ends = np.zeros(ROWS, dtype=np.float32)
@@ -161,39 +166,52 @@ def d3rlpy(batch_size: int, seed: int, device: str) -> Steps:
     return steps
 
 
+def limit(batch_size: int, seed: int, device: str) -> Steps:
+    """Only the matrix products of the passes, one after another, into memory that is there already."""
+    torch.manual_seed(seed)
+    x = [torch.randn(batch_size, size, device=device) for size in SIZES]
+    weights = [torch.randn(i, o, device=device) for i, o in pairwise(SIZES)]
+    out = [torch.empty(batch_size, o, device=device) for o in SIZES[1:]]
+
+    def steps(updates: int) -> None:
+        for _ in range(updates * PASSES):
+            for layer, weight in enumerate(weights):
+                torch.mm(x[layer], weight, out=out[layer])
+
+    return steps
+
+
 CONTENDERS: dict[str, tuple[str | None, Callable[[int, int, str], Steps]]] = {
     "stable-baselines3": ("stable_baselines3", stable_baselines3),
     "d3rlpy": ("d3rlpy", d3rlpy),
     "plain loop": (None, plain_loop),
     "ours": (None, ours),
+    "limit": (None, limit),
 }
 """Name, the package it needs, and what makes it."""
 
 
-def limit(batch_size: int, device: str, seconds: float) -> float:
-    """Updates a second if only the matrix products of the passes were done: the products, timed one after another."""
-    x = [torch.randn(batch_size, size, device=device) for size in SIZES]
-    weights = [torch.randn(i, o, device=device) for i, o in pairwise(SIZES)]
-    out = [torch.empty(batch_size, o, device=device) for o in SIZES[1:]]
-
-    def products(updates: int) -> None:
-        for _ in range(updates * PASSES):
-            for layer, weight in enumerate(weights):
-                torch.mm(x[layer], weight, out=out[layer])
-
-    return updates_per_second(products, device, seconds)
+def seconds_of(steps: Steps, updates: int, device: str) -> float:
+    """What so many updates take."""
+    if not device.startswith("cuda"):
+        started = time.process_time()
+        steps(updates)
+        return time.process_time() - started
+    started = time.perf_counter()
+    steps(updates)
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
 
 
-def updates_per_second(steps: Steps, device: str, seconds: float) -> float:
-    """Rate over `seconds` of work, after warming up."""
-    steps(50)
-    done, chunk, started = 0, 50, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        steps(chunk)
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-        done += chunk
-    return done / (time.perf_counter() - started)
+def rates_of_one_seed(contenders: dict[str, Steps], device: str, turns: int) -> dict[str, float]:
+    """Updates a second of each, from the median turn."""
+    for steps in contenders.values():
+        steps(UPDATES_PER_TURN)  # sets up, captures, warms the caches
+    taken: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(turns):
+        for name, steps in contenders.items():
+            taken[name].append(seconds_of(steps, UPDATES_PER_TURN, device))
+    return {name: UPDATES_PER_TURN / float(np.median(each)) for name, each in taken.items()}
 
 
 def main() -> int:
@@ -203,18 +221,17 @@ def main() -> int:
     options = read_options(parser)
     report = Report("learner_speed", options)
     torch.set_num_threads(1)
-    seconds = 0.3 if options.quick else 2.0
+    turns = 3 if options.quick else 25
     there = {name: make for name, (package, make) in CONTENDERS.items() if package is None or importlib.util.find_spec(package)}
     for name in CONTENDERS:
         if name not in there:
             report.note(f"{name} is left out: it is not installed (pip install -e '.[bench]')")
     for batch_size in options.batch:
-        rates: dict[str, list[float]] = {name: [] for name in [*there, "limit"]}
-        # Contenders take turns within each seed, so that other work on the machine slows all of them alike.
+        rates: dict[str, list[float]] = {name: [] for name in there}
         for seed in range(options.seeds):
-            for name, make in there.items():
-                rates[name].append(updates_per_second(make(batch_size, seed, options.device), options.device, seconds))
-            rates["limit"].append(limit(batch_size, options.device, seconds))
+            contenders = {name: make(batch_size, seed, options.device) for name, make in there.items()}
+            for name, rate in rates_of_one_seed(contenders, options.device, turns).items():
+                rates[name].append(rate)
             say(f"batch {batch_size}, seed {seed}: " + ", ".join(f"{name} {each[-1]:.0f}/s" for name, each in rates.items()))
         add_rows(report, batch_size, rates)
     return report.finish()
