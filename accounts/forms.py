@@ -3,11 +3,13 @@
 import zoneinfo
 from typing import Any
 
-from allauth.account.forms import SignupForm
+from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
+from allauth.account.forms import ResetPasswordKeyForm, SignupForm
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Account
+from accounts.models import Account, ApiToken
+from accounts.tokens import end_tokens
 
 
 class SignUpForm(SignupForm):
@@ -19,6 +21,37 @@ class SignUpForm(SignupForm):
         """The browser's word where the zone database knows it, else UTC: no reason to refuse a sign-up."""
         name = str(self.cleaned_data["time_zone"])
         return name if name in zoneinfo.available_timezones() else "UTC"
+
+
+class ChangePasswordForm(AllauthChangePasswordForm):
+    """A new password, and whether programs keep their access."""
+
+    end_tokens = forms.BooleanField(
+        label=_("End my API tokens too"),
+        help_text=_("Programs that act for you need new ones. Leave it ticked if somebody else may know the old password."),
+        required=False,
+        initial=True,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not ApiToken.objects.filter(account=self.user, revoked_at=None).exists():
+            del self.fields["end_tokens"]
+
+    def save(self) -> None:
+        """Tokens end first: none must work under the new password if the second step fails."""
+        if self.cleaned_data.get("end_tokens"):
+            end_tokens(self.user)
+        super().save()
+
+
+class NewPasswordForm(ResetPasswordKeyForm):
+    """A password that was forgotten, or taken by somebody else: nothing goes on working without the new one."""
+
+    def save(self) -> None:
+        """Ends every token."""
+        end_tokens(self.user)
+        super().save()
 
 
 class TimeZoneForm(forms.ModelForm[Account]):

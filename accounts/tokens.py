@@ -23,6 +23,11 @@ def issue_token(account: Account, name: str) -> tuple[ApiToken, str]:
     return ApiToken.objects.create(account=account, name=name, sha256=hash_token(text)), text
 
 
+def end_tokens(account: Account) -> None:
+    """Ends every token of the account at once."""
+    ApiToken.objects.filter(account=account, revoked_at=None).update(revoked_at=timezone.now())
+
+
 class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer encore_…`"""
 

@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from django.core.mail import EmailMessage
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Account, ApiToken, Listener
+from accounts.tokens import issue_token
 
 pytestmark = pytest.mark.django_db
 
@@ -141,3 +144,86 @@ def test_an_erased_account_is_gone_with_its_listener(signed_in: Client, alice: A
 
     assert not Account.objects.exists()
     assert not Listener.objects.exists()
+
+
+@pytest.fixture
+def mail_arrives(settings: Settings) -> None:
+    """As `config.settings` has it where a mail server is set."""
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+
+
+def test_a_taken_address_is_answered_like_a_free_one_and_only_its_mail_tells(
+    alice: Account, mail_arrives: None, mailoutbox: list[EmailMessage]
+) -> None:
+    form = {"password1": PASSWORD, "password2": PASSWORD}
+    taken = Client().post("/accounts/signup/", form | {"email": "ALICE@example.org"})
+    free = Client().post("/accounts/signup/", form | {"email": "bob@example.org"})
+
+    assert (taken.status_code, taken.headers["Location"]) == (free.status_code, free.headers["Location"])
+    assert taken.content == free.content
+    assert set(taken.cookies) == set(free.cookies)
+    assert Client().get(taken.headers["Location"]).status_code == 200
+    told = {message.to[0]: message.body for message in mailoutbox}
+    assert "already" in told["alice@example.org"]
+    assert "/accounts/confirm-email/" in told["bob@example.org"]
+    assert Account.objects.filter(email__iexact="alice@example.org").count() == 1
+
+
+def test_a_confirmed_address_is_let_in(client: Client, mail_arrives: None, mailoutbox: list[EmailMessage]) -> None:
+    sign_up(client, "bob@example.org")
+    assert "_auth_user_id" not in client.session
+    link = re.search(r"/accounts/confirm-email/\S+", str(mailoutbox[0].body))
+    assert link is not None
+
+    client.post(link[0])
+    client.post("/accounts/login/", {"login": "bob@example.org", "password": PASSWORD})
+
+    assert client.session["_auth_user_id"] == str(Account.objects.get().pk)
+
+
+def test_where_no_mail_arrives_a_sign_up_is_let_in_at_once(client: Client) -> None:
+    sign_up(client, "bob@example.org")
+
+    assert client.session["_auth_user_id"] == str(Account.objects.get().pk)
+
+
+def change_password(client: Client, **more: str) -> None:
+    form = {"oldpassword": PASSWORD, "password1": "another long phrase", "password2": "another long phrase"}
+    assert client.post("/accounts/password/change/", form | more).status_code == 302
+
+
+def is_valid(token: str) -> bool:
+    return bool(Client().get("/api/v1/me/", headers={"authorization": f"Bearer {token}"}).status_code == 200)
+
+
+def test_a_changed_password_ends_tokens_unless_they_are_kept(signed_in: Client, alice: Account) -> None:
+    _, token = issue_token(alice, "my script")
+    assert 'name="end_tokens"' in signed_in.get("/accounts/password/change/").content.decode()
+
+    change_password(signed_in)
+    assert is_valid(token)
+
+    signed_in.post(
+        "/accounts/password/change/",
+        {"oldpassword": "another long phrase", "password1": PASSWORD, "password2": PASSWORD, "end_tokens": "on"},
+    )
+    assert not is_valid(token)
+
+
+def test_without_tokens_nothing_is_asked_about_them(signed_in: Client) -> None:
+    assert 'name="end_tokens"' not in signed_in.get("/accounts/password/change/").content.decode()
+
+    change_password(signed_in)
+
+
+def test_a_password_reset_by_mail_ends_every_token(client: Client, alice: Account, mailoutbox: list[EmailMessage]) -> None:
+    _, token = issue_token(alice, "my script")
+    client.post("/accounts/password/reset/", {"email": alice.email})
+    link = re.search(r"/accounts/password/reset/key/\S+", str(mailoutbox[0].body))
+    assert link is not None
+
+    form = client.get(link[0]).headers["Location"]
+    client.post(form, {"password1": "another long phrase", "password2": "another long phrase"})
+
+    assert client.login(email=alice.email, password="another long phrase")
+    assert not is_valid(token)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         """The first owner, with a one-time password that is printed. A new one is printed at each start until it was used."""
         account = Account.objects.filter(role=Account.Role.OWNER).order_by("id").first()
         if account is not None and not account.must_change_password:
+            confirm_address(account)
             return
         password = secrets.token_urlsafe(12)
         if account is None:
@@ -52,10 +54,16 @@ class Command(BaseCommand):
         else:
             account.set_password(password)
             account.save(update_fields=["password"])
+        confirm_address(account)
         self.stdout.write("")
         self.stdout.write(f"  Owner account: {account.email}   one-time password: {password}")
         self.stdout.write("  It is asked for once: the first sign-in asks for a password of your own.")
         self.stdout.write("")
+
+
+def confirm_address(owner: Account) -> None:
+    """Whoever starts the program has the machine: the first owner is let in where addresses must be confirmed by mail."""
+    EmailAddress.objects.update_or_create(user=owner, email=owner.email, defaults={"verified": True, "primary": True})
 
 
 def fingerprint_static_files() -> str:
