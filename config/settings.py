@@ -178,7 +178,7 @@ STATIC_ROOT = ENCORE_VAR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.static_files.HashedStorage"},
 }
 MEDIA_ROOT = ENCORE_VAR / "media"
 
