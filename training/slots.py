@@ -65,6 +65,10 @@ class Check:
     low: float | None = None
     high: float | None = None
     threshold: float | None = None
+    predicts_lift: bool = False
+    """Whether the figure is what the version is expected to gain over the champion, in units of `observed_lift`."""
+    histogram: tuple[tuple[float, float], ...] = ()
+    """(where, share) bars that belong to the figure, for the dashboard."""
 
 
 def never(new_kind: str, champion_kind: str) -> bool:

@@ -18,6 +18,8 @@ class RecommenderConfiguration:
     """So often is each transition looked at, at most: a small log is learned by heart otherwise."""
     discount: float = 0.8
     """γ per track played within a session, 0 … 1; 0 makes it a contextual bandit."""
+    compare_with_bandit: bool = True
+    """Whether the bandit (discount 0) is trained beside, and served where looking ahead does not pay on held-out sessions."""
     learning_rate: float = 2e-3
     """Adam's step size."""
     batch_size: int = 256

@@ -34,10 +34,10 @@ def build_replay_dataset(context: RunContext) -> Any:
 
 
 def train(context: RunContext, dataset: Any) -> Trained:
-    """Trains the Q-network. torch is imported here, in the worker, and nowhere else."""
-    from recsys.learning import training
+    """Trains the Q-network and its bandit. torch is imported there, in the worker, and nowhere else."""
+    from recsys.learning import twin
 
-    return training.train(context, dataset)
+    return twin.train_both(context, dataset)
 
 
 def judge(checkpoint: Path, champion: Path | None, dataset: Any) -> Sequence[Check]:

@@ -46,8 +46,7 @@ def _solve(sums: Floats, width: int) -> Floats:
     system = sums[..., : width * width].reshape(*sums.shape[:-1], width, width)
     system = system + RIDGE * sums[..., -1, None, None] * np.eye(width)
     answer = sums[..., width * width : width * width + width]
-    solved: Floats = np.linalg.solve(system, answer[..., None])[..., 0]
-    return solved
+    return np.asarray(np.linalg.solve(system, answer[..., None])[..., 0], dtype=np.float64)
 
 
 def fit_q(taken_RK: Floats, expected_next_RK: Floats, reward_R: Floats, discount_R: Floats) -> Floats:
@@ -55,8 +54,7 @@ def fit_q(taken_RK: Floats, expected_next_RK: Floats, reward_R: Floats, discount
     ahead_RK = taken_RK - discount_R[:, None] * expected_next_RK
     width = taken_RK.shape[1]
     system = taken_RK.T @ ahead_RK + RIDGE * len(taken_RK) * np.eye(width)
-    theta: Floats = np.linalg.solve(system, taken_RK.T @ reward_R)
-    return theta
+    return np.asarray(np.linalg.solve(system, taken_RK.T @ reward_R), dtype=np.float64)
 
 
 def weighted_doubly_robust(

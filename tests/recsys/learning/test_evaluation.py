@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from accounts.models import Listener
 from dqn.policy import sequence_probabilities
 from recsys import recommending
-from recsys.learning import evaluation
+from recsys.learning import checks
 from recsys.learning.features import ListenerState
+from recsys.learning.held_out import HeldOutLog, walk_probabilities
+from recsys.learning.off_policy.estimators import difference
+from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy
 from recsys.learning.replay_dataset import ReplayDataset, build, is_held_out_listener
 from recsys.models import Feedback, Track
@@ -60,25 +63,12 @@ def logged(checkerboard_tracks: list[Track]) -> ReplayDataset:
     return build(SMALL, as_of=MONDAY + timedelta(days=9))
 
 
-def test_snips_and_the_doubly_robust_estimate_by_hand() -> None:
-    weight, reward = np.array([2.0, 0.5, 0.5]), np.array([1.0, 0.0, 1.0])
-
-    assert evaluation.snips(weight, reward) == pytest.approx(2.5 / 3.0)
-    robust = evaluation.doubly_robust(weight, reward, np.array([0.5, 0.5, 0.2]), np.array([0.5, 0.5, 0.2]))
-    assert robust == pytest.approx(((0.5 + 2.0 * 0.5) + (0.5 - 0.5 * 0.5) + (0.2 + 0.5 * 0.8)) / 3)
-
-
-def test_effective_samples_by_hand() -> None:
-    assert evaluation.effective_samples(np.ones(7)) == pytest.approx(7)
-    assert evaluation.effective_samples(np.array([1.0, 0.0, 0.0])) == pytest.approx(1)
-
-
 def test_walked_probabilities_are_those_of_drawing() -> None:
     generator = np.random.default_rng(1)
     scores = generator.normal(size=(3, 9))
     picks = [4, 0, 7]
 
-    walked = evaluation.walk_probabilities(scores, lambda before: scores, picks, epsilon=0.1, temperature=0.3)
+    walked = walk_probabilities(scores, lambda before: scores, picks, epsilon=0.1, temperature=0.3)
     assert [float(chances[pick]) for chances, pick in zip(walked, picks, strict=True)] == pytest.approx(
         sequence_probabilities(lambda before: scores, picks, epsilon=0.1, temperature=0.3)
     )
@@ -93,34 +83,80 @@ def test_held_out_are_later_slates_of_some_listeners_only(logged: ReplayDataset)
 
 
 def test_the_logging_policy_estimates_its_own_mean(logged: ReplayDataset) -> None:
-    log = evaluation.HeldOutLog.of(logged)
+    log = HeldOutLog.of(logged)
     judged = log.judge(PopularityPolicy())
 
-    assert judged.weight_R == pytest.approx(np.ones(len(log.reward_R)))
-    assert log.estimates(judged)["reward_snips"].value == pytest.approx(log.reward_R.mean())
+    assert judged.raw_weight_R == pytest.approx(np.ones(len(log.reward_R)))
+    assert log.of_one_choice(judged)["snips"].value == pytest.approx(log.reward_R.mean())
+    assert log.of_the_session(judged)["snips_to_the_end"].value == pytest.approx(log.return_R.mean())
+    assert log.skip_rate(judged).value == pytest.approx(log.is_left_early_R.sum() / log.is_played_R.sum())
 
 
-def test_a_policy_that_knows_is_told_from_popularity(logged: ReplayDataset) -> None:
-    log = evaluation.HeldOutLog.of(logged)
+def test_each_slate_of_the_log_is_a_session_of_its_own(logged: ReplayDataset) -> None:
+    log = HeldOutLog.of(logged)
+
+    assert len(log.listener_N) == len(log.decisions)
+    assert (log.discount_R[log.position_R == 2] == 0).all()
+    assert (log.discount_R[log.position_R < 2] == 1).all()
+    first = log.return_R[log.position_R == 0]
+    assert first == pytest.approx(log.reward_R.reshape(-1, 3).sum(axis=1))
+
+
+def test_every_estimator_tells_a_policy_that_knows_from_popularity(logged: ReplayDataset) -> None:
+    log = HeldOutLog.of(logged)
     oracle: RecommenderPolicy = Oracle()
     new, old = log.judge(oracle), log.judge(PopularityPolicy())
 
-    difference = log.snips_difference(new, old, log.reward_R)
-    assert difference.low > 0
+    for name, mine in log.of_one_choice(new).items():
+        assert estimate(difference(mine, log.of_one_choice(old)[name]), log.listener_R).low > 0, name
+    for name in ("snips_to_the_end", "fitted_q"):
+        assert log.of_the_session(new)[name].value > log.of_the_session(old)[name].value, name
     assert new.hit_at_10 > old.hit_at_10
+    assert log.skip_rate(new).value < log.skip_rate(old).value
+
+
+def test_positions_together_are_the_whole_slate(logged: ReplayDataset) -> None:
+    log = HeldOutLog.of(logged)
+    judged = log.judge(PopularityPolicy())
+
+    assert [each.value for each in log.by_position(judged)] == pytest.approx(list(log.reward_R.reshape(-1, 3).mean(axis=0)))
 
 
 def test_equal_policies_are_not_proven_better(logged: ReplayDataset) -> None:
-    log = evaluation.HeldOutLog.of(logged)
-    judged = log.judge(PopularityPolicy())
-    check = evaluation.better("reward", log.snips_difference(judged, judged, log.reward_R), decides=True)
+    log = HeldOutLog.of(logged)
+    own = log.of_one_choice(log.judge(PopularityPolicy()))["self_normalised_dr"]
+    check = checks.better("reward", estimate(difference(own, own), log.listener_R), decides=True)
 
     assert check.outcome == "not proven"
     assert (check.low, check.high) == (0.0, 0.0)
 
 
 def test_a_worse_policy_fails() -> None:
-    worse = evaluation.Estimate(value=-0.5, low=-0.7, high=-0.3)
+    worse = Estimate(value=-0.5, low=-0.7, high=-0.3)
 
-    assert evaluation.better("reward", worse, decides=True).outcome == "fail"
-    assert evaluation.better("reward", worse, decides=False).outcome == "fail"
+    assert checks.better("reward", worse, decides=True).outcome == "fail"
+    assert checks.better("reward", worse, decides=False).outcome == "fail"
+
+
+def test_more_skips_fail_and_fewer_pass() -> None:
+    assert checks.no_more_skips(Estimate(value=0.1, low=0.05, high=0.15)).outcome == "fail"
+    assert checks.no_more_skips(Estimate(value=-0.1, low=-0.15, high=-0.05)).outcome == "pass"
+
+
+def test_playing_the_same_to_everybody_fails() -> None:
+    assert checks.enough_coverage(0.01, 0.05).outcome == "fail"
+    assert checks.enough_coverage(0.03, 0.05).outcome == "pass"
+
+
+def test_effective_samples_are_counted_before_weights_are_cut() -> None:
+    weight = np.full(10_000, 0.01)
+    weight[:2] = 5_000.0
+
+    check = checks.enough_samples("effective samples", weight)
+
+    assert check.outcome == "fail"
+    assert check.figure == pytest.approx(2.0, rel=0.1)
+
+
+def test_a_small_log_is_not_proven_and_no_failure() -> None:
+    assert checks.enough_samples("effective samples", np.ones(40)).outcome == "not proven"

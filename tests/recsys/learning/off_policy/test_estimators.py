@@ -7,6 +7,7 @@ import pytest
 
 from bench.synthetic_logs import Bandit, Chain
 from recsys.learning.off_policy import estimators, overlap, sequential
+from recsys.learning.off_policy.estimators import Floats
 
 WEIGHT, REWARD = np.array([2.0, 0.5, 0.5]), np.array([1.0, 0.0, 1.0])
 EXPECTED, MODELLED = np.array([0.5, 0.5, 0.2]), np.array([0.4, 0.5, 0.2])
@@ -83,9 +84,10 @@ def test_fitted_q_evaluation_is_where_repeated_regression_ends() -> None:
     following = np.concatenate([expected[:, 1:], np.zeros_like(expected[:, :1])], axis=1)
     flat, reward = taken.reshape(-1, width), log.reward_NT.ravel()
     gram = flat.T @ flat + sequential.RIDGE * len(flat) * np.eye(width)
-    theta = np.zeros(width)
+    theta: Floats = np.zeros(width)
     for _ in range(log.chain.steps):
-        theta = np.linalg.solve(gram, flat.T @ (reward + log.chain.discount * following.reshape(-1, width) @ theta))
+        answer = flat.T @ (reward + log.chain.discount * following.reshape(-1, width) @ theta)
+        theta = np.asarray(np.linalg.solve(gram, answer), dtype=np.float64)
 
     assert estimator.value == pytest.approx(float((expected[:, 0] @ theta).mean()), abs=1e-4)
 

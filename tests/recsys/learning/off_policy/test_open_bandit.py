@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recsys.learning import checks
+from recsys.learning.held_out import LARGEST_WEIGHT
 from recsys.learning.off_policy import estimators, overlap
+from training.gate import outcome_of
+from training.models import Verdict
 
 from .open_bandit import OpenBanditLog, open_bandit_log
 
@@ -53,3 +57,18 @@ def test_the_log_of_bernoulli_thompson_sampling_on_women_is_worth_two_rows() -> 
     weight_R = 1.0 / log.actions / log.probability_R
 
     assert 2.0 < overlap.effective_samples(weight_R) < 2.2
+
+
+def test_the_gate_refuses_that_log() -> None:
+    log = open_bandit_log("bts", "women")
+    found = checks.overlap_checks(1.0 / log.actions / log.probability_R, LARGEST_WEIGHT)
+
+    assert found[0].outcome == "fail"
+    assert outcome_of(found) == Verdict.Outcome.REFUSE
+
+
+def test_the_gate_takes_the_log_of_a_policy_that_draws_evenly() -> None:
+    log = open_bandit_log("random", "women")
+    weight_R = target(log)[log.position_R, log.action_R] / log.probability_R
+
+    assert {check.outcome for check in checks.overlap_checks(weight_R, LARGEST_WEIGHT)} == {"pass"}

@@ -1,0 +1,120 @@
+"""The lines of a verdict: a figure, a threshold, pass, fail or not proven. Before: held_out.py. After: evaluation.py, the gate.
+
+None of them asks which slot, policy or database the figures came from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys.learning.off_policy.estimators import Floats
+from recsys.learning.off_policy.intervals import Estimate
+from recsys.learning.off_policy.overlap import clipped_share, effective_samples, overlap_histogram
+from training.slots import Check
+
+LEAST_EFFECTIVE_SAMPLES = 100.0
+LEAST_EFFECTIVE_SHARE = 0.01
+"""Of the log. Below it the log was made by a policy that hardly ever did what this one does."""
+MOST_CLIPPED = 0.05
+LEAST_COVERAGE = 0.5
+"""Of the champion's coverage."""
+
+
+def enough_samples(name: str, raw_weight_R: Floats) -> Check:
+    """Passes from LEAST_EFFECTIVE_SAMPLES on; fails where hardly anything of the log speaks for the policy at all."""
+    effective = effective_samples(raw_weight_R)
+    if effective >= LEAST_EFFECTIVE_SAMPLES:
+        outcome = "pass"
+    else:
+        outcome = "fail" if effective < LEAST_EFFECTIVE_SHARE * len(raw_weight_R) else "not proven"
+    return Check(
+        name=name,
+        outcome=outcome,
+        explanation=f"{len(raw_weight_R)} logged choices weigh as much as {effective:.0f} under this policy.",
+        figure=effective,
+        threshold=LEAST_EFFECTIVE_SAMPLES,
+        histogram=tuple(overlap_histogram(raw_weight_R)),
+    )
+
+
+def few_clipped(raw_weight_R: Floats, largest: float) -> Check:
+    """Cut weights make estimates cautious and biased: few may be."""
+    share = clipped_share(raw_weight_R, largest)
+    return Check(
+        name="clipped weights",
+        outcome="pass" if share <= MOST_CLIPPED else "not proven",
+        explanation=f"Share of importance weights above {largest:g}, which were cut.",
+        figure=share,
+        threshold=MOST_CLIPPED,
+    )
+
+
+def overlap_checks(raw_weight_R: Floats, largest: float) -> list[Check]:
+    """Whether a log can speak about a policy: the checks that come before any estimate."""
+    return [enough_samples("effective samples", raw_weight_R), few_clipped(raw_weight_R, largest)]
+
+
+def better(name: str, difference: Estimate, *, decides: bool, against: str = "the champion") -> Check:
+    """A deciding check passes when the whole interval lies above 0; another one fails only when all of it lies below."""
+    if difference.high < 0:
+        outcome, words = "fail", f"worse than {against}"
+    elif difference.low > 0:
+        outcome, words = "pass", f"better than {against}"
+    else:
+        outcome, words = ("not proven" if decides else "pass"), f"not distinguishable from {against}"
+    return Check(
+        name=f"{name}, difference",
+        outcome=outcome,
+        explanation=f"Estimated on held-out sessions, 95 % interval over listeners: {words}.",
+        figure=difference.value,
+        low=difference.low,
+        high=difference.high,
+        threshold=0.0,
+        predicts_lift=decides,
+    )
+
+
+def no_more_skips(difference: Estimate, against: str = "the champion") -> Check:
+    """Fails where clearly more of what is played would be left early."""
+    return Check(
+        name="skip rate, difference",
+        outcome="fail" if difference.low > 0 else "pass",
+        explanation=f"Share of played tracks left early, estimated as the rewards are, less that of {against}.",
+        figure=difference.value,
+        low=difference.low,
+        high=difference.high,
+        threshold=0.0,
+    )
+
+
+def enough_coverage(new: float, old: float, against: str = "the champion") -> Check:
+    """Different tracks among the first ten of many requests: a policy that plays the same to everybody is no recommender."""
+    return Check(
+        name="coverage",
+        outcome="pass" if new >= LEAST_COVERAGE * old else "fail",
+        explanation=f"Share of the catalogue among the first ten of held-out requests; {old:.1%} under {against}.",
+        figure=new,
+        threshold=LEAST_COVERAGE * old,
+    )
+
+
+def no_disliked(served: int, requests: int) -> Check:
+    """Not one may slip through."""
+    return Check(
+        name="disliked tracks served",
+        outcome="pass" if served == 0 else "fail",
+        explanation=f"Disliked or banned tracks among the first ten of {requests} held-out requests.",
+        figure=float(served),
+        threshold=0.0,
+    )
+
+
+def beside(name: str, estimate: Estimate, words: str) -> Check:
+    """A figure to compare with; it decides nothing."""
+    return Check(
+        name=name,
+        outcome="pass",
+        explanation=words,
+        figure=estimate.value,
+        low=estimate.low if np.isfinite(estimate.low) else None,
+        high=estimate.high if np.isfinite(estimate.high) else None,
+    )
