@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import Min, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -106,12 +107,20 @@ def reason_in_words(slate: Recommendation, position: int) -> str:
 
 def progress_of_learning() -> dict[str, Any]:
     """What the banners say: music that is arriving, networks that learn for the first time."""
-    arrivals = CatalogueImport.objects.filter(finished_at=None).order_by("pk")
     open_runs = Run.objects.filter(status__in=[Run.Status.QUEUED, Run.Status.RUNNING], trigger=Run.Trigger.START)
     return {
-        "arrivals": list(arrivals),
+        "arriving": _arriving(),
         "learning": [{"words": _words_of(run), "percent": round(100 * run.progress)} for run in open_runs.order_by("pk")],
     }
+
+
+def _arriving() -> dict[str, int] | None:
+    """Tunes done of all imports that began with the ones still open; nothing while none is."""
+    first = CatalogueImport.objects.filter(finished_at=None).aggregate(began=Min("started_at"))["began"]
+    if first is None:
+        return None
+    together = CatalogueImport.objects.filter(started_at__gte=first - timedelta(hours=1))
+    return together.aggregate(done=Sum("done"), total=Sum("total"))
 
 
 def _words_of(run: Run) -> str:

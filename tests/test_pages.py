@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account
@@ -154,11 +155,12 @@ def test_a_disliked_track_is_gone_from_home(browser: Client, alice: Account, tra
 
 def test_the_banner_says_how_far_music_and_lessons_are_and_logs_nothing(browser: Client) -> None:
     CatalogueImport.objects.create(collection="bach", total=400, done=100)
+    CatalogueImport.objects.create(collection="airdsAirs", total=200, done=200, finished_at=timezone.now())
     Run.objects.create(slot="composer", trigger="start", status="running", progress=0.4)
 
     page = words_of(browser.get("/progress/"))
 
-    assert "100 of 400 tunes of bach" in page
+    assert "300 of 600 tunes so far" in page
     assert "Encore is learning the music:</b> 40 %" in page
     assert Recommendation.objects.count() == 0
 
