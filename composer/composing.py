@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from composer.accompaniment.slot import SLOT as ACCOMPANIST
+from composer.melody_tasks import MelodyTask
 from composer.models import Commission, Piece
 from composer.recipes import SLOT, UnusableVersion, perform, write_recipe
 from composer.steering import ImpossibleSteering, Steering
@@ -60,16 +62,22 @@ def commission(
     seed: int | None = None,
     id: uuid.UUID | None = None,
     parent: Piece | None = None,
+    task: MelodyTask | None = None,
+    source: Track | None = None,
 ) -> Commission:
-    """Queues a piece. The same id asked again gives the same commission; a full queue raises QueueIsFull."""
+    """Queues a piece. The same id asked again gives the same commission; a full queue raises QueueIsFull.
+
+    A task works on a melody; `source` is the track it came from, whose piece is the parent where none is named."""
     _check_seed(seed)
     known = known_styles()
-    if known:
+    if known and (task is None or task.kind == "transfer"):
         steering.check_style(known)
+    parent = parent or (getattr(source, "piece", None) if source is not None else None)
+    work = {} if task is None else task.to_json()
     with transaction.atomic():
         _hold_queue()
         if id is not None and (made := Commission.objects.filter(pk=id).first()) is not None:
-            return _same_wish(made, listener, steering, seed, parent)
+            return _same_wish(made, listener, steering, seed, parent, work)
         _check_room(listener)
         made = Commission.objects.create(
             id=id or uuid.uuid4(),
@@ -77,6 +85,8 @@ def commission(
             steering=steering.to_json(),
             seed=secrets.randbelow(LARGEST_SEED) if seed is None else seed,
             parent=parent,
+            task=work,
+            source=source,
         )
         # Within the transaction: either both the row and its job exist, or neither.
         defer(made)
@@ -104,12 +114,20 @@ def _hold_queue() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('composer.commission'))")
 
 
-def _same_wish(made: Commission, listener: Listener, steering: Steering, seed: int | None, parent: Piece | None) -> Commission:
+def _same_wish(
+    made: Commission,
+    listener: Listener,
+    steering: Steering,
+    seed: int | None,
+    parent: Piece | None,
+    work: dict[str, Any],
+) -> Commission:
     is_same = (
         made.listener_id == listener.pk
         and made.steering == steering.to_json()
         and seed in (None, made.seed)
         and made.parent == parent
+        and made.task == work
     )
     if not is_same:
         raise IdIsTaken("This id was used for another wish; make a new one.")
@@ -128,7 +146,8 @@ def _check_room(listener: Listener) -> None:
 def compose_commission(commission_id: uuid.UUID) -> None:
     """Composes what was commissioned; in a worker. Done and failed commissions stay as they are, so running it twice is
     harmless: of two workers the first one's piece counts, and both would have written the same notes."""
-    wanted = Commission.objects.select_related("listener", "parent__track").filter(pk=commission_id).first()
+    found = Commission.objects.select_related("listener", "parent__track", "source")
+    wanted = found.filter(pk=commission_id).first()
     if wanted is None or wanted.status not in OPEN:
         return
     Commission.objects.filter(pk=commission_id, status__in=OPEN).update(status=Commission.Status.COMPOSING, progress=0.0)
@@ -148,19 +167,22 @@ def fail(commission_id: uuid.UUID, reason: str) -> None:
 
 
 def _compose(wanted: Commission) -> Piece | None:
-    version = serving_version(SLOT, wanted.listener_id)
+    task = MelodyTask.from_json(wanted.task) if wanted.task else None
+    needs_chords = task is not None and task.kind == "accompany"
+    version = serving_version(ACCOMPANIST if needs_chords else SLOT, wanted.listener_id)
     if version is None:
-        raise CantCompose(why_no_composer())
+        raise CantCompose(why_no_accompanist() if needs_chords else why_no_composer())
     steering = Steering.from_json(wanted.steering)
-    parent_title = wanted.parent.track.title if wanted.parent else ""
-    recipe = write_recipe(version, steering, taste_vector(wanted.listener), seed=wanted.seed, parent_title=parent_title)
+    parent_title = wanted.parent.track.title if wanted.parent else task.source_title if task else ""
+    taste_D = None if needs_chords else taste_vector(wanted.listener)
+    recipe = write_recipe(version, steering, taste_D, seed=wanted.seed, parent_title=parent_title, task=task)
     score, figures = perform(recipe, version, _Progress(wanted.pk))
     with transaction.atomic():
         # Holding the row settles the race of two workers with the same commission.
         held = Commission.objects.select_for_update().get(pk=wanted.pk)
         if held.status not in OPEN:
             return None
-        piece = store_piece(wanted.listener, score, recipe | {"figures": figures}, version, wanted.parent)
+        piece = store_piece(wanted.listener, score, recipe | {"figures": figures}, version, wanted.parent, source=wanted.source)
         held.piece, held.status, held.progress = piece, Commission.Status.DONE, 1.0
         held.finished_at = timezone.now()
         held.save(update_fields=["piece", "status", "progress", "finished_at"])
@@ -168,7 +190,13 @@ def _compose(wanted: Commission) -> Piece | None:
 
 
 def store_piece(
-    listener: Listener, score: Score, recipe: dict[str, Any], version: PolicyVersion, parent: Piece | None = None
+    listener: Listener,
+    score: Score,
+    recipe: dict[str, Any],
+    version: PolicyVersion,
+    parent: Piece | None = None,
+    *,
+    source: Track | None = None,
 ) -> Piece:
     """The piece as a private track of its listener."""
     track = track_of(
@@ -180,7 +208,7 @@ def store_piece(
         owner=listener,
     )
     track.save()
-    return Piece.objects.create(track=track, parent=parent, policy_version=version, recipe=recipe)
+    return Piece.objects.create(track=track, parent=parent, source=source, policy_version=version, recipe=recipe)
 
 
 def taste_vector(listener: Listener) -> NDArray[np.float64] | None:
@@ -197,6 +225,16 @@ def why_no_composer() -> str:
     if Track.objects.filter(owner__isnull=True).exists():
         return "No composer has been trained yet. An operator can start its training in the dashboard."
     return "No composer has been trained yet, because there is no music to learn from: the catalogue is empty."
+
+
+def why_no_accompanist() -> str:
+    """Why nobody can accompany yet, and how far it is."""
+    run = Run.objects.filter(slot=ACCOMPANIST).first()
+    if run is not None and run.status in (Run.Status.QUEUED, Run.Status.RUNNING):
+        return f"No accompanist has been trained yet: learning harmony, {100 * run.progress:.0f} %. Ask again when it is done."
+    if run is not None and run.status == Run.Status.SKIPPED:
+        return f"There is no accompanist. {run.outcome.removeprefix('Skipped: ')}"
+    return "No accompanist has been trained yet. It learns from the catalogue's chorales once they have been imported."
 
 
 class _Progress:

@@ -18,6 +18,8 @@ class Piece(models.Model):
 
     track = models.OneToOneField(Track, on_delete=models.CASCADE, related_name="piece")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="variations")
+    source = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="derived_pieces")
+    """The track whose melody it was made from: the parent's, or one of the catalogue."""
     policy_version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT)
     recipe = models.JSONField()
     """Everything it came from: policy version and prior hash, code revision, seed, steering, primer, locks, taste vector."""
@@ -45,6 +47,10 @@ class Commission(models.Model):
     seed = models.BigIntegerField()
     parent = models.ForeignKey(Piece, null=True, blank=True, on_delete=models.SET_NULL, related_name="wishes")
     """The piece it varies, if any."""
+    task = models.JSONField(default=dict, blank=True)
+    """`MelodyTask.to_json()` where a melody is worked on, else empty. It holds the melody itself: that can't change."""
+    source = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    """The track whose melody the task was given, if it was one."""
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     progress = models.FloatField(default=0)
     error = models.TextField(blank=True)

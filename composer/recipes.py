@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django.conf import settings
 
+from composer.melody_tasks import MelodyTask
 from composer.steering import Steering
 from composer.titles import title_of
 from dqn.checkpoint import BrokenCheckpoint, hash_folder
@@ -22,8 +23,6 @@ from training.revision import code_revision
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from composer.learning.policy import ComposerPolicy
-
 SLOT = "composer"
 FORMAT = 1
 Report = Callable[[float], None]
@@ -34,7 +33,13 @@ class UnusableVersion(Exception):  # noqa: N818 – names what it is
 
 
 def write_recipe(
-    version: PolicyVersion, steering: Steering, taste_D: NDArray[np.float64] | None, *, seed: int, parent_title: str = ""
+    version: PolicyVersion,
+    steering: Steering,
+    taste_D: NDArray[np.float64] | None,
+    *,
+    seed: int,
+    parent_title: str = "",
+    task: MelodyTask | None = None,
 ) -> dict[str, Any]:
     """The recipe of a piece that is about to be composed. Same recipe under the same code revision, same bytes."""
     policy = policy_of(version)
@@ -51,6 +56,8 @@ def write_recipe(
         # Exactly as used: floats survive JSON, and the taste of later answers is another one.
         "taste": None if taste_D is None else [float(weight) for weight in taste_D],
         "parent_title": parent_title,
+        # What is done with a melody, and this melody; None for a new piece.
+        "task": None if task is None else task.to_json(),
     }
 
 
@@ -58,19 +65,24 @@ def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | Non
     """The piece of a recipe, and the figures the policy gives about it."""
     steering = Steering.from_json(recipe["steering"])
     taste_D = None if recipe["taste"] is None else np.array(recipe["taste"], dtype=np.float64)
+    if recipe.get("task"):
+        from composer.performing import perform_task
+
+        task = MelodyTask.from_json(recipe["task"])
+        return perform_task(task, steering, taste_D, policy_of(version), seed=recipe["seed"], report=report)
     composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report)
     title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
     voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
     return Score(title=title, voices=(voice,)), dict(composed.figures)
 
 
-def policy_of(version: PolicyVersion) -> ComposerPolicy:
+def policy_of(version: PolicyVersion) -> Any:
     """The policy of a version, loaded once per process. Loads torch: for workers and commands, never for requests."""
-    return _loaded(version.pk, version.kind, version.folder, version.sha256)
+    return _loaded(version.pk, version.slot, version.kind, version.folder, version.sha256)
 
 
-@lru_cache(maxsize=2)
-def _loaded(version_id: int, kind: str, folder: str, sha256: str) -> ComposerPolicy:
+@lru_cache(maxsize=4)
+def _loaded(version_id: int, slot: str, kind: str, folder: str, sha256: str) -> Any:
     place = Path(settings.ENCORE_VAR) / folder if folder else None
     if place is not None and sha256:
         try:
@@ -79,5 +91,4 @@ def _loaded(version_id: int, kind: str, folder: str, sha256: str) -> ComposerPol
             raise UnusableVersion(f"the weights of version {version_id} can't be read: {error}") from error
         if found != sha256:
             raise UnusableVersion(f"the weights of version {version_id} are not those that were evaluated")
-    policy: ComposerPolicy = slots.functions_of(SLOT).load_policy(kind, place)
-    return policy
+    return slots.functions_of(slot).load_policy(kind, place)

@@ -8,19 +8,7 @@ from rest_framework import serializers
 
 from composer.composing import LARGEST_SEED
 from composer.models import Commission, Piece
-from composer.steering import ImpossibleSteering, Steering
 from recsys.serializers import LARGEST_ID, TrackSerializer
-
-
-class SteeringField(serializers.JSONField):
-    """A steering as an object; refusals name the field and the bound."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Checks the wish."""
-        try:
-            return Steering.from_json(data)
-        except ImpossibleSteering as refusal:
-            raise serializers.ValidationError({refusal.field: [refusal.message]}) from None
 
 
 class NewCommissionSerializer(serializers.Serializer[Any]):
@@ -35,7 +23,21 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
         max_value=LARGEST_ID,
         help_text="Track of the piece that this one varies.",
     )
-    steering = SteeringField(help_text="Fields of a steering; what is missing follows the style's habits.")
+    steering = serializers.JSONField(
+        required=False, help_text="Fields of a steering; what is missing follows the style's habits, in a task the melody."
+    )
+    task = serializers.JSONField(
+        required=False,
+        allow_null=True,
+        help_text="What to do with a melody: `kind` (continue, vary, rewrite, accompany, transfer), its fields, and the "
+        "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …).",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A new piece needs a steering; a task brings its own."""
+        if not attrs.get("task") and "steering" not in attrs:
+            raise serializers.ValidationError({"steering": ["This field is required, unless a task is given."]})
+        return attrs
 
 
 class CommissionSerializer(serializers.ModelSerializer[Commission]):
@@ -47,8 +49,8 @@ class CommissionSerializer(serializers.ModelSerializer[Commission]):
 
     class Meta:
         model = Commission
-        fields = ("id", "status", "progress", "error", "piece", "seed", "steering", "created_at", "finished_at")
-        read_only_fields = ("id", "status", "progress", "error", "seed", "steering", "created_at", "finished_at")
+        fields = ("id", "status", "progress", "error", "piece", "seed", "steering", "task", "created_at", "finished_at")
+        read_only_fields = ("id", "status", "progress", "error", "seed", "steering", "task", "created_at", "finished_at")
 
 
 class PieceSerializer(serializers.ModelSerializer[Piece]):
@@ -61,10 +63,13 @@ class PieceSerializer(serializers.ModelSerializer[Piece]):
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a key of the answer, not DRF's attribute
         source="parent.track_id", read_only=True, default=None, allow_null=True, help_text="Track of the piece it varies."
     )
+    source = serializers.IntegerField(  # type: ignore[assignment]  # a key of the answer, not DRF's attribute
+        source="source_id", read_only=True, default=None, allow_null=True, help_text="Track whose melody it was made from."
+    )
 
     class Meta:
         model = Piece
-        fields = ["id", "track", "is_own", "is_shared", "parent", "policy_version", "created_at"]
+        fields = ["id", "track", "is_own", "is_shared", "parent", "source", "policy_version", "created_at"]
         read_only_fields = ["policy_version", "created_at"]
 
     def get_is_own(self, piece: Piece) -> bool:

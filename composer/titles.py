@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from composer.melody_tasks import MelodyTask
 
 _OWNERS = (
     "Miss Metronome", "Old Rosin", "The Deaf Piper", "Captain Capo", "Aunt Anacrusis", "Lady Ligature", "Uncle Ostinato",
@@ -58,3 +62,27 @@ def title_of(*, seed: int, style: str, mode: str, parent_title: str = "") -> str
         other=other,
     )
     return title[0].upper() + title[1:]
+
+
+def title_of_task(task: MelodyTask, *, seed: int) -> str:
+    """A name for what became of a melody: the melody's own, and what was done."""
+    base = task.source_title.split(", ")[0] or "A Melody"
+    if task.kind in ("vary", "rewrite"):
+        return title_of(seed=seed, style=task.source_style, mode=task.melody.mode, parent_title=base)
+    words = {
+        "continue": "Continued",
+        "accompany": _TEXTURES.get(task.texture, task.texture.title()),
+        "transfer": f"as {'an' if task.style[:1] in 'aeiou' else 'a'} {task.style.title()}",
+    }
+    return f"{base[:150]}, {words[task.kind]}"
+
+
+_TEXTURES = {
+    "voices": "in Four Voices",
+    "block": "with Chords",
+    "arpeggio": "with Arpeggios",
+    "alberti": "with an Alberti Bass",
+    "waltz": "with a Waltz Bass",
+    "boom-chuck": "with Boom-Chuck",
+    "drone": "with a Drone",
+}

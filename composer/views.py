@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Account, Listener
+from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
 from composer.composing import IdIsTaken, QueueIsFull, commission
 from composer.models import Commission, Piece
 from composer.serializers import (
@@ -135,14 +136,22 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         asked.is_valid(raise_exception=True)
         wish = asked.validated_data
         listener = listener_of(request)
+        parent = _parent(listener, wish.get("parent"))
         try:
+            read = read_wish(listener, wish.get("steering"), wish.get("task"))
             made = commission(
                 listener,
-                wish["steering"],
+                read.steering,
                 seed=wish.get("seed"),
                 id=wish.get("id"),
-                parent=_parent(listener, wish.get("parent")),
+                parent=parent,
+                task=read.task,
+                source=read.source,
             )
+        except NoSuchTrack as refusal:
+            raise NotFound(str(refusal)) from None
+        except ImpossibleTask as refusal:
+            raise ValidationError({"task": {refusal.field: [refusal.message]}}) from None
         except ImpossibleSteering as refusal:
             raise ValidationError({"steering": {refusal.field: [refusal.message]}}) from None
         except QueueIsFull as refusal:

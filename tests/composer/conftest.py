@@ -73,3 +73,24 @@ def composer_version(db: None, trained_folder: Path, settings: Settings) -> Poli
 def listener(alice: Account) -> Any:
     """Alice as a listener."""
     return alice.listener
+
+
+@pytest.fixture
+def accompanist_version(composer_version: PolicyVersion, settings: Settings) -> PolicyVersion:
+    """An accompanist that has learned nothing yet: random p₀, G = 0. Its chords obey the masks all the same."""
+    import torch
+
+    from composer.accompaniment.configuration import AccompanistConfiguration
+    from composer.accompaniment.network import ChordAdvantage, ChordPrior
+
+    folder = "checkpoints/tiny-accompanist"
+    place = Path(settings.ENCORE_VAR) / folder
+    if not place.exists():
+        torch.manual_seed(1)
+        configuration = AccompanistConfiguration(hidden=8)
+        weights = {f"prior.{name}": weight for name, weight in ChordPrior(hidden=8).state_dict().items()}
+        weights |= {f"advantage.{name}": weight for name, weight in ChordAdvantage().state_dict().items()}
+        write_checkpoint(place, weights, configuration.to_json(), {}, "0" * 64, "tests", 1)
+    version = PolicyVersion.objects.create(slot="accompanist", kind="chords", folder=folder, sha256=hash_folder(place))
+    promote("accompanist", version, Promotion.Kind.FIRST, by=None, reason="tests")
+    return version

@@ -1,0 +1,258 @@
+"""What may be done with a melody: continue, vary, rewrite, accompany, transfer. Before: sources.py. After: recipes.py.
+
+A task is checked before it is queued; refusals name the field and its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from composer.accompaniment.accompany import TEXTURES, VOICES
+from composer.accompaniment.half_bars import beat_quarters
+from composer.steering import SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
+from music.keys import SCALE_STEPS
+from music.notes import Melody, Note
+
+KINDS = ("continue", "rewrite", "accompany")
+FEWEST_NOTES = 4
+MOST_NOTES = 2000
+MOST_BARS = 256
+LONGEST_BARS = 64
+"""What the composer itself writes, as in a steering."""
+LOWEST_VOICE, HIGHEST_VOICE = 55, 88
+"""Where four voices have room: the melody is the highest of them."""
+LOWEST_MELODY, HIGHEST_MELODY = 48, 100
+"""Where a pattern below it has room."""
+OF_KIND: dict[str, tuple[str, ...]] = {
+    "continue": ("bars",),
+    "vary": ("closeness",),
+    "rewrite": ("first_bar", "last_bar"),
+    "accompany": ("texture", "motion", "colour"),
+    "transfer": ("style", "blend"),
+}
+"""Fields that each kind knows, beside `kind` and the source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyTask:
+    """One thing to do with one melody."""
+
+    kind: str
+    melody: Melody
+    program: int = 0
+    """General MIDI program of the melody."""
+    source_style: str = "song"
+    source_title: str = ""
+    bars: int = 8
+    """`continue`: bars to add, 1 … 63."""
+    closeness: float = 0.5
+    """`vary`: 0 another tune … 1 the same one."""
+    first_bar: int = 1
+    """`rewrite`: numbered from 1; a pickup belongs to none."""
+    last_bar: int = 1
+    texture: str = VOICES
+    """`accompany`: one of TEXTURES."""
+    motion: float = 0.5
+    """`accompany`: 0 chords change seldom … 1 often; ½ is the chorales'."""
+    colour: float = 0.5
+    """`accompany`: 0 plain triads … 1 sevenths and chromatic chords."""
+    style: str = ""
+    """`transfer`: the style to be reached."""
+    blend: float = 1.0
+    """`transfer`: 0 the melody as it is … 1 the other style with the melody's key and length only."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ImpossibleSteering("kind", f"must be one of {', '.join(KINDS)}; it is {_shown(self.kind)}")
+        _check_melody(self.melody)
+        for name in ("closeness", "motion", "colour", "blend"):
+            _check_share(name, getattr(self, name))
+        if self.kind == "rewrite":
+            self._check_bars()
+        if self.kind == "continue":
+            _check_whole("bars", self.bars, 1, LONGEST_BARS - 1)
+            if self.melody.bars + self.bars > LONGEST_BARS:
+                raise ImpossibleSteering(
+                    "bars", f"the melody has {self.melody.bars}; with {self.bars} more it would exceed {LONGEST_BARS}"
+                )
+        if self.kind == "accompany":
+            self._check_texture()
+        elif self.melody.bars > LONGEST_BARS:
+            raise ImpossibleSteering("melody", f"has {self.melody.bars} bars; the composer writes at most {LONGEST_BARS}")
+        if self.kind == "transfer" and not (isinstance(self.style, str) and 1 <= len(self.style) <= 40):
+            raise ImpossibleSteering("style", "must be the name of the style to be reached")
+
+    def _check_bars(self) -> None:
+        bars = full_bars(self.melody)
+        _check_whole("first_bar", self.first_bar, 1, bars)
+        _check_whole("last_bar", self.last_bar, self.first_bar, bars)
+
+    def _check_texture(self) -> None:
+        if self.texture not in TEXTURES:
+            raise ImpossibleSteering("texture", f"must be one of {', '.join(TEXTURES)}; it is {_shown(self.texture)}")
+        low, high = (LOWEST_VOICE, HIGHEST_VOICE) if self.texture == VOICES else (LOWEST_MELODY, HIGHEST_MELODY)
+        for number, note in enumerate(self.melody.notes, start=1):
+            if note.pitch is not None and not low <= note.pitch <= high:
+                raise ImpossibleSteering(
+                    "melody",
+                    f"note {number} has pitch {note.pitch}; {self.texture} needs {low} … {high}: transpose it",
+                )
+        beats, _ = self.melody.metre
+        if self.texture == "waltz" and beats % 3:
+            raise ImpossibleSteering(
+                "texture", f"a waltz needs three beats or a compound metre; the melody is in {beats}/{self.melody.metre[1]}"
+            )
+        if self.melody.bar_quarters < beat_quarters(self.melody.metre) or self.melody.bar_quarters > 8:
+            raise ImpossibleSteering(
+                "melody", f"a bar must last one beat … 8 quarter notes; it lasts {self.melody.bar_quarters}"
+            )
+
+    @classmethod
+    def from_wish(cls, wish: Mapping[str, Any], **source: Any) -> MelodyTask:
+        """A task from plain values that people send, after `check_names`; the source was found before."""
+        kind = wish["kind"]
+        if kind == "rewrite" and "first_bar" in wish:
+            wish = {"last_bar": wish["first_bar"], **wish}
+        if kind == "transfer" and not wish.get("style"):
+            raise ImpossibleSteering("style", "is missing: name the style to be reached")
+        return cls(**wish, **source)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` gives the same task back."""
+        own = ("kind", "program", "source_style", "source_title", *OF_KIND[self.kind])
+        return {"melody": self.melody.to_json()} | {name: getattr(self, name) for name in own}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> MelodyTask:
+        """The task that `to_json` wrote."""
+        return cls(**{**values, "melody": Melody.from_json(values["melody"])})
+
+    def steering(self, wishes: Mapping[str, Any]) -> Steering:
+        """The wish that the composer is given: what the melody decides, and what the listener added."""
+        fixed: dict[str, Any] = {"style": self.source_style}
+        if self.kind == "transfer":
+            fixed["style"] = self.style
+        if self.kind == "accompany":
+            given: dict[str, Any] = {"tonic": self.melody.tonic, "mode": self.melody.mode}
+        else:
+            given = self._frame()
+            _refuse_odd_metre(self.melody)
+        for name in wishes:
+            if name in (*given, "style", "primer", "locked_bars"):
+                raise ImpossibleSteering(name, "follows the melody in this task; leave it out")
+        steering = Steering.from_json({**fixed, **given, **wishes})
+        if self.kind == "continue":
+            return replace(steering, primer=without_pickup(self.melody))
+        if self.kind == "rewrite":
+            kept = [n for n in range(1, steering.bars + 1) if not self.first_bar <= n <= self.last_bar]
+            bars = notes_by_bar(self.melody)
+            if not kept:
+                return steering
+            return replace(steering, locked_bars=tuple((number, bars[number - 1]) for number in kept))
+        return steering
+
+    def _frame(self) -> dict[str, Any]:
+        """Key, metre, length and range of the melody as fields of a steering."""
+        low, high = room_of(self.melody)
+        beats, unit = self.melody.metre
+        bars = full_bars(self.melody) + (self.bars if self.kind == "continue" else 0)
+        frame: dict[str, Any] = {
+            "tonic": self.melody.tonic,
+            "mode": self.melody.mode,
+            "bars": bars,
+            "lowest": low,
+            "highest": high,
+        }
+        if self.kind != "transfer":
+            frame |= {"metre": [beats, unit], "tempo": min(300.0, max(30.0, float(self.melody.tempo)))}
+        return frame
+
+
+def check_names(wish: Mapping[str, Any]) -> None:
+    """Refuses an unknown kind of task, and fields that it does not have."""
+    kind = wish.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ImpossibleSteering("kind", f"must be one of {', '.join(KINDS)}; it is {_shown(kind)}")
+    for name in wish:
+        if name not in ("kind", *OF_KIND[kind]):
+            known = ", ".join(OF_KIND[kind])
+            raise ImpossibleSteering(str(name)[:40], f"is no field of the task {kind!r}; there are {known}")
+
+
+def full_bars(melody: Melody) -> int:
+    """Bars after the pickup, the last one counted even where it is short."""
+    return int(max(1, -(-(melody.quarters - melody.pickup) // melody.bar_quarters)))
+
+
+def room_of(melody: Melody) -> tuple[int, int]:
+    """A range for pieces made of this melody: its own and a little more, at least five notes of its key and the tonic."""
+    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
+    low, high = max(0, min(pitches) - 2), min(127, max(pitches) + 2)
+    scale = {(melody.tonic + step) % 12 for step in SCALE_STEPS[melody.mode]}
+    while True:
+        inside = [pitch for pitch in range(low, high + 1) if pitch % 12 in scale]
+        if len(inside) > SMALLEST_RANGE_NOTES and any(pitch % 12 == melody.tonic for pitch in inside):
+            return low, high
+        low, high = max(0, low - 1), min(127, high + 1)
+
+
+def between(melody: Melody, start: Fraction, end: Fraction) -> tuple[Note, ...]:
+    """What sounds from `start` to `end`, in quarter notes from the beginning; notes are cut at both."""
+    found = []
+    for begin, note in melody.onsets():
+        length = min(end, begin + note.quarters) - max(start, begin)
+        if length > 0:
+            found.append(Note(note.pitch, length))
+    return tuple(found)
+
+
+def without_pickup(melody: Melody) -> tuple[Note, ...]:
+    """The notes from the first full bar on."""
+    return between(melody, melody.pickup, melody.quarters)
+
+
+def notes_by_bar(melody: Melody) -> list[tuple[Note, ...]]:
+    """The notes of each full bar after the pickup, cut at the bar lines; a short last bar is filled with a rest."""
+    bar = melody.bar_quarters
+    rows = []
+    for number in range(full_bars(melody)):
+        start = melody.pickup + number * bar
+        notes = between(melody, start, start + bar)
+        missing = bar - sum((note.quarters for note in notes), Fraction(0))
+        rows.append((*notes, Note(None, missing)) if missing else notes)
+    return rows
+
+
+def _check_melody(melody: Melody) -> None:
+    sounding = sum(note.pitch is not None for note in melody.notes)
+    if not FEWEST_NOTES <= sounding <= MOST_NOTES:
+        plural = "" if sounding == 1 else "s"
+        raise ImpossibleSteering("melody", f"has {sounding} note{plural}; it must have {FEWEST_NOTES} … {MOST_NOTES}")
+    if melody.bars > MOST_BARS:
+        raise ImpossibleSteering("melody", f"has {melody.bars} bars; at most {MOST_BARS} are taken")
+
+
+def _refuse_odd_metre(melody: Melody) -> None:
+    bar = melody.bar_quarters
+    if not 1 <= bar <= 8 or melody.metre[1] not in (2, 4, 8, 16) or melody.metre[0] > 16:
+        raise ImpossibleSteering(
+            "melody", f"is in {melody.metre[0]}/{melody.metre[1]}; the composer writes bars of 1 … 8 quarter notes"
+        )
+
+
+def _check_share(name: str, value: object) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
+        raise ImpossibleSteering(name, f"must be a number 0 … 1; it is {_shown(value)}")
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ImpossibleSteering(name, f"must be a whole number {low} … {high}; it is {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"

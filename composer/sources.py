@@ -1,0 +1,176 @@
+"""The melody that a task starts from: a track, notes, ABC or a file. Before: pages, API. After: melody_tasks.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from composer.steering import ImpossibleSteering
+from music.keys import estimate_key
+from music.notes import MODES, Melody, Note, Score
+from music.parsing import SUFFIXES, UnreadableMusic, read_file
+from music.styles import PROGRAMS, style_of, usual_tempo
+from recsys.models import Track
+
+MOST_BYTES = 1024 * 1024
+MOST_NOTES_READ = 4000
+"""More are refused before they are looked at."""
+_LENGTH = re.compile(r"[0-9]{1,4}(/[1-9][0-9]{0,2})?")
+FIELDS = ("notes", "metre", "tonic", "mode", "tempo", "pickup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A melody with what is known about it."""
+
+    melody: Melody
+    program: int = 0
+    style: str = "song"
+    title: str = ""
+    track: Track | None = None
+
+    def as_fields(self) -> dict[str, Any]:
+        """As `MelodyTask.from_wish` takes it."""
+        return {
+            "melody": self.melody,
+            "program": self.program,
+            "source_style": self.style,
+            "source_title": self.title,
+        }
+
+
+def source_of_track(track: Track) -> Source:
+    """The melody of a track: its first voice."""
+    score = Score.from_json(track.score)
+    voice = score.voices[0]
+    return Source(melody=voice.melody, program=voice.program, style=track.style, title=track.title, track=track)
+
+
+def source_of_score(score: Score, style: str, voice: int | None = None) -> Source:
+    """One voice of a score, numbered from 1; it must be named where there are several."""
+    if voice is None and len(score.voices) > 1:
+        names = ", ".join(f"{n} {v.name}".strip() for n, v in enumerate(score.voices[:8], start=1))
+        raise ImpossibleSteering(
+            "voice", f"the music has {len(score.voices)} voices and one is needed: name it by its number ({names})"
+        )
+    number = 1 if voice is None else voice
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(score.voices):
+        raise ImpossibleSteering("voice", f"must be a whole number 1 … {len(score.voices)}; it is {number!r:.40}")
+    chosen = score.voices[number - 1]
+    return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
+
+
+def source_of_file(content: bytes, name: str, voice: int | None = None) -> Source:
+    """A melody from an uploaded file. It is read in a child process with limits: it may be broken or hostile."""
+    suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
+    if suffix not in SUFFIXES:
+        raise ImpossibleSteering("file", f"must end in {', '.join(SUFFIXES)}; it is named {name[-40:]!r}")
+    if len(content) > MOST_BYTES:
+        raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
+    if suffix == ".abc" and not re.search(rb"^M:\s*(\d+\s*/\s*\d+|C\|?)", content, re.MULTILINE):
+        raise ImpossibleSteering("metre", "the music names none: add a line such as M:4/4 or M:6/8")
+    try:
+        tunes = read_file(content, suffix)
+    except UnreadableMusic as refusal:
+        raise ImpossibleSteering("abc" if name == ABC_NAME else "file", str(refusal)) from None
+    source = source_of_score(tunes[0].score, tunes[0].style, voice)
+    return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
+
+
+ABC_NAME = "Melody.abc"
+
+
+def source_of_abc(text: object, voice: int | None = None) -> Source:
+    """A melody from ABC text."""
+    if not isinstance(text, str) or not text.strip():
+        raise ImpossibleSteering("abc", "must be a tune in ABC")
+    plain = text.strip()
+    if not re.search(r"^K:", plain, re.MULTILINE):
+        raise ImpossibleSteering("abc", "it has no key: add a line such as K:G before the notes")
+    if not plain.startswith("X:"):
+        plain = f"X:1\n{plain}"
+    return source_of_file((plain + "\n").encode(), ABC_NAME, voice)
+
+
+def source_of_notes(values: object) -> Source:
+    """A melody from plain values: notes as [pitch or null, quarter notes], metre, and what else is known of it."""
+    if not isinstance(values, Mapping):
+        raise ImpossibleSteering("melody", f"must be an object of {', '.join(FIELDS)}")
+    for name in values:
+        if name not in FIELDS:
+            raise ImpossibleSteering("melody", f"has no field {str(name)[:40]!r}; there are {', '.join(FIELDS)}")
+    notes = _notes(values.get("notes"))
+    metre = _metre(values.get("metre"))
+    tonic, mode = _key(values, notes)
+    tempo = values.get("tempo", usual_tempo("song", metre))
+    if isinstance(tempo, bool) or not isinstance(tempo, int | float) or not 10 <= tempo <= 1000:
+        raise ImpossibleSteering("tempo", f"must be a number 10 … 1000; it is {tempo!r:.40}")
+    pickup = _length("pickup", values["pickup"], may_be_zero=True) if "pickup" in values else Fraction(0)
+    bar = Fraction(4 * metre[0], metre[1])
+    if pickup >= min(bar, sum((note.quarters for note in notes), Fraction(0))):
+        raise ImpossibleSteering("pickup", f"must be shorter than a bar, which lasts {bar} quarter notes, and than the melody")
+    melody = Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=float(tempo))
+    return Source(melody=melody, style=style_of(metre=metre), title="Melody")
+
+
+def _notes(value: object) -> tuple[Note, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str) or not 1 <= len(value) <= MOST_NOTES_READ:
+        found = f"; there are {len(value)}" if isinstance(value, Sequence) and not isinstance(value, str) else ""
+        raise ImpossibleSteering("notes", f"must be 1 … {MOST_NOTES_READ} notes [pitch or null, quarter notes]{found}")
+    notes = []
+    for number, pair in enumerate(value, start=1):
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+            raise ImpossibleSteering("notes", f"note {number} must be [pitch, quarter notes]")
+        pitch = pair[0]
+        if isinstance(pitch, Sequence) and not isinstance(pitch, str):
+            raise ImpossibleSteering("notes", f"note {number} has several pitches; the melody must be of one voice")
+        if pitch is not None and (isinstance(pitch, bool) or not isinstance(pitch, int) or not 0 <= pitch <= 127):
+            raise ImpossibleSteering("notes", f"note {number} must have a pitch 0 … 127 or null; it has {pitch!r:.40}")
+        notes.append(Note(pitch, _length("notes", pair[1], number=number)))
+    return tuple(notes)
+
+
+def _length(field: str, value: object, *, number: int = 0, may_be_zero: bool = False) -> Fraction:
+    length = None
+    if isinstance(value, str) and _LENGTH.fullmatch(value):
+        length = Fraction(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000:
+        length = Fraction(value).limit_denominator(96)
+    if length is None or not (0 < length <= 64 or (may_be_zero and length == 0)):
+        which = f"note {number} must last" if number else "must last"
+        raise ImpossibleSteering(
+            field, f'{which} more than 0 and at most 64 quarter notes, such as 0.5 or "3/2"; it is {value!r:.40}'
+        )
+    return length
+
+
+def _metre(value: object) -> tuple[int, int]:
+    if value is None:
+        raise ImpossibleSteering("metre", 'is missing: name it, such as "4/4" or [6, 8]')
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,2}/[0-9]{1,2}", value):
+        value = [int(part) for part in value.split("/")]
+    is_pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
+    if not is_pair or not all(isinstance(part, int) and not isinstance(part, bool) for part in value):  # type: ignore[attr-defined]
+        raise ImpossibleSteering("metre", f"must be two numbers such as 6/8; it is {value!r:.40}")
+    beats, unit = value  # type: ignore[misc]
+    if not 1 <= beats <= 16 or unit not in (2, 4, 8, 16) or not 1 <= Fraction(4 * beats, unit) <= 8:
+        raise ImpossibleSteering(
+            "metre", f"must be 1 … 16 over 2, 4, 8 or 16 and last 1 … 8 quarter notes; it is {beats}/{unit}"
+        )
+    return beats, unit
+
+
+def _key(values: Mapping[str, Any], notes: tuple[Note, ...]) -> tuple[int, str]:
+    """The key as named; estimated where it is not."""
+    tonic, mode = values.get("tonic"), values.get("mode")
+    if tonic is not None and (isinstance(tonic, bool) or not isinstance(tonic, int) or not 0 <= tonic <= 11):
+        raise ImpossibleSteering("tonic", f"must be a whole number 0 … 11; it is {tonic!r:.40}")
+    if mode is not None and mode not in MODES:
+        raise ImpossibleSteering("mode", f"must be one of {', '.join(MODES)}; it is {mode!r:.40}")
+    guessed_tonic, guessed_mode = estimate_key(notes, declared_tonic=tonic)
+    if tonic is None:
+        return guessed_tonic, mode or guessed_mode
+    return tonic, mode or (guessed_mode if guessed_tonic == tonic else "major")
