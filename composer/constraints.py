@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.anchors import Anchors
 from composer.learning.features import DURATION_TICKS, SOURCES, TICKS_PER_QUARTER, Lines, in_ticks
 from composer.steering import Steering
 from composer.tokens import DURATION_COUNT, PITCH_COUNT, REST, pitch_token
@@ -36,6 +37,8 @@ class Plan:
     """Longest note allowed; None allows a whole bar."""
     opening: int | None = None
     """MIDI pitch of the first note; None lets it be any tonic within the range."""
+    anchors: tuple[tuple[int, int], ...] = ()
+    """(tick, MIDI pitch): a note of this pitch begins there (anchors.py)."""
     is_free: bool = False
     """Only range, grid and bar lines are obeyed: the bare prior, to measure what the other constraints do."""
 
@@ -142,6 +145,7 @@ class Constraints:
                 table_TD = open_durations(plan.bar_ticks, plan.is_on_sixteenths, plan.longest_ticks, is_last)
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
         self._ticks_D = np.append(DURATION_TICKS, 1 << 30)
+        self._anchors = Anchors(plans)
         self._last_pitch_B = np.full(len(plans), -1)
         self._same_B = np.zeros(len(plans), dtype=np.int64)
 
@@ -173,6 +177,7 @@ class Constraints:
             self._close_excess(open_BP)
         else:
             open_BP = self._openings_BP.copy()
+        self._anchors.close_pitches(lines.now_B, open_BP)
         open_BP[self._free] = self._pitches_BP[self._free]
         open_BP[self._free, REST] = True
         done_B = left_B <= 0
@@ -195,6 +200,7 @@ class Constraints:
         is_tonic_B = self._tonics_BP[self._rows, pitch_B]
         open_BD &= is_tonic_B[:, None] | (self._ticks_D < left_B[:, None])
         self._close_third_copies(open_BD, pitch_B)
+        self._anchors.close_durations(lines.now_B, open_BD, self._ticks_D)
         open_BD[self._free] = self._fitting()[self._free]
         done_B = left_B <= 0
         open_BD[done_B] = False
