@@ -76,7 +76,7 @@ class Taste:
 
     def after(self, answers: Answers) -> Taste:
         """The taste after further answers, which must not be among those it rests on already."""
-        mean_P, covariance_PP = posterior(self.joint_mean_P, self.joint_covariance_PP, answers)
+        mean_P, covariance_PP = posterior(self.joint_mean_P, self.joint_covariance_PP, answers.scattered(self.population.noise))
         return Taste(
             joint_mean_P=mean_P,
             joint_covariance_PP=covariance_PP,

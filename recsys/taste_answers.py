@@ -5,7 +5,7 @@ Shapes: n answers, F features, D = F weights of the standardised ones, P = 1 + D
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,6 +56,10 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.worth_n)
+
+    def scattered(self, noise: float) -> Answers:
+        """The same answers with variances `noise` times as large."""
+        return replace(self, variance_n=self.variance_n * noise)
 
 
 def answers_of(rows: Sequence[Row]) -> Answers:

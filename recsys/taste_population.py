@@ -16,7 +16,7 @@ from django.db.models import Count, Max
 from dqn.checkpoint import BrokenCheckpoint, read_state, write_state
 from music.features import NAMES
 from recsys.models import Feedback
-from recsys.taste_answers import NEWEST_ROWS, Answers, Row, Vector, answers_of, posterior
+from recsys.taste_answers import NEWEST_ROWS, Answers, Row, Vector, answers_of, posterior, with_offset
 
 FIRST_GENEROSITY = 0.2
 """Mean of o before anything is known: people rate what they chose above the middle."""
@@ -27,6 +27,8 @@ GUESSED_MEAN_WORTH_LISTENERS = 5
 """The first guess of the mean counts as much as so many listeners …"""
 GUESSED_COVARIANCE_WORTH_LISTENERS = 20
 """… and that of the covariance as so many: few people can't say how people differ."""
+GUESSED_NOISE_WORTH_ANSWERS = 200
+"""The guess of how much answers scatter counts as much as so many answers."""
 ROUNDS = 10
 """Of expectation and maximisation; the fit hardly moves afterwards."""
 
@@ -39,6 +41,8 @@ class Population:
     covariance_PP: Vector
     listeners: int
     """How many it was learnt from; 0 for the first guess."""
+    noise: float = 1.0
+    """How much more answers scatter around a taste than the first guess of their variances says."""
 
     def draw(self, generator: np.random.Generator) -> Vector:
         """The weights (D) of a listener made up from this population, for training the composer on tastes."""
@@ -63,14 +67,26 @@ def fit(everybody: Iterable[Answers]) -> Population:
     """
     guess = first_guess()
     told = [answers for answers in everybody if len(answers)]
-    mean_P, covariance_PP = guess.mean_P, guess.covariance_PP
+    mean_P, covariance_PP, noise = guess.mean_P, guess.covariance_PP, guess.noise
     for _ in range(ROUNDS if told else 0):
-        posteriors = [posterior(mean_P, covariance_PP, answers) for answers in told]
+        posteriors = [posterior(mean_P, covariance_PP, answers.scattered(noise)) for answers in told]
+        noise = _noise(told, posteriors)
         means = np.stack([mean for mean, _ in posteriors])
         mean_P = _blend(means.sum(axis=0), len(told), guess.mean_P, GUESSED_MEAN_WORTH_LISTENERS)
         spread_PP = sum(covariance for _, covariance in posteriors) + (means - mean_P).T @ (means - mean_P)
         covariance_PP = _blend(spread_PP, len(told), guess.covariance_PP, GUESSED_COVARIANCE_WORTH_LISTENERS)
-    return Population(mean_P=mean_P, covariance_PP=covariance_PP, listeners=len(told))
+    return Population(mean_P=mean_P, covariance_PP=covariance_PP, listeners=len(told), noise=noise)
+
+
+def _noise(told: Sequence[Answers], posteriors: Sequence[tuple[Vector, Vector]]) -> float:
+    """Expected squares of what the tastes leave unexplained, in units of the guessed variances: the M step of noise."""
+    total, count = float(GUESSED_NOISE_WORTH_ANSWERS), GUESSED_NOISE_WORTH_ANSWERS
+    for answers, (mean_P, covariance_PP) in zip(told, posteriors, strict=True):
+        x_nP = with_offset(answers.z_nD)
+        square_n = (answers.worth_n - x_nP @ mean_P) ** 2 + ((x_nP @ covariance_PP) * x_nP).sum(axis=1)
+        total += float((square_n / answers.variance_n).sum())
+        count += len(answers)
+    return total / count
 
 
 def _blend(total: Vector, count: int, guess: Vector, worth: int) -> Vector:
@@ -81,7 +97,8 @@ def refit_population(least_answers: int = 5, most_listeners: int = 5000) -> Popu
     """Learns the population from the log and keeps it for all processes. The work of the maintenance task."""
     everybody = (answers_of(rows) for rows in _rows_of_listeners(least_answers, most_listeners))
     fitted = fit(answers for answers in everybody if len(answers) >= least_answers)
-    write_state(_file(), {"mean": fitted.mean_P, "covariance": fitted.covariance_PP, "listeners": np.array(fitted.listeners)})
+    kept = {"mean": fitted.mean_P, "covariance": fitted.covariance_PP}
+    write_state(_file(), kept | {"listeners": np.array(fitted.listeners), "noise": np.array(fitted.noise)})
     return fitted
 
 
@@ -116,7 +133,8 @@ def _read(file: Path, _stamp: int) -> Population:
         kept = None
     if kept is None or kept["mean"].shape != (1 + len(NAMES),):
         return _first_guess()
-    return Population(mean_P=kept["mean"], covariance_PP=kept["covariance"], listeners=int(kept["listeners"]))
+    noise = float(kept["noise"]) if "noise" in kept else 1.0  # a file of an earlier version
+    return Population(mean_P=kept["mean"], covariance_PP=kept["covariance"], listeners=int(kept["listeners"]), noise=noise)
 
 
 def _file() -> Path:

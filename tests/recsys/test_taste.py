@@ -138,6 +138,15 @@ def test_a_learnt_population_needs_fewer_answers_than_a_guess() -> None:
     assert np.mean(errors["learnt"]) < 0.6 * np.mean(errors["guess"])
 
 
+def test_how_much_answers_scatter_is_found_from_many_listeners() -> None:
+    generator = np.random.default_rng(6)
+    told = [answers(generator, 200, generator.normal(size=D) * 0.07) for _ in range(40)]
+    surer = [Answers(z_nD=each.z_nD, worth_n=each.worth_n, variance_n=each.variance_n / 4) for each in told]
+
+    assert 0.7 < fit(told).noise < 1.4
+    assert 2.8 < fit(surer).noise < 5.6
+
+
 def test_nobody_answered_leaves_the_first_guess() -> None:
     np.testing.assert_array_equal(fit([]).covariance_PP, first_guess().covariance_PP)
 
