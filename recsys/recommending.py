@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from recsys.listener_lock import lock_listener
 from recsys.models import Preferences, Recommendation
 from recsys.preferences import preferences_as_of
 from recsys.reasons import in_words
-from training import promotion
+from training import checkpoints, promotion
 from training.models import PolicyVersion
 
 logger = logging.getLogger(__name__)
@@ -117,15 +118,18 @@ def recommend(
 def policy_for(listener: Listener) -> tuple[PolicyVersion, RecommenderPolicy, bool]:
     """The version that serves this listener now with its policy, and whether it is a canary. Reads the slot on each request."""
     serving = promotion.serving(SLOT, listener.pk)
-    if serving is not None:
+    versions = [] if serving is None else chain([serving.version], checkpoints.stand_ins(serving.version))
+    for version in versions:
         try:
-            return serving.version, _loaded(serving.version.pk, serving.version.kind, serving.version.folder), serving.is_canary
+            policy = _loaded(version.pk, version.kind, version.folder)
         except Exception:
-            # Music goes on when a checkpoint is damaged or gone: popularity serves, and is what the log names.
-            logger.exception("policy version %s can't be loaded; popularity serves instead", serving.version.pk)
-    version = PolicyVersion.objects.filter(slot=SLOT, kind="popularity").order_by("id").first()
-    version = version or PolicyVersion.objects.create(slot=SLOT, kind="popularity")
-    return version, _loaded(version.pk, version.kind, version.folder), False
+            # Music goes on when a checkpoint is damaged or gone: what served before does again, and is what the log names.
+            logger.exception("policy version %s can't be loaded; the one before serves instead", version.pk)
+        else:
+            return version, policy, serving is not None and serving.is_canary and version == serving.version
+    first = PolicyVersion.objects.filter(slot=SLOT, kind="popularity").order_by("id").first()
+    first = first or PolicyVersion.objects.create(slot=SLOT, kind="popularity")
+    return first, _loaded(first.pk, first.kind, first.folder), False
 
 
 @lru_cache(maxsize=8)

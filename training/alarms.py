@@ -1,53 +1,118 @@
-"""Ends a canary whose challenger listeners like less. Before: the slots' guard metrics. After: promotion.py."""
+"""Takes back what listeners like less, or what can't be read. Before: the slots' guard metrics. After: promotion.py."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from training import promotion, slots
+from django.core.mail import send_mail
+from django.utils import timezone
+
+from accounts.models import Account
+from training import checkpoints, promotion, slots
 from training.models import Promotion, Slot
+
+logger = logging.getLogger(__name__)
+
+WATCH = timedelta(days=7)
+"""So long after its promotion a champion is held against what the previous one did in as long a time before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmLimits:
-    """How much worse than the champion a challenger may look before its canary ends."""
+    """How much worse than the other version one may look before it goes."""
 
     skip_rate: float = 0.1
-    """Skip rate above the champion's."""
+    """Skip rate above the other's."""
     coverage: float = 0.5
-    """Coverage as a share of the champion's."""
+    """Coverage as a share of the other's."""
     minimum_plays: float = 50
     """Fewer plays say nothing yet. Disliked tracks that were served count from the first."""
 
 
-def alarm(challenger: Mapping[str, float], champion: Mapping[str, float], limits: AlarmLimits) -> str | None:
-    """What is wrong with the challenger, in a sentence; None where nothing is."""
-    served = challenger.get("disliked_served", 0)
+def alarm(
+    watched: Mapping[str, float], usual: Mapping[str, float], limits: AlarmLimits, other: str = "the champion"
+) -> str | None:
+    """What is wrong with the version that is watched, in a sentence; None where nothing is."""
+    served = watched.get("disliked_served", 0)
     if served > 0:
         return f"It served {served:g} disliked tracks; none is allowed."
-    plays = challenger.get("plays", limits.minimum_plays)
-    if min(plays, champion.get("plays", limits.minimum_plays)) < limits.minimum_plays:
+    plays = watched.get("plays", limits.minimum_plays)
+    if min(plays, usual.get("plays", limits.minimum_plays)) < limits.minimum_plays:
         return None
-    skip_rate, usual = challenger.get("skip_rate", 0), champion.get("skip_rate", 0)
-    if skip_rate > usual + limits.skip_rate:
-        return f"Its skip rate is {skip_rate:.0%}, the champion's is {usual:.0%}."
-    coverage, usual = challenger.get("coverage", 1), champion.get("coverage", 0)
-    if coverage < limits.coverage * usual:
-        return f"Its coverage is {coverage:.1%}, the champion's is {usual:.1%}."
+    skip_rate, their_rate = watched.get("skip_rate", 0), usual.get("skip_rate", 0)
+    if skip_rate > their_rate + limits.skip_rate:
+        return f"Its skip rate is {skip_rate:.0%}, {other}'s is {their_rate:.0%}."
+    coverage, their_coverage = watched.get("coverage", 1), usual.get("coverage", 0)
+    if coverage < limits.coverage * their_coverage:
+        return f"Its coverage is {coverage:.1%}, {other}'s is {their_coverage:.1%}."
     return None
 
 
 def watch(slot: str, limits: AlarmLimits | None = None) -> Promotion | None:
-    """Ends the slot's canary where an alarm is due; every request is served by the champion again from then on."""
-    row = Slot.objects.select_related("champion", "challenger").filter(name=slot, challenger__isnull=False).first()
-    if row is None or row.challenger is None:
+    """Ends a canary or undoes a promotion where an alarm is due: from the next request on another version serves."""
+    row = Slot.objects.select_related("champion", "previous", "challenger").filter(name=slot).first()
+    if row is None:
         return None
-    since = canary_since(slot)
-    guard_metrics = slots.functions_of(slot).guard_metrics
-    found = alarm(guard_metrics(row.challenger.pk, since), guard_metrics(row.champion.pk, since), limits or AlarmLimits())
-    return promotion.end_canary(slot, by=None, reason=f"Alarm: {found}") if found else None
+    limits = limits or AlarmLimits()
+    done = _watch_checkpoint(row) or _watch_canary(row, limits) or _watch_champion(row, limits)
+    if done is not None:
+        _tell_operators(done)
+    return done
+
+
+def _watch_checkpoint(row: Slot) -> Promotion | None:
+    """A champion whose weights are gone or damaged gives way to the one before."""
+    trouble = checkpoints.trouble_with(row.champion)
+    if trouble is None:
+        return None
+    logger.error("%s", trouble)
+    try:
+        return promotion.roll_back(row.name, by=None, reason=f"Alarm: {trouble}", expected=row.champion)
+    except promotion.PromotionRefused:
+        return None  # there is none before: the slot serves what needs no weights, and the log says why
+
+
+def _watch_canary(row: Slot, limits: AlarmLimits) -> Promotion | None:
+    if row.challenger is None:
+        return None
+    trouble = checkpoints.trouble_with(row.challenger)
+    guard_metrics, since = slots.functions_of(row.name).guard_metrics, canary_since(row.name)
+    found = trouble or alarm(guard_metrics(row.challenger.pk, since), guard_metrics(row.champion.pk, since), limits)
+    return promotion.end_canary(row.name, by=None, reason=f"Alarm: {found}") if found else None
+
+
+def _watch_champion(row: Slot, limits: AlarmLimits) -> Promotion | None:
+    """Only what a promotion brought is undone: a champion that a rollback restored is not taken back by an alarm."""
+    last = Promotion.objects.filter(slot=row.name).exclude(kind__in=NO_CHANGE).first()
+    if last is None or last.replaced is None or last.kind not in (Promotion.Kind.VERDICT, Promotion.Kind.FORCED):
+        return None
+    if last.created_at < timezone.now() - WATCH:
+        return None
+    guard_metrics = slots.functions_of(row.name).guard_metrics
+    now, before = guard_metrics(last.version_id, last.created_at), guard_metrics(last.replaced.pk, last.created_at - WATCH)
+    found = alarm(now, before, limits, "the previous version")
+    if found is None:
+        return None
+    return promotion.roll_back(row.name, by=None, reason=f"Alarm: {found}", expected=last.version)
+
+
+NO_CHANGE = (Promotion.Kind.CANARY, Promotion.Kind.CANARY_END)
+"""Promotions that leave the champion where it is."""
+
+
+def _tell_operators(done: Promotion) -> None:
+    """By mail, where people can be reached; a mail server that is away must not keep the alarm from acting."""
+    logger.error("%s: %s now serves in %s", done.reason, done.version, done.slot)
+    roles = (Account.Role.OPERATOR, Account.Role.OWNER)
+    addresses = list(Account.objects.filter(role__in=roles, is_active=True).values_list("email", flat=True))
+    text = f"{done.reason}\n\nFrom the next request on {done.version} serves everyone in the slot {done.slot}."
+    try:
+        send_mail(f"Encore: alarm in {done.slot}", text, None, addresses)
+    except OSError:
+        logger.exception("the alarm could not be mailed")
 
 
 def canary_since(slot: str) -> datetime:

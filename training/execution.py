@@ -21,6 +21,7 @@ from dqn.checkpoint import hash_folder
 from training import gate, promotion, slots
 from training.configuration import read_configuration
 from training.figures import finite
+from training.gate import DATASET_NOTE
 from training.lease import ATTEMPTS, Heartbeat, Lease, LeaseTimes, claim, patiently
 from training.models import PolicyVersion, Promotion, Run, Verdict
 from training.reporting import HeldRun
@@ -28,7 +29,6 @@ from training.revision import code_revision
 from training.slots import LeaseLost, NotEnoughToLearnFrom, SlotFunctions, StopRequested, Trained
 
 logger = logging.getLogger(__name__)
-DATASET_NOTE = "dataset.json"
 
 
 class RunIsHeld(Exception):  # noqa: N818
@@ -173,7 +173,7 @@ def _train_and_judge(run: Run, context: HeldRun, lease: Lease) -> str:
     champion = promotion.champion_of(run.slot)
     checks = gate.run_checks(version, champion, dataset)
     with lease.held():
-        verdict = gate.write_verdict(version, champion, checks)
+        verdict = gate.write_verdict(version, champion, checks, dataset, context.folder)
     context.log(f"The gate says: {verdict.get_outcome_display()}.")
     return f"Made version {version.pk} ({version.kind}). {_promote(functions, version, verdict, lease)}"
 

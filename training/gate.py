@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,12 +11,15 @@ from typing import Any
 
 from django.conf import settings
 
-from training import queue, slots
+from training import checkpoints, queue, slots
 from training.configuration import read_configuration
 from training.figures import finite
 from training.models import PolicyVersion, Verdict
 from training.promotion import champion_of
 from training.slots import Check
+
+DATASET_NOTE = "dataset.json"
+"""Which rows a replay dataset was read from (`RunContext.folder`)."""
 
 
 @dataclass(kw_only=True)
@@ -34,12 +39,50 @@ class Reading:
         """Goes nowhere: no run is going on."""
 
 
-def judge(version: PolicyVersion, dataset: Any = None) -> Verdict:
-    """Judges a version against the champion of this moment, on today's log unless a dataset is given."""
+@dataclass(frozen=True, kw_only=True)
+class Recomputed:
+    """A verdict's checks once more, from the database and the checkpoints."""
+
+    checks: Sequence[dict[str, Any]]
+    differences: Sequence[str]
+    """Names of the checks whose figure, interval or outcome is another one now."""
+    is_same_log: bool
+    """Not so where feedback was erased, the catalogue changed, or rewards have other weights since."""
+
+
+def judge(version: PolicyVersion) -> Verdict:
+    """Judges a version against the champion of this moment, on today's log."""
     champion = champion_of(version.slot)
-    if dataset is None:
-        dataset = _dataset_of_today(version)
-    return write_verdict(version, champion, run_checks(version, champion, dataset))
+    folder = _reading_folder()
+    try:
+        dataset = _dataset_of(version, folder)
+        return write_verdict(version, champion, run_checks(version, champion, dataset), dataset, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def recompute(verdict: Verdict) -> Recomputed:
+    """Judges again on the rows, and against the champion, of the verdict; writes nothing."""
+    folder = _reading_folder()
+    try:
+        if verdict.dataset_note:
+            (folder / DATASET_NOTE).write_text(verdict.dataset_note)
+        dataset = _dataset_of(verdict.version, folder)
+        checks = _as_json(run_checks(verdict.version, verdict.champion, dataset))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    stored = {check["name"]: check for check in verdict.checks}
+    found = {check["name"]: check for check in checks}
+    differences = [name for name in {**stored, **found} if _figures(stored.get(name)) != _figures(found.get(name))]
+    return Recomputed(checks=checks, differences=differences, is_same_log=dataset.fingerprint == verdict.dataset_fingerprint)
+
+
+def _figures(check: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    """What must be equal; figures to nine digits, because another processor adds in another order."""
+    if check is None:
+        return None
+    figures = (check.get(name) for name in ("figure", "low", "high", "threshold"))
+    return check["outcome"], *(None if figure is None else float(f"{figure:.9g}") for figure in figures)
 
 
 def request_verdict(version: PolicyVersion) -> None:
@@ -47,27 +90,48 @@ def request_verdict(version: PolicyVersion) -> None:
     queue.defer("training.judge_version", "training", version_id=version.pk)
 
 
-def _dataset_of_today(version: PolicyVersion) -> Any:
+def _reading_folder() -> Path:
+    root = Path(settings.ENCORE_VAR) / "judging"
+    root.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=root))
+
+
+def _dataset_of(version: PolicyVersion, folder: Path) -> Any:
+    """The replay dataset under the version's configuration: of the rows that a note in the folder names, else of today."""
     functions = slots.functions_of(version.slot)
     given, seed = (version.run.configuration, version.run.seed) if version.run else ({}, 0)
-    folder = Path(settings.ENCORE_VAR) / "judging" / str(version.pk)
-    folder.mkdir(parents=True, exist_ok=True)
     reading = Reading(configuration=read_configuration(functions.configuration, given), seed=seed, folder=folder)
     return functions.build_replay_dataset(reading)
 
 
 def run_checks(version: PolicyVersion, champion: PolicyVersion | None, dataset: Any) -> Sequence[Check]:
-    """The slot's own checks of the two checkpoints."""
-    root = Path(settings.ENCORE_VAR)
-    against = root / champion.folder if champion is not None and champion.folder else None
-    return slots.functions_of(version.slot).judge(root / version.folder, against, dataset)
+    """The slot's own checks of the two checkpoints. A champion that can't be read keeps nothing from being judged."""
+    against, explanation = checkpoints.readable(champion)
+    folder = checkpoints.folder_of(against)
+    found = list(slots.functions_of(version.slot).judge(Path(settings.ENCORE_VAR) / version.folder, folder, dataset))
+    if explanation:
+        found.append(Check(name="champion's checkpoint", outcome="pass", explanation=explanation))
+    return found
 
 
-def write_verdict(version: PolicyVersion, champion: PolicyVersion | None, checks: Sequence[Check]) -> Verdict:
-    """Keeps every check with its figures, and what follows from them."""
+def write_verdict(
+    version: PolicyVersion, champion: PolicyVersion | None, checks: Sequence[Check], dataset: Any, folder: Path
+) -> Verdict:
+    """Keeps every check with its figures, what follows from them, and what is needed to reckon them again."""
+    note = folder / DATASET_NOTE
     return Verdict.objects.create(
-        version=version, champion=champion, outcome=outcome_of(checks), checks=finite([asdict(check) for check in checks])
+        version=version,
+        champion=champion,
+        outcome=outcome_of(checks),
+        checks=_as_json(checks),
+        dataset_fingerprint=dataset.fingerprint,
+        dataset_note=note.read_text() if note.exists() else "",
     )
+
+
+def _as_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = finite([asdict(check) for check in checks])
+    return listed
 
 
 def outcome_of(checks: Sequence[Check]) -> str:

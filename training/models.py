@@ -156,7 +156,10 @@ class Verdict(models.Model):
     champion = models.ForeignKey(PolicyVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
     checks = models.JSONField()
-    """List of {name, figure, low, high, threshold, outcome, explanation}."""
+    """List of `slots.Check` as JSON."""
+    dataset_fingerprint = models.CharField(max_length=64, blank=True)
+    dataset_note = models.TextField(blank=True)
+    """The `dataset.json` of the judging: which rows the replay dataset was read from, so that anyone can judge again."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -193,6 +196,37 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.version}"
+
+
+class Lift(models.Model):
+    """What a promotion or canary was expected to gain over the version it stands against, and what it gained."""
+
+    class Kind(models.TextChoices):
+        """What was observed."""
+
+        CANARY = "canary", _("canary: both served at the same time, to listeners chosen by hash")
+        BEFORE_AFTER = "before_after", _("before and after the promotion: other things may have changed too")
+
+    promotion = models.OneToOneField(Promotion, on_delete=models.CASCADE, related_name="lift")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    predicted = models.FloatField(null=True, blank=True)
+    """What the verdict said; null where nothing was judged, as with most forced promotions."""
+    predicted_low = models.FloatField(null=True, blank=True)
+    predicted_high = models.FloatField(null=True, blank=True)
+    observed = models.FloatField()
+    observed_low = models.FloatField(null=True, blank=True)
+    """null where too few listeners were seen for an interval."""
+    observed_high = models.FloatField(null=True, blank=True)
+    listeners = models.PositiveIntegerField()
+    """Whom the new version served in the time that was looked at."""
+    previous_listeners = models.PositiveIntegerField()
+    measured_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-promotion_id"]
+
+    def __str__(self) -> str:
+        return f"lift of {self.promotion}"
 
 
 class Schedule(models.Model):

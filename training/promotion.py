@@ -87,7 +87,7 @@ def promote(
     with transaction.atomic():
         row = lock_slot(slot)
         replaced = row.champion if row else None
-        _check(slot, version, kind, reason, verdict, replaced)
+        _check(slot, version, kind, by, reason, verdict, replaced)
         _set(slot, champion=version, previous=replaced)
         return Promotion.objects.create(
             slot=slot, kind=kind, version=version, replaced=replaced, verdict=verdict, by=by, reason=reason
@@ -95,7 +95,13 @@ def promote(
 
 
 def _check(
-    slot: str, version: PolicyVersion, kind: str, reason: str, verdict: Verdict | None, champion: PolicyVersion | None
+    slot: str,
+    version: PolicyVersion,
+    kind: str,
+    by: Account | None,
+    reason: str,
+    verdict: Verdict | None,
+    champion: PolicyVersion | None,
 ) -> None:
     if version.slot != slot:
         raise PromotionRefused(f"Version {version.pk} belongs to the slot {version.slot}, not to {slot}.")
@@ -106,6 +112,8 @@ def _check(
         raise PromotionRefused(f"Version {champion.pk} serves already, so {version.pk} can't be the first.")
     if kind == Promotion.Kind.FORCED and not reason.strip():
         raise PromotionRefused("A version that isn't proven needs a reason to be promoted.")
+    if kind == Promotion.Kind.FORCED and by is None:
+        raise PromotionRefused("A version that isn't proven is promoted by a person: name the account.")
     if kind == Promotion.Kind.ROLLBACK:
         raise PromotionRefused("A rollback names no version: it goes back to the previous one.")
     if kind == Promotion.Kind.VERDICT:
@@ -126,11 +134,15 @@ def _set(slot: str, *, champion: PolicyVersion, previous: PolicyVersion | None) 
     )
 
 
-def roll_back(slot: str, by: Account | None, reason: str) -> Promotion:
-    """Undoes the last promotion. Repeated, it walks back in history, down to the first version."""
+def roll_back(slot: str, by: Account | None, reason: str, expected: PolicyVersion | None = None) -> Promotion:
+    """Undoes the last promotion. Repeated, it walks back in history, down to the first version.
+
+    An alarm names the champion it is about: a person who was quicker is not overruled."""
     with transaction.atomic():
         row = lock_slot(slot)
-        history = _standing_versions(slot)
+        if expected is not None and row is not None and row.champion_id != expected.pk:
+            raise PromotionRefused(f"Version {expected.pk} is no longer the champion.")
+        history = standing_versions(slot)
         if row is None or len(history) < 2:
             raise PromotionRefused("There is no previous version to go back to.")
         undone = row.champion
@@ -142,7 +154,7 @@ def roll_back(slot: str, by: Account | None, reason: str) -> Promotion:
         )
 
 
-def _standing_versions(slot: str) -> list[int]:
+def standing_versions(slot: str) -> list[int]:
     """Ids of the versions that served one after the other, without those that were rolled back. The last is champion."""
     standing: list[int] = []
     for kind, version_id in Promotion.objects.filter(slot=slot).order_by("id").values_list("kind", "version_id"):

@@ -71,6 +71,32 @@ class Check:
     """(where, share) bars that belong to the figure, for the dashboard."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """What one version served within a time."""
+
+    version_id: int
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObservedLift:
+    """Reward of one version less that of another, as listeners gave it, with its 95 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+    """None where too few listeners were seen for an interval."""
+    listeners: int
+    previous_listeners: int
+
+
+def nothing_observed(new: Served, old: Served) -> ObservedLift | None:
+    """A slot whose rewards nobody compares."""
+    return None
+
+
 def never(new_kind: str, champion_kind: str) -> bool:
     """Nothing replaces a champion without a proof."""
     return False
@@ -105,6 +131,8 @@ class SlotFunctions:
     is there, then from everything, then the policy –, None where it waits for the schedule."""
     first_kind: str | None
     """Kind of the version that serves before anything was trained (`popularity`), None where nothing can."""
+    observed_lift: Callable[[Served, Served], ObservedLift | None] = nothing_observed
+    """What the first version gained over the second in the unit of the check that predicts it; None where there is nothing."""
     promote_first: Callable[[str, str], bool] = never
     """Whether a new version of the first kind may replace a champion of the second kind without a proof, for example a
     prior of the whole catalogue the prior of its first tunes. Never asked when the gate refuses."""

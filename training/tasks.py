@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted, UniqueViolation
 from procrastinate.jobs import Status
 
-from training import alarms, gate, schedule, slots
+from training import alarms, gate, lifts, schedule, slots
 from training.execution import RunIsHeld, WorkerLeaves, execute
 from training.models import PolicyVersion, Run
 from training.runs import defer
@@ -88,6 +88,13 @@ async def _put_back(context: JobContext, job: Job) -> bool:
     except UniqueViolation:
         return False
     return True
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="training.measure_lifts", queue="maintenance", queueing_lock="measure_lifts", pass_context=False)
+def measure_lifts(timestamp: int) -> None:
+    """Every hour: what canaries and promotions gained, beside what was predicted."""
+    lifts.measure_all()
 
 
 @app.periodic(cron="17 4 * * *")

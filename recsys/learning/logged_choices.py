@@ -111,5 +111,5 @@ def heard_of(decisions: Sequence[Decision], dataset: ReplayDataset) -> tuple[Flo
     }
     heard = [seconds.get((each.recommendation_id, track)) for each in decisions for track in each.tracks]
     played = np.array([one is not None for one in heard], dtype=np.float64)
-    left = np.array([one is not None and one[0] < min(30.0, one[1] / 4) for one in heard], dtype=np.float64)
+    left = np.array([one is not None and (one[0] or 0.0) < min(30.0, one[1] / 4) for one in heard], dtype=np.float64)
     return played, left

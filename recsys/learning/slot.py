@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from recsys.learning.configuration import RecommenderConfiguration
-from training.slots import Check, RunContext, SlotFunctions, Trained
+from training.slots import Check, ObservedLift, RunContext, Served, SlotFunctions, Trained
 
 SLOT = "recommender"
 FIRST_RUN_FEEDBACK = 200
@@ -68,6 +68,13 @@ def guard_metrics(version_id: int, since: datetime) -> Mapping[str, float]:
     return guards.guard_metrics(version_id, since)
 
 
+def observed_lift(new: Served, old: Served) -> ObservedLift | None:
+    """Reward per shown track of one version's slates less that of another's."""
+    from recsys.learning import lift
+
+    return lift.observed_lift(new, old)
+
+
 def replay_logged_requests(count: int) -> Mapping[str, float]:
     """The largest difference between logged scores and those of the same request replayed."""
     from recsys import recommending
@@ -103,5 +110,6 @@ RECOMMENDER = SlotFunctions(
     guard_metrics=guard_metrics,
     replay_logged_requests=replay_logged_requests,
     wanted_run=wanted_run,
+    observed_lift=observed_lift,
     first_kind="popularity",
 )

@@ -22,7 +22,8 @@ from recsys.learning.features import track_table
 from recsys.models import Recommendation, Track
 from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, marginal_gain, policy_for, radio, recommend, replay
 from tests.conftest import MakeTracks
-from training.models import PolicyVersion, Slot
+from training import promotion
+from training.models import PolicyVersion, Promotion, Slot
 
 
 def tell(listener: Listener, track: Track, kind: str, value: float | None = None) -> None:
@@ -206,7 +207,16 @@ def test_a_damaged_checkpoint_does_not_stop_the_music(
     row = slate(alice.listener, 3)
 
     assert row.policy_version.kind == "popularity"
-    assert "popularity serves instead" in caplog.text
+    assert "can't be loaded" in caplog.text
+
+
+def test_what_served_before_stands_in_for_a_damaged_checkpoint(alice: Account, tracks: list[Track]) -> None:
+    first = PolicyVersion.objects.create(slot="recommender", kind="random")
+    broken = PolicyVersion.objects.create(slot="recommender", kind="dqn", folder="checkpoints/gone")
+    promotion.promote("recommender", first, Promotion.Kind.FIRST, None, "first")
+    promotion.promote("recommender", broken, Promotion.Kind.FORCED, alice, "for the test")
+
+    assert slate(alice.listener, 3).policy_version == first
 
 
 def test_later_rows_do_not_change_a_replay(alice: Account, tracks: list[Track]) -> None:

@@ -7,6 +7,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import Account
 from training import promotion
 from training.models import Promotion, Run, Verdict
 from training.slots import SlotFunctions
@@ -67,14 +68,49 @@ def test_show_verdict_again_judges_against_todays_champion(counting: SlotFunctio
     assert Verdict.objects.count() == 2
 
 
-def test_promote_needs_a_reason_without_a_proof_and_roll_back_undoes_it(counting: SlotFunctions) -> None:
+def test_show_verdict_recomputed_gives_the_same_figures(counting: SlotFunctions) -> None:
+    said("retrain", SLOT, "--here", "--set", "quality=0.25")
+    version = Run.objects.get().versions.get()
+
+    words = said("show_verdict", str(version.pk), "--recompute")
+
+    assert "All 1 checks come out the same." in words
+    assert Verdict.objects.count() == 1
+
+
+def test_show_verdict_recomputed_says_what_was_changed_by_hand(counting: SlotFunctions) -> None:
+    said("retrain", SLOT, "--here")
+    verdict = Verdict.objects.get()
+    verdict.checks[0]["figure"] = 0.9
+    verdict.save()
+
+    with pytest.raises(CommandError, match="1 checks come out otherwise: quality"):
+        said("show_verdict", str(verdict.version_id), "--recompute")
+
+
+def test_show_verdict_says_when_the_log_is_another_one(counting: SlotFunctions) -> None:
+    said("retrain", SLOT, "--here")
+    Verdict.objects.update(dataset_note="42")
+
+    assert "The log is another one now" in said("show_verdict", str(Verdict.objects.get().version_id), "--recompute")
+
+
+def test_promote_needs_a_reason_and_a_name_without_a_proof_and_roll_back_undoes_it(
+    counting: SlotFunctions, olga: Account, victor: Account
+) -> None:
     first, second = new_version(), new_version()
     promotion.promote(SLOT, first, Promotion.Kind.FIRST, None, "first")
     with pytest.raises(CommandError, match="needs a reason"):
         said("promote", str(second.pk))
+    with pytest.raises(CommandError, match="name the account"):
+        said("promote", str(second.pk), reason="we like it")
+    with pytest.raises(CommandError, match="no operator"):
+        said("promote", str(second.pk), reason="we like it", by=victor.email)
+    assert promotion.serving_version(SLOT, 1) == first
 
-    said("promote", str(second.pk), reason="we like it")
+    said("promote", str(second.pk), reason="we like it", by=olga.email.upper())
     assert promotion.serving_version(SLOT, 1) == second
+    assert Promotion.objects.get(version=second).by == olga
 
     said("roll_back", SLOT)
     assert promotion.serving_version(SLOT, 1) == first

@@ -204,10 +204,10 @@ def test_promoting_without_a_proof_needs_a_reason(as_olga: Client, finished_run:
     assert Promotion.objects.first().by == olga  # type: ignore[union-attr]
 
 
-def test_rolling_back_changes_what_is_served(as_olga: Client, counting: SlotFunctions) -> None:
+def test_rolling_back_changes_what_is_served(as_olga: Client, counting: SlotFunctions, olga: Account) -> None:
     first, second = new_version(), new_version()
     promotion.promote(SLOT, first, Promotion.Kind.FIRST, None, "first")
-    promotion.promote(SLOT, second, Promotion.Kind.FORCED, None, "second")
+    promotion.promote(SLOT, second, Promotion.Kind.FORCED, olga, "second")
 
     as_olga.post(reverse("dashboard-slot-action", args=[SLOT, "roll-back"]), {"reason": "worse"})
 

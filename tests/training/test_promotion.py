@@ -25,8 +25,15 @@ def served(listener_id: int = 1) -> PolicyVersion | None:
     return promotion.serving_version(SLOT, listener_id)
 
 
+@pytest.fixture(autouse=True)
+def omar(db: None) -> Account:
+    """The operator who forces what the tests promote."""
+    return Account.objects.create_user("omar@example.org", "a long pass phrase", role=Account.Role.OPERATOR)
+
+
 def force(version: PolicyVersion) -> Promotion:
-    return promotion.promote(SLOT, version, Promotion.Kind.FORCED, None, "for the test")
+    omar = Account.objects.get(email="omar@example.org")
+    return promotion.promote(SLOT, version, Promotion.Kind.FORCED, omar, "for the test")
 
 
 def test_a_promoted_version_serves_the_next_request(counting: SlotFunctions, olga: Account) -> None:
@@ -91,6 +98,21 @@ def test_nothing_serves_where_nothing_can(counting: SlotFunctions) -> None:
 def test_it_refuses_a_forced_promotion_without_a_reason(counting: SlotFunctions) -> None:
     with pytest.raises(PromotionRefused, match="needs a reason"):
         promotion.promote(SLOT, new_version(), Promotion.Kind.FORCED, None, "  ")
+
+
+def test_it_refuses_a_forced_promotion_that_nobody_answers_for(counting: SlotFunctions) -> None:
+    with pytest.raises(PromotionRefused, match="name the account"):
+        promotion.promote(SLOT, new_version(), Promotion.Kind.FORCED, None, "listeners asked for it")
+
+
+def test_an_alarm_does_not_overrule_a_person_who_was_quicker(counting: SlotFunctions) -> None:
+    first, second, third = new_version(), new_version(), new_version()
+    for version in (first, second, third):
+        force(version)
+
+    with pytest.raises(PromotionRefused, match="no longer the champion"):
+        promotion.roll_back(SLOT, None, "Alarm: …", expected=second)
+    assert served() == third
 
 
 def test_it_refuses_a_version_of_another_slot(counting: SlotFunctions) -> None:
