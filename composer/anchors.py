@@ -1,4 +1,4 @@
-"""Keeps strong notes of a melody while the rest is written anew. Before: style_transfer.py. After: constraints.py closes tokens.
+"""Keeps strong notes of a melody while the rest is written anew. Before: style_transfer. After: constraints close tokens.
 
 An anchor is a tick and a pitch: a note of this pitch begins there, however long. Shapes as in constraints.py."""
 

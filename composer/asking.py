@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Listener
+from composer.composing import known_styles
 from composer.melody_tasks import KINDS, MelodyTask, check_names
 from composer.sources import Source, source_of_abc, source_of_file, source_of_notes, source_of_track
 from composer.steering import ImpossibleSteering, Steering
@@ -59,7 +60,10 @@ def _read_task(listener: Listener, task: object, file: tuple[bytes, str] | None)
     if len(sources) + (file is not None) != 1:
         raise ImpossibleSteering("track", f"name one melody: by one of {', '.join(SOURCES)}")
     source = source_of_file(*file, voice) if file is not None else _find(listener, sources, voice)
-    return MelodyTask.from_wish(given, **source.as_fields()), source
+    asked = MelodyTask.from_wish(given, **source.as_fields())
+    if asked.kind == "transfer" and (known := known_styles()):
+        asked.steering({}).check_style(known)
+    return asked, source
 
 
 def _find(listener: Listener, sources: Mapping[str, Any], voice: Any) -> Source:

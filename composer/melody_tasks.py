@@ -11,11 +11,11 @@ from typing import Any
 
 from composer.accompaniment.accompany import TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
-from composer.steering import SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
+from composer.steering import HABITS, SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
 from music.keys import SCALE_STEPS
 from music.notes import Melody, Note
 
-KINDS = ("continue", "rewrite", "accompany")
+KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
 FEWEST_NOTES = 4
 MOST_NOTES = 2000
 MOST_BARS = 256
@@ -25,6 +25,8 @@ LOWEST_VOICE, HIGHEST_VOICE = 55, 88
 """Where four voices have room: the melody is the highest of them."""
 LOWEST_MELODY, HIGHEST_MELODY = 48, 100
 """Where a pattern below it has room."""
+METRE_CHANGES_ABOVE = 0.5
+"""Blend up to which a melody keeps its own metre."""
 OF_KIND: dict[str, tuple[str, ...]] = {
     "continue": ("bars",),
     "vary": ("closeness",),
@@ -165,7 +167,8 @@ class MelodyTask:
             "lowest": low,
             "highest": high,
         }
-        if self.kind != "transfer":
+        # Beyond half of the way a melody takes the metre and tempo of a style that has its own.
+        if self.kind != "transfer" or self.blend <= METRE_CHANGES_ABOVE or self.style not in HABITS:
             frame |= {"metre": [beats, unit], "tempo": min(300.0, max(30.0, float(self.melody.tempo)))}
         return frame
 

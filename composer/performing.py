@@ -70,4 +70,26 @@ def _rewrite(
     return replace(own, notes=join_rests((*before, *new, *after))), dict(composed.figures)
 
 
-_TASKS: dict[str, Any] = {"continue": _continue, "rewrite": _rewrite}
+def _vary(
+    task: MelodyTask, steering: Steering, taste_D: NDArray[np.float64] | None, policy: Any, seed: int, report: Report | None
+) -> tuple[Melody, dict[str, Any]]:
+    """The melody in its own style, with as many of its strong notes as the closeness says."""
+    from composer.style_transfer import transfer
+
+    return transfer(
+        policy, task.melody, steering, taste_D, own_style=task.source_style, blend=1 - task.closeness, seed=seed, report=report
+    )
+
+
+def _transfer(
+    task: MelodyTask, steering: Steering, taste_D: NDArray[np.float64] | None, policy: Any, seed: int, report: Report | None
+) -> tuple[Melody, dict[str, Any]]:
+    """The melody in another style."""
+    from composer.style_transfer import transfer
+
+    return transfer(
+        policy, task.melody, steering, taste_D, own_style=task.source_style, blend=task.blend, seed=seed, report=report
+    )
+
+
+_TASKS: dict[str, Any] = {"continue": _continue, "rewrite": _rewrite, "vary": _vary, "transfer": _transfer}

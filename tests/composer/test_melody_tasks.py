@@ -84,6 +84,20 @@ def test_a_pickup_stays_where_bars_are_written_anew(as_alice: APIClient) -> None
     assert melody.notes[-1].quarters == Fraction(3, 2)
 
 
+def test_a_melody_is_varied_by_closeness(as_alice: APIClient, track: Track) -> None:
+    same = asked(as_alice, {"kind": "vary", "track": track.pk, "closeness": 1})
+    other = asked(as_alice, {"kind": "vary", "track": track.pk, "closeness": 0.5})
+
+    assert melody_of(same.track) == melody_of(track) != melody_of(other.track)
+    assert melody_of(other.track).quarters == melody_of(track).quarters
+
+
+def test_a_melody_takes_another_style(as_alice: APIClient, track: Track) -> None:
+    piece = asked(as_alice, {"kind": "transfer", "track": track.pk, "style": "jig", "blend": 0.8})
+
+    assert (piece.track.style, piece.track.metre, piece.track.bars) == ("jig", "6/8", track.bars)
+
+
 @pytest.mark.parametrize("texture", ["voices", "block", "arpeggio", "alberti", "boom-chuck", "drone"])
 def test_a_melody_is_accompanied_and_stays_as_it_is(as_alice: APIClient, track: Track, texture: str) -> None:
     piece = asked(as_alice, {"kind": "accompany", "track": track.pk, "texture": texture})
@@ -137,7 +151,7 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
 @pytest.mark.parametrize(
     ("task", "field", "bound"),
     [
-        ({"kind": "sing"}, "kind", "continue, rewrite"),
+        ({"kind": "sing"}, "kind", "continue, vary"),
         ({"kind": "continue"}, "track", "one melody"),
         ({"kind": "continue", "melody": TUNE, "abc": "K:C\nCDE"}, "track", "one melody"),
         ({"kind": "continue", "melody": TUNE, "bars": 64}, "bars", "1 … 63"),
@@ -145,6 +159,8 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
         ({"kind": "continue", "melody": TUNE, "speed": 3}, "speed", "bars"),
         ({"kind": "rewrite", "melody": TUNE, "first_bar": 9}, "first_bar", "1 … 3"),
         ({"kind": "rewrite", "melody": TUNE, "first_bar": 3, "last_bar": 2}, "last_bar", "3 … 3"),
+        ({"kind": "vary", "melody": TUNE, "closeness": 2}, "closeness", "0 … 1"),
+        ({"kind": "transfer", "melody": TUNE}, "style", "missing"),
         ({"kind": "accompany", "melody": TUNE, "texture": "polka"}, "texture", "alberti"),
         ({"kind": "accompany", "melody": TUNE, "texture": "waltz"}, "texture", "4/4"),
         ({"kind": "accompany", "melody": TUNE, "colour": "red"}, "colour", "0 … 1"),
@@ -173,6 +189,14 @@ def test_an_impossible_task_is_refused_with_field_and_bound(
     assert answer.status_code == 400
     assert bound in answer.json()["task"][field][0], answer.json()
     assert not Commission.objects.exists()
+
+
+@pytest.mark.usefixtures("tracks")
+def test_a_style_that_nobody_learned_is_refused(as_alice: APIClient) -> None:
+    answer = as_alice.post(PIECES, {"task": {"kind": "transfer", "melody": TUNE, "style": "bebop"}})
+
+    assert answer.status_code == 400
+    assert "air, chorale" in answer.json()["task"]["style"][0]
 
 
 def test_what_the_melody_decides_can_not_be_wished_otherwise(as_alice: APIClient, track: Track) -> None:

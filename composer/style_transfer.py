@@ -1,0 +1,165 @@
+"""A melody told in another style, or told anew in its own. Before: performing.py. After: the piece. Loads torch: for workers.
+
+The decision process is the composer's own, with the melody's strong notes as anchors: masks leave nothing else open where one
+stands. What is drawn is weighed by closeness to the melody and to the style, 1 − blend against blend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.accompaniment.half_bars import beat_quarters, first_half
+from composer.constraints import Plan
+from composer.learning.features import in_ticks
+from composer.melody_tasks import between, full_bars
+from music.keys import join_rests, pitch_class_profile
+from music.notes import Melody, Note
+
+if TYPE_CHECKING:
+    from composer.learning.policy import ComposerPolicy
+    from composer.steering import Steering
+
+Floats = NDArray[np.float64]
+CANDIDATES = 32
+CONTENT_NATS = 60.0
+"""What a chroma cosine of 1 is worth: content 0.1 higher pays for 6 nats of doubt about the style, at half blend."""
+MOST_DOUBT_NATS = 12.0
+"""Beyond this a melody is of another style anyway; no candidate is the better for being so a little less."""
+NATURAL_NATS = 4.0
+"""What a nat per note of likelihood within the style is worth."""
+RIVALS = 6
+"""The commonest styles, among which the style must be recognised."""
+
+
+def transfer(
+    policy: ComposerPolicy,
+    melody: Melody,
+    steering: Steering,
+    taste_D: Floats | None,
+    *,
+    own_style: str,
+    blend: float,
+    seed: int,
+    report: Callable[[float], None] | None = None,
+) -> tuple[Melody, dict[str, Any]]:
+    """The melody in the steering's style and metre; 0 gives it back as it is. The same arguments give the same melody."""
+    if blend <= 0:
+        return melody, {"anchors": len(melody.notes), "content": 1.0}
+    anchors = tuple(anchors_of(melody, steering.metre, 1 - blend))
+    plan = Plan(steering=steering, anchors=anchors)
+    seeds = [int(number) for number in np.random.SeedSequence([seed & 0xFFFFFFFF, 77]).generate_state(CANDIDATES, np.uint64)]
+    # Seeds are split into two halves of 32 bits by the writer.
+    written = policy.write([plan] * CANDIDATES, [taste_D] * CANDIDATES, seeds=seeds, report=report)
+    content_n = np.array([content(melody, candidate) for candidate in written.melodies])
+    style_n, natural_n = log_style(policy, written.melodies, steering.style, own_style)
+    worth_n = (1 - blend) * CONTENT_NATS * content_n + blend * np.maximum(style_n, -MOST_DOUBT_NATS) + NATURAL_NATS * natural_n
+    best = int(np.argmax(worth_n))
+    told = _with_pickup(melody, written.melodies[best])
+    figures = {
+        "anchors": len(anchors),
+        "content": float(content_n[best]),
+        "log_style": float(style_n[best]),
+        "nats_per_note": float(natural_n[best]),
+        "candidates": CANDIDATES,
+    }
+    return told, figures
+
+
+def anchors_of(melody: Melody, metre: tuple[int, int], share: float) -> list[tuple[int, int]]:
+    """(tick, pitch) of the strongest notes, this share of all, moved to their places in another metre.
+
+    Strong is what begins a bar, then a half bar, then a beat; among equals, what lasts longer. A note whose place the other
+    metre does not have is left out, and so are those behind the beginning of the last bar: a cadence needs room."""
+    bar, other = melody.bar_quarters, Fraction(4 * metre[0], metre[1])
+    found = []
+    for start, note in melody.onsets():
+        at = start - melody.pickup
+        if note.pitch is None or at < 0 or at > (full_bars(melody) - 1) * bar:
+            continue
+        number, place = divmod(at, bar)
+        strength = _strength(place, melody.metre)
+        moved = place if metre == melody.metre else _moved(place, melody.metre, metre)
+        if moved is not None:
+            found.append((-strength, -note.quarters, number * other + moved, note.pitch))
+    total = sum(note.pitch is not None for note in melody.notes)
+    kept = sorted(found)[: round(share * total)]
+    return sorted({in_ticks(at): pitch for _, _, at, pitch in reversed(kept)}.items())
+
+
+def _strength(place: Fraction, metre: tuple[int, int]) -> int:
+    """3 on the bar, 2 on the half bar, 1 on a beat, 0 between."""
+    if place == 0:
+        return 3
+    if place == first_half(metre):
+        return 2
+    return int(place % beat_quarters(metre) == 0)
+
+
+def _moved(place: Fraction, own: tuple[int, int], other: tuple[int, int]) -> Fraction | None:
+    """Where a place lies in a bar of another metre: bar on bar, half bar on half bar, beat on beat while there are any."""
+    if place == 0:
+        return Fraction(0)
+    if place == first_half(own):
+        half = first_half(other)
+        return half if half < Fraction(4 * other[0], other[1]) else None
+    if place % beat_quarters(own):
+        return None
+    moved = place / beat_quarters(own) * beat_quarters(other)
+    return moved if moved < Fraction(4 * other[0], other[1]) and moved != first_half(other) else None
+
+
+def content(source: Melody, told: Melody) -> float:
+    """Mean over the bars of the cosine between what time each pitch class takes in both: 1 keeps the harmony of each bar."""
+    cosines = []
+    bars = min(full_bars(source), full_bars(told))
+    for number in range(bars):
+        one, two = (_chroma(melody, number) for melody in (source, told))
+        if one.any() and two.any():
+            cosines.append(float(one @ two / np.sqrt((one @ one) * (two @ two))))
+    return float(np.mean(cosines)) if cosines else 0.0
+
+
+def _chroma(melody: Melody, number: int) -> Floats:
+    start = melody.pickup + number * melody.bar_quarters
+    return pitch_class_profile(between(melody, start, start + melody.bar_quarters))
+
+
+def log_style(policy: ComposerPolicy, melodies: list[Melody], style: str, own: str) -> tuple[Floats, Floats]:
+    """log P(style | melody) among the melody's own style and the commonest ones, by Bayes' rule on the prior's likelihoods,
+    and the mean log-likelihood per note in the style: how natural it sounds there."""
+    from composer.learning.evaluation import bits_per_note
+    from composer.learning.replay_dataset import Tune
+
+    order = np.argsort([len(melody.notes) for melody in melodies], kind="stable")
+
+    def nats(name: str) -> tuple[Floats, Floats]:
+        # Measured in order of length; put back into the order asked.
+        tunes = [Tune(melody=melodies[row], style=name, group="") for row in order]
+        bits_n, notes_n = bits_per_note(policy.writer.prior, tunes, policy.styles)
+        total_n, each_n = np.empty(len(melodies)), np.empty(len(melodies))
+        total_n[order], each_n[order] = -bits_n * np.log(2), -bits_n * np.log(2) / notes_n
+        return total_n, each_n
+
+    total_n, each_n = nats(style)
+    rivals = [name for name in dict.fromkeys((own, *policy.styles[:RIVALS])) if name != style]
+    if not rivals:
+        return np.zeros(len(melodies)), each_n
+    against_n = np.logaddexp.reduce([nats(name)[0] for name in rivals], axis=0)
+    return -np.logaddexp(0.0, against_n - total_n), each_n
+
+
+def _with_pickup(source: Melody, told: Melody) -> Melody:
+    """The pickup goes with its metre: it stands before the first bar. The last bar is as short as it was, if its last note
+    began before."""
+    if not source.pickup or told.metre != source.metre:
+        return told
+    end = source.quarters - source.pickup
+    is_long = told.quarters - told.notes[-1].quarters < end
+    body = between(told, Fraction(0), end if is_long else told.quarters)
+    notes: tuple[Note, ...] = (*between(source, Fraction(0), source.pickup), *body)
+    return replace(told, notes=join_rests(notes), pickup=source.pickup)

@@ -1,0 +1,79 @@
+"""A melody in another style: strong notes stay, the fewer the further; the ends of the dial are exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from composer.learning.features import in_ticks
+from composer.melody_tasks import MelodyTask
+from composer.performing import perform_task
+from composer.recipes import policy_of
+from composer.style_transfer import anchors_of, content
+from music.notes import Melody, Note, Score
+from tests.conftest import small_melody
+from training.models import PolicyVersion
+
+pytestmark = pytest.mark.django_db
+REEL = small_melody(3, "reel")
+
+
+def told(version: PolicyVersion, melody: Melody = REEL, *, style: str = "jig", blend: float = 0.5, seed: int = 1) -> Score:
+    task = MelodyTask(kind="transfer", melody=melody, source_style="reel", style=style, blend=blend)
+    return perform_task(task, task.steering({}), None, policy_of(version), seed=seed)[0]
+
+
+def onsets(melody: Melody) -> set[tuple[int, int | None]]:
+    return {(in_ticks(start - melody.pickup), note.pitch) for start, note in melody.onsets()}
+
+
+def test_no_blend_gives_the_melody_itself(composer_version: PolicyVersion) -> None:
+    assert told(composer_version, blend=0.0).melody == REEL
+
+
+@pytest.mark.parametrize("blend", [0.25, 0.5, 0.9])
+def test_every_anchor_stands_in_the_new_melody(composer_version: PolicyVersion, blend: float) -> None:
+    melody = told(composer_version, blend=blend).melody
+
+    assert set(anchors_of(REEL, melody.metre, 1 - blend)) <= onsets(melody)
+
+
+def test_more_blend_keeps_fewer_notes_and_never_others() -> None:
+    kept = [set(anchors_of(REEL, REEL.metre, 1 - blend)) for blend in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)]
+
+    assert all(fewer < more for more, fewer in zip(kept, kept[1:], strict=False))
+    assert kept[-1] == set()
+
+
+def test_what_stays_longest_are_the_first_notes_of_bars() -> None:
+    bar = in_ticks(REEL.bar_quarters)
+
+    assert {tick % bar for tick, _ in anchors_of(REEL, REEL.metre, 8 / 64)} == {0}
+
+
+def test_beyond_half_the_style_brings_its_metre_and_keeps_the_bars(composer_version: PolicyVersion) -> None:
+    near, far = told(composer_version, blend=0.5).melody, told(composer_version, blend=0.6).melody
+
+    assert (near.metre, far.metre) == ((4, 4), (6, 8))
+    assert near.bars == far.bars == REEL.bars
+    assert (far.tonic, far.mode) == (REEL.tonic, REEL.mode)
+
+
+def test_a_pickup_stays_with_its_metre(composer_version: PolicyVersion) -> None:
+    notes = (Note(69, Fraction(1, 2)), *REEL.notes)
+    melody = told(composer_version, replace(REEL, notes=notes, pickup=Fraction(1, 2))).melody
+
+    assert (melody.pickup, melody.notes[0]) == (Fraction(1, 2), Note(69, Fraction(1, 2)))
+
+
+def test_the_same_seed_tells_the_same_melody(composer_version: PolicyVersion) -> None:
+    assert told(composer_version, seed=2) == told(composer_version, seed=2) != told(composer_version, seed=3)
+
+
+def test_content_is_whole_for_the_same_notes_and_nothing_for_others() -> None:
+    low, high = (replace(REEL, notes=tuple(Note(pitch, Fraction(1)) for _ in range(8))) for pitch in (60, 61))
+
+    assert content(REEL, REEL) == pytest.approx(1.0)
+    assert content(low, high) == 0.0
