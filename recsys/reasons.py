@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,8 @@ from recsys.models import Feedback, Track
 
 Kind = Feedback.Kind
 SMALLEST_SHARE = 0.1
-"""A cause that makes up less than this share of what speaks for a track is not named."""
+"""Causes of one kind that together make up less than this share of what speaks for a track are not named; of many small ones
+the strongest is."""
 MOST_REASONS = 6
 NOTHING_NAMED = "something new to try"
 
@@ -30,9 +32,14 @@ def in_words(explained: Sequence[Sequence[Reason]], state: ListenerState) -> lis
 def _of_position(reasons: Sequence[Reason], titles: Mapping[int, str], verbs: Mapping[int, str]) -> list[dict[str, Any]]:
     ranked = sorted(reasons, key=lambda reason: -reason.contribution)
     speaking = sum(max(0.0, reason.contribution) for reason in ranked)
+    of_kind: defaultdict[str, float] = defaultdict(float)
+    for reason in ranked:
+        of_kind[reason.kind] += max(0.0, reason.contribution)
     told: list[dict[str, Any]] = []
     for reason in ranked:
-        is_strong = reason.contribution > 0 and reason.contribution >= SMALLEST_SHARE * speaking
+        # Taken away for the first, the strongest of its kind: it stands for all of them.
+        together = of_kind.pop(reason.kind, reason.contribution)
+        is_strong = reason.contribution > 0 and together >= SMALLEST_SHARE * speaking
         told.append(
             {
                 "kind": reason.kind,
@@ -61,15 +68,21 @@ def _text(reason: Reason, titles: Mapping[int, str], verbs: Mapping[int, str]) -
     return ""
 
 
-_VERBS: tuple[tuple[str, str], ...] = ((Kind.LIKE, "liked"), (Kind.RATE, "rated"))
+_VERBS: tuple[tuple[str, str], ...] = (
+    (Kind.LIKE, "liked"),
+    (Kind.DISLIKE, "disliked"),
+    (Kind.RATE, "rated"),
+    (Kind.SKIP, "skipped"),
+)
 _TAKEN_BACK_BY: Mapping[str, frozenset[str]] = {
     Kind.LIKE: frozenset({Kind.UNLIKE, Kind.DISLIKE}),
+    Kind.DISLIKE: frozenset({Kind.UNDISLIKE, Kind.LIKE}),
     Kind.RATE: frozenset({Kind.UNRATE}),
 }
 
 
 def _verbs(state: ListenerState) -> dict[int, str]:
-    """What the listener did with each remembered track: the strongest of liked, rated, heard that still stands."""
+    """What the listener did with each remembered track: the first of the verbs that still stands, or heard."""
     standing: dict[int, set[str]] = {}
     for row in state.rows:
         kinds = standing.setdefault(row.track_id, set())

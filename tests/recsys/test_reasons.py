@@ -47,7 +47,9 @@ def told(reasons: list[Reason], state: ListenerState) -> list[str]:
         (["play", "like"], "liked"),
         (["play", "rate"], "rated"),
         (["play", "like", "unlike"], "heard"),
-        (["play", "like", "dislike"], "heard"),
+        (["play", "like", "dislike"], "disliked"),
+        (["play", "dislike", "undislike"], "heard"),
+        (["skip", "play"], "skipped"),
         (["play", "rate", "unrate"], "heard"),
     ],
 )
@@ -68,6 +70,14 @@ def test_the_strongest_cause_comes_first_and_a_weak_one_is_not_named() -> None:
     ]
 
     assert told(reasons, state_after()) == ["you chose jigs", "popular with listeners", "", "", ""]
+
+
+@pytest.mark.django_db
+def test_of_many_small_causes_the_strongest_stands_for_all() -> None:
+    reasons = [Reason(kind="popular", contribution=1.0)]
+    reasons += [Reason(kind="declared", contribution=0.05 + 0.001 * at, style=f"style {at}") for at in range(9)]
+
+    assert [text for text in told(reasons, state_after()) if text] == ["popular with listeners", "you chose style 8s"]
 
 
 @pytest.mark.django_db
