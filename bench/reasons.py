@@ -1,0 +1,106 @@
+"""Whether named causes are causes: deletes the strongest from the log, runs the model again. Before: recsys. After: make bench.
+
+A throwaway PostgreSQL, simulated listeners with a log, a trained Q-network. Ranks are those among a slate's candidates."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from bench.report import Report, make_parser, read_options, say
+from bench.simulated_listeners import START, World, fit_dqn, serve_by, throwaway_site
+
+
+def rank_of(scores_N: np.ndarray, place: int) -> int:
+    """How many others score higher."""
+    return int((scores_N > scores_N[place]).sum())
+
+
+@dataclass(kw_only=True)
+class Found:
+    """What deleting did, over all slates."""
+
+    score_fell: list[bool] = field(default_factory=list)
+    """Against the mean of the candidates."""
+    rank_fell: list[bool] = field(default_factory=list)
+    """One that leads so far that it keeps its rank counts as not fallen."""
+    residual_shares: list[float] = field(default_factory=list)
+    """Standard deviation over the candidates: that of the residual by that of the score."""
+
+    def add(self, listener: Any) -> None:
+        """A fresh slate; for each track that names something heard, the log without the strongest such cause."""
+        from recsys import recommending
+        from recsys.learning.features import build_state
+
+        slate = recommending.recommend(listener, count=5, surface="bench")
+        _, policy, _ = recommending.policy_for(listener)
+        candidates = list(slate.candidates)
+        state = build_state(listener, slate.created_at)
+        before_N = policy.score(state, candidates).mean(axis=0)
+        explained = policy.explain(state, candidates)
+        # What is the same for all candidates moves none of them: the spread is what the residual must not explain.
+        residual_N = [reason.contribution for reasons in explained for reason in reasons if reason.kind == "residual"]
+        self.residual_shares.append(float(np.std(residual_N) / np.std(before_N)))
+        for track, reasons in zip(slate.tracks, slate.reasons, strict=True):
+            cause = next((reason["track"] for reason in reasons if reason["kind"] == "heard" and reason["text"]), None)
+            if cause is not None:
+                place = candidates.index(track)
+                after_N = scores_without(listener, cause, policy, slate.created_at, candidates)
+                self.score_fell.append(bool(after_N[place] - after_N.mean() < before_N[place] - before_N.mean()))
+                self.rank_fell.append(rank_of(after_N, place) > rank_of(before_N, place))
+
+
+def scores_without(listener: Any, cause: int, policy: Any, moment: datetime, candidates: list[int]) -> np.ndarray:
+    """The candidates' scores, had the listener left no feedback about one track."""
+    from django.db import transaction
+
+    from recsys.learning.features import build_state
+    from recsys.models import Feedback
+
+    with transaction.atomic():
+        Feedback.objects.filter(listener=listener, track_id=cause).delete()
+        scores_N: np.ndarray = policy.score(build_state(listener, moment), candidates).mean(axis=0)
+        transaction.set_rollback(True)
+    return scores_N
+
+
+def main() -> int:
+    """Measures and reports."""
+    parser = make_parser(__doc__, seeds=3)
+    parser.add_argument("--listeners", type=int, default=100)
+    parser.add_argument("--tracks", type=int, default=600)
+    parser.add_argument("--days", type=float, default=4.0, help="of listening before the training")
+    parser.add_argument("--updates", type=int, default=1500)
+    options = read_options(parser)
+    if options.quick:
+        options.seeds, options.listeners, options.tracks, options.days, options.updates = 1, 20, 120, 1.0, 100
+    report = Report("reasons", options)
+    found = Found()
+    with throwaway_site() as folder:
+        from recsys import catalogue
+        from recsys.simulation import Population
+
+        catalogue.import_first(options.tracks)
+        for seed in range(options.seeds):
+            kept = folder / "var" / "bench" / str(seed)
+            kept.mkdir(parents=True)
+            population = Population.make(listeners=options.listeners, seed=seed, start=START)
+            world = World(population=population, options=options, folder=kept, seed=seed)
+            serve_by("popularity", "")
+            say(f"seed {seed}: {population.live(world.end_of(0))} sessions under popularity")
+            fit_dqn(world, 1)
+            for simulated in population.listeners:
+                found.add(simulated.listener)
+    report.note(f"{len(found.rank_fell)} named causes of {len(found.residual_shares)} slates were deleted")
+    report.add_samples("ours", "score_falls_without_strongest_cause", found.score_fell, target=0.95)
+    report.add_samples("ours", "rank_falls_without_strongest_cause", found.rank_fell, target=0.95)
+    report.add_samples("ours", "residual_share_of_spread", found.residual_shares, target=0.10, smaller_is_better=True)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
