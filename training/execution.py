@@ -65,6 +65,7 @@ def _carry_out(lease: Lease, heartbeat: Heartbeat, should_leave: Callable[[], bo
     if lease.token > ATTEMPTS:
         _close(lease, Run.Status.FAILED, f"Given up after {ATTEMPTS} attempts, each of which ended with its worker.")
         return
+    logger.info("run %s of the %s begins (%s)", run.pk, run.slot, run.trigger)
     context: HeldRun | None = None
     try:
         context = _make_context(run, lease, heartbeat, should_leave)
@@ -237,6 +238,7 @@ def _write(lease: Lease, **fields: Any) -> None:
 
 def _close(lease: Lease, status: str, outcome: str) -> None:
     done = {"progress": 1.0} if status == Run.Status.FINISHED else {}
+    logger.info("run %s is %s. %s", lease.run_id, status, outcome)
     _write(lease, status=status, outcome=outcome, finished_at=timezone.now(), lease_expires_at=None, **done)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from training.lease import Heartbeat, Lease
 from training.models import Run, RunLine, RunMetric
 from training.slots import LeaseLost, StopRequested
+
+logger = logging.getLogger(__name__)
 
 POINTS_PER_FLUSH = 4
 """Of one curve: enough to see it move, few enough that a run of hours stays readable."""
@@ -43,11 +46,17 @@ class HeldRun:
         for name, value in metrics.items():
             self._points.setdefault(name, {})[int(step)] = float(value)
         if progress is not None:
-            self._progress = min(1.0, max(0.0, float(progress)))
+            self._tell(min(1.0, max(0.0, float(progress))))
         now = time.monotonic()
         if now - self._flushed >= max(1.0, (now - self._began) / FLUSHES_PER_RUN):
             self._flush_if_possible()
         self.leave_if_asked()
+
+    def _tell(self, progress: float) -> None:
+        """For the console: a line for each tenth."""
+        if int(10 * progress) > int(10 * (self._progress or 0.0)):
+            logger.info("run %s is at %d %%", self.lease.run_id, 100 * progress)
+        self._progress = progress
 
     def log(self, text: str) -> None:
         """Adds a line, at once where the database is there."""
