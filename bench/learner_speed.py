@@ -23,7 +23,8 @@ from dqn.replay import Replay, Transitions
 SIZES = (64, 128, 64, 32)
 ROWS = 20_000
 DISCOUNT = 0.95
-UPDATES_PER_TURN = 100
+UPDATES_PER_TURN = 300
+"""Enough that the replay is in the caches again after the turn of another."""
 PASSES = 5
 """Forward online, forward of the next state online and target, and a backward pass that costs two forward ones."""
 
@@ -221,7 +222,7 @@ def main() -> int:
     options = read_options(parser)
     report = Report("learner_speed", options)
     torch.set_num_threads(1)
-    turns = 3 if options.quick else 25
+    turns = 2 if options.quick else 9
     there = {name: make for name, (package, make) in CONTENDERS.items() if package is None or importlib.util.find_spec(package)}
     for name in CONTENDERS:
         if name not in there:

@@ -22,9 +22,10 @@ def double_q_value(chooser_A: Tensor, estimate_A: Tensor, mask_A: Tensor) -> Ten
     Q⁻(s', argmax Q(s', ·)): van Hasselt et al. 2016, arXiv 1509.06461, equation 4. With `chooser` = `estimate` it is the plain
     maximum of Mnih et al. 2015.
     """
-    best_1 = close(chooser_A, mask_A).argmax(dim=-1, keepdim=True)
-    value = estimate_A.gather(-1, best_1).squeeze(-1)
-    return torch.where(mask_A.any(dim=-1), value, 0.0)
+    best, index = torch.where(mask_A, chooser_A, CLOSED).max(dim=-1)
+    value = estimate_A.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+    # Far from either side, because CLOSED has other digits in bfloat16.
+    return torch.where(best < CLOSED / 2, 0.0, value)
 
 
 def log_masked_prior(log_prior_A: Tensor, mask_A: Tensor) -> Tensor:

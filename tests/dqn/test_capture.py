@@ -78,3 +78,18 @@ def test_a_batch_with_another_choice_of_optional_tensors_is_captured_anew() -> N
 
     assert float(learner.update(weighted)["loss"]) == 0.0
     assert float(learner.update(valued)["loss"]) == pytest.approx(0.05)
+
+
+def test_capturing_itself_is_no_update() -> None:
+    batch = chain.transitions()
+    learner = Learner(small_network(), LearnerConfiguration(compile=True, learning_rate=1e-30, polyak=1e-30))
+    before = learner.state_dict()
+
+    learner.update(batch)
+
+    after = learner.state_dict()
+    assert torch.equal(before["weights"], after["weights"])
+    # One gradient entered the running mean of Adam, with its share of a tenth: those of the capture did not.
+    again = Learner(small_network(), LearnerConfiguration(learning_rate=1e-30, polyak=1e-30))
+    again.update(batch)
+    torch.testing.assert_close(after["optimizer.exp_avg"], again.state_dict()["optimizer.exp_avg"])
