@@ -79,8 +79,12 @@ class Listed:
     @property
     def subtitle(self) -> str:
         """Who and what: artist if there is one, style, collection."""
-        where = "composed piece" if self.track.owner_id else COLLECTIONS.get(self.track.collection, self.track.collection)
-        return " · ".join(part for part in (self.track.artist, self.track.style, where) if part)
+        return " · ".join(part for part in (self.track.artist, self.track.style, self.collection) if part)
+
+    @property
+    def collection(self) -> str:
+        """What people call where it came from."""
+        return "composed piece" if self.track.owner_id else COLLECTIONS.get(self.track.collection, self.track.collection)
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.chromium import find_chromium
 
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+SIZES = {"desktop": (1280, 800), "phone": (390, 844), "small": (320, 640)}
 STRANGERS = {
     "landing": "/",
     "sign-in": "/accounts/login/",
@@ -26,13 +26,25 @@ LISTENERS = {
     "browse": "/browse/",
     "browse-empty": "/browse/?q=zzzz",
     "history": "/history/",
+    "history-rated": "/history/?show=rated",
+    "history-files": "/history/files/",
+    "taste": "/taste/",
     "compose": "/compose/",
     "pieces": "/pieces/",
     "settings": "/settings/",
+    "email": "/accounts/email/",
     "password": "/accounts/password/change/",
     "second-factor": "/accounts/2fa/",
     "missing": "/nothing-here/",
 }
+VIEWERS = {
+    "dashboard": "/admin/dashboard/",
+    "recommender": "/admin/dashboard/slots/recommender/",
+    "composer": "/admin/dashboard/slots/composer/",
+    "retrain": "/admin/dashboard/slots/recommender/retrain/",
+    "retrain-composer": "/admin/dashboard/slots/composer/retrain/",
+}
+"""Only for accounts that may see them."""
 
 
 def main() -> None:
@@ -43,11 +55,13 @@ def main() -> None:
     parser.add_argument("--password", required=True)
     parser.add_argument("--folder", type=Path, default=Path("var/screenshots"))
     parser.add_argument("--only", default="", help="pages whose name contains this")
+    parser.add_argument("--sizes", default=",".join(SIZES), help="which of the sizes, separated by commas")
+    parser.add_argument("--dashboard", action="store_true", help="the account may see the dashboard: take that instead")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        for size, theme in itertools.product(SIZES, ("light", "dark")):
+        for size, theme in itertools.product(asked.sizes.split(","), ("light", "dark")):
             _take_all(browser, asked, size, theme)
         browser.close()
 
@@ -65,12 +79,12 @@ def _take_all(browser: Browser, asked: argparse.Namespace, size: str, theme: str
             page.goto(address)
             _keep(page, asked.folder / f"{name}-{size}-{theme}.png")
 
-    for name, address in STRANGERS.items():
+    for name, address in ({} if asked.dashboard else STRANGERS).items():
         take(name, address)
     _sign_in(page, asked.email, asked.password)
-    for name, address in LISTENERS.items():
+    for name, address in (VIEWERS if asked.dashboard else LISTENERS).items():
         take(name, address)
-    if asked.only in "track":
+    if asked.only in "track" and not asked.dashboard:
         page.goto("/browse/?style=reel")
         page.locator(".row [data-play]").first.click(force=True)
         page.locator(".row-title").first.click()
@@ -96,7 +110,7 @@ def _sign_in(page: Page, email: str, password: str) -> None:
 def _keep(page: Page, path: Path) -> None:
     page.wait_for_load_state("load")
     page.wait_for_timeout(400)
-    page.screenshot(path=path)
+    page.screenshot(path=path, full_page=True)
 
 
 if __name__ == "__main__":

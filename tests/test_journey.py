@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from pytest_django.live_server_helper import LiveServer
@@ -22,10 +22,12 @@ from accounts.models import Account, Listener
 from recsys.catalogue import import_first
 from recsys.feedback import NewFeedback, record
 from recsys.models import Feedback, Recommendation, Track
-from tests.chromium import MISSING, find_chromium
+from tests.chromium import MISSING, chromium, find_chromium, open_page, sign_in
 from training.models import PolicyVersion, Run
 from training.promotion import champion_of
 from training.runs import request_run
+
+__all__ = ["chromium"]
 
 pytestmark = [
     pytest.mark.browser,
@@ -37,20 +39,7 @@ TUNES = 130
 OTHERS = 12
 PASSWORD = "a long pass phrase"
 SHORT_PRIOR = {"stage": "prior", "epochs": 2, "hidden": 48, "is_timed": False}
-TIMEOUT_MS = 90_000
-"""Only keeps it from hanging; nothing is asserted about seconds."""
 TRAINING_TIMEOUT_MS = 600_000
-
-
-@pytest.fixture
-def chromium(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    """A browser. Playwright runs an event loop in this thread, where Django would otherwise refuse the database."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    expect.set_options(timeout=TIMEOUT_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -123,14 +112,6 @@ def working(*queues: str) -> Iterator[None]:
     assert not problems, problems
 
 
-def open_page(chromium: Browser, live_server: LiveServer) -> Page:
-    """A fresh browser profile; any error in a script fails the journey."""
-    page = chromium.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900}).new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-    return page
-
-
 def slate_shown(page: Page) -> list[int]:
     """Tracks of the page's slate, in order."""
     return [int(card.get_attribute("data-track") or 0) for card in page.locator("#slate [data-track]").all()]
@@ -159,7 +140,7 @@ def test_a_listener_signs_up_hears_rates_and_gets_a_piece_and_the_admin_retrains
     compose_and_hear(page, listener)
 
     admin = open_page(chromium, live_server)
-    sign_in(admin, olga.email)
+    sign_in(admin, olga.email, PASSWORD)
     retrain_promote_and_roll_back(admin, page, listener)
     retrain_composer(admin)
 
@@ -173,14 +154,6 @@ def sign_up(page: Page) -> Listener:
     page.locator("main").get_by_role("button", name="Sign Up").click()
     expect(page.get_by_role("heading", name="What do you like to hear?")).to_be_visible()
     return Account.objects.get(email="alice@example.org").listener
-
-
-def sign_in(page: Page, email: str) -> None:
-    page.goto("/accounts/login/")
-    page.get_by_label("Email").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Sign In").click()
-    expect(page.locator("[data-account]")).to_be_attached()
 
 
 def choose_styles(page: Page, listener: Listener) -> None:

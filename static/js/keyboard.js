@@ -2,9 +2,8 @@
 
 import { opinionOf, rate, say } from "./feedback.js";
 import { player } from "./player.js";
-import { toggleQueue } from "./player_bar.js";
+import { SEEK_SECONDS, toggleQueue } from "./player_bar.js";
 
-const SEEK_SECONDS = 5;
 const toggleOpinion = (kind) => player.track && say(player.track, kind, !opinionOf(player.track.id)[kind]);
 
 const KEYS = {

@@ -6,7 +6,9 @@ import "./keyboard.js";
 import { sendAbandonedPlays } from "./listening.js";
 import { flush, isWaiting } from "./outbox.js";
 import { showPlaying } from "./player_bar.js";
+import { restoreQueue } from "./queue_memory.js";
 import { prepareCompose } from "./compose.js";
+import "./share.js";
 import { showTheme } from "./theme.js";
 import { toast } from "./toast.js";
 
@@ -61,5 +63,6 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
+restoreQueue();
 sendAbandonedPlays();
 flush();

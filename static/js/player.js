@@ -46,6 +46,18 @@ class Player extends EventTarget {
     this.#go(index);
   }
 
+  /** Shows a queue of before without a sound, ready to go on where it was. */
+  restore(tracks, index, seconds, refill = null) {
+    this.queue = [...tracks];
+    this.refill = refill;
+    this.index = index;
+    this.audio.preload = "none"; // most visits don't go on with it
+    this.audio.src = this.audio.dataset.address = addressOf(this.track.id);
+    this.audio.addEventListener("loadedmetadata", () => (this.audio.preload = "auto"), { once: true });
+    this.audio.currentTime = seconds;
+    this.#tell("track");
+  }
+
   /** Puts a track after the one that plays. */
   playNext(track) {
     this.queue.splice(this.index + 1, 0, track);

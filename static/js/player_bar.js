@@ -1,11 +1,12 @@
 // Shows and steers the player: the bar, the queue, play buttons in pages, media keys. Before: player.js.
 
 import { opinionOf, showOpinion, trackOf } from "./feedback.js";
-import { csrf } from "./outbox.js";
 import { addressOf, player } from "./player.js";
+import { startRadio } from "./radio.js";
 import { read, write } from "./storage.js";
 import { toast } from "./toast.js";
 
+export const SEEK_SECONDS = 5;
 const bar = document.querySelector("[data-player-bar]");
 const queuePanel = document.getElementById("queue");
 const part = (name) => document.querySelector(`[data-player="${name}"]`);
@@ -64,6 +65,7 @@ function showTime() {
   seek.setAttribute("aria-valuetext", `${clock(player.seconds)} of ${clock(player.length)}`);
   part("now").textContent = clock(player.seconds);
   part("length").textContent = clock(player.length);
+  if (player.length > 0) navigator.mediaSession?.setPositionState?.({ duration: player.length, position: Math.min(player.seconds, player.length) });
 }
 
 function showQueue() {
@@ -99,13 +101,16 @@ function removeButton(track, place) {
 
 function describeToSystem(track) {
   if (!("mediaSession" in navigator)) return;
-  navigator.mediaSession.metadata = new MediaMetadata({ title: track.title, artist: track.subtitle, album: "Encore" });
+  const artwork = [{ src: document.querySelector('link[rel="icon"]').href, type: "image/svg+xml", sizes: "any" }];
+  navigator.mediaSession.metadata = new MediaMetadata({ title: track.title, artist: track.subtitle, album: "Encore", artwork });
   const actions = {
     play: () => player.toggle(),
     pause: () => player.toggle(),
     nexttrack: () => player.next(),
     previoustrack: () => player.previous(),
     seekto: (details) => player.seek(details.seekTime),
+    seekbackward: (details) => player.seek(player.seconds - (details.seekOffset ?? SEEK_SECONDS)),
+    seekforward: (details) => player.seek(player.seconds + (details.seekOffset ?? SEEK_SECONDS)),
   };
   for (const [name, run] of Object.entries(actions)) navigator.mediaSession.setActionHandler(name, run);
 }
@@ -113,24 +118,6 @@ function describeToSystem(track) {
 export function toggleQueue() {
   queuePanel.hidden = !queuePanel.hidden;
   part("queue").setAttribute("aria-expanded", String(!queuePanel.hidden));
-}
-
-/** Asks for the next track of the radio; the entry comes as the page would show it. */
-async function askRadio(address) {
-  const response = await fetch(address, { method: "POST", headers: { "X-CSRFToken": csrf() } });
-  if (!response.ok) throw new Error(`radio answered ${response.status}`);
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return [...page.querySelectorAll("[data-track]")].map(trackOf);
-}
-
-async function startRadio(address) {
-  try {
-    const first = await askRadio(address);
-    if (first.length) player.start(first, 0, () => askRadio(address));
-    else toast("There is nothing new left to play right now.");
-  } catch {
-    toast("The radio can't be reached right now. Try again in a moment.");
-  }
 }
 
 function tracksIn(list) {
