@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -30,6 +31,8 @@ def chromium(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         yield browser
         browser.close()
+        # While the loop runs, Django keeps this thread's connection apart; after it nobody would give it back.
+        connections.close_all()
 
 
 def open_page(chromium: Browser, live_server: LiveServer, *, width: int = 1280, height: int = 900) -> Page:
