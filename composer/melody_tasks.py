@@ -27,6 +27,14 @@ LOWEST_MELODY, HIGHEST_MELODY = 48, 100
 """Where a pattern below it has room."""
 METRE_CHANGES_ABOVE = 0.5
 """Blend up to which a melody keeps its own metre."""
+USUAL_METRES: dict[str, tuple[tuple[int, int], ...]] = {
+    "german folk": ((4, 4), (3, 4), (2, 4), (6, 8)),
+    "chinese folk": ((2, 4), (4, 4)),
+    "chorale": ((4, 4), (3, 4)),
+    "air": ((4, 4), (3, 4), (2, 4), (6, 8)),
+    "march": ((4, 4), (2, 4), (6, 8)),
+}
+"""Styles at home in several metres, the commonest one first; the others have the one of their habits."""
 OF_KIND: dict[str, tuple[str, ...]] = {
     "continue": ("bars",),
     "vary": ("closeness",),
@@ -158,7 +166,6 @@ class MelodyTask:
     def _frame(self) -> dict[str, Any]:
         """Key, metre, length and range of the melody as fields of a steering."""
         low, high = room_of(self.melody)
-        beats, unit = self.melody.metre
         bars = full_bars(self.melody) + (self.bars if self.kind == "continue" else 0)
         frame: dict[str, Any] = {
             "tonic": self.melody.tonic,
@@ -167,10 +174,17 @@ class MelodyTask:
             "lowest": low,
             "highest": high,
         }
-        # Beyond half of the way a melody takes the metre and tempo of a style that has its own.
-        if self.kind != "transfer" or self.blend <= METRE_CHANGES_ABOVE or self.style not in HABITS:
-            frame |= {"metre": [beats, unit], "tempo": min(300.0, max(30.0, float(self.melody.tempo)))}
-        return frame
+        metre, tempo = self._pulse()
+        return frame | {"metre": list(metre), "tempo": min(300.0, max(30.0, tempo))}
+
+    def _pulse(self) -> tuple[tuple[int, int], float]:
+        """Metre and tempo: the melody's own; beyond half of the way to another style, that style's where it has its own."""
+        own = self.melody.metre, float(self.melody.tempo)
+        if self.kind != "transfer" or self.blend <= METRE_CHANGES_ABOVE:
+            return own
+        metre, tempo = HABITS.get(self.style, own)
+        usual = USUAL_METRES.get(self.style, (metre,))
+        return own[0] if own[0] in usual else usual[0], tempo
 
 
 def check_names(wish: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from composer.accompaniment.half_bars import beat_quarters, first_half
@@ -132,24 +133,26 @@ def _chroma(melody: Melody, number: int) -> Floats:
 def log_style(policy: ComposerPolicy, melodies: list[Melody], style: str, own: str) -> tuple[Floats, Floats]:
     """log P(style | melody) among the melody's own style and the commonest ones, by Bayes' rule on the prior's likelihoods,
     and the mean log-likelihood per note in the style: how natural it sounds there."""
-    from composer.learning.evaluation import bits_per_note
-    from composer.learning.replay_dataset import Tune
+    from composer.learning.features import STYLE_INPUT, observe_melodies
+    from composer.learning.replay_dataset import style_number
 
-    order = np.argsort([len(melody.notes) for melody in melodies], kind="stable")
+    observed = observe_melodies(melodies, [0] * len(melodies))
+    pitch, duration = torch.from_numpy(observed["pitch"]), torch.from_numpy(observed["duration"])
 
-    def nats(name: str) -> tuple[Floats, Floats]:
-        # Measured in order of length; put back into the order asked.
-        tunes = [Tune(melody=melodies[row], style=name, group="") for row in order]
-        bits_n, notes_n = bits_per_note(policy.writer.prior, tunes, policy.styles)
-        total_n, each_n = np.empty(len(melodies)), np.empty(len(melodies))
-        total_n[order], each_n[order] = -bits_n * np.log(2), -bits_n * np.log(2) / notes_n
-        return total_n, each_n
+    def nats(name: str) -> Floats:
+        """log p₀ of each whole melody, as if it were of this style."""
+        observed["index"][:, :, STYLE_INPUT] = style_number(name, policy.styles)
+        with torch.no_grad():
+            nats_BN = policy.writer.prior.nats(torch.from_numpy(observed["index"]), pitch, duration).numpy()
+        total_B: Floats = -(nats_BN * observed["valid"]).sum(axis=1).astype(np.float64)
+        return total_B
 
-    total_n, each_n = nats(style)
+    total_n = nats(style)
+    each_n = total_n / np.maximum(observed["valid"].sum(axis=1), 1)
     rivals = [name for name in dict.fromkeys((own, *policy.styles[:RIVALS])) if name != style]
     if not rivals:
         return np.zeros(len(melodies)), each_n
-    against_n = np.logaddexp.reduce([nats(name)[0] for name in rivals], axis=0)
+    against_n = np.logaddexp.reduce([nats(name) for name in rivals], axis=0)
     return -np.logaddexp(0.0, against_n - total_n), each_n
 
 

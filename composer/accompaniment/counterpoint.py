@@ -18,6 +18,11 @@ def verticals(score: Score) -> list[tuple[int | None, ...]]:
     return [tuple(_at(table, moment) for table in tables) for moment in moments]
 
 
+def sounding_at(score: Score, moment: Fraction) -> tuple[int | None, ...]:
+    """What each voice sounds at a moment, in quarter notes from the beginning."""
+    return tuple(_at(_sounding(voice.melody), moment) for voice in score.voices)
+
+
 def count_parallels(score: Score) -> int:
     """Pairs of voices that move from a fifth to a fifth or from an octave (or unison) to an octave, both moving."""
     found = 0

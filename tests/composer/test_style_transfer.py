@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_every_anchor_stands_in_the_new_melody(composer_version: PolicyVersion, 
 def test_more_blend_keeps_fewer_notes_and_never_others() -> None:
     kept = [set(anchors_of(REEL, REEL.metre, 1 - blend)) for blend in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)]
 
-    assert all(fewer < more for more, fewer in zip(kept, kept[1:], strict=False))
+    assert all(fewer < more for more, fewer in pairwise(kept))
     assert kept[-1] == set()
 
 
