@@ -14,6 +14,8 @@ from recsys.learning.off_policy import estimators, sequential
 from recsys.learning.off_policy.estimators import Estimator, Floats
 
 Integers = NDArray[np.int64]
+RIDGE = 1e-6
+"""Hardly any: features that are one of many tell each state apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +185,7 @@ class ChainLog:
             discount_NT.ravel(),
             expected_NTK.reshape(-1, width),
             is_start_NT.ravel(),
+            ridge=RIDGE,
         )
 
     def weighted_doubly_robust(self) -> Estimator:

@@ -14,7 +14,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateW
 
 from training import slots
 from training.figures import finite
-from training.models import PolicyVersion, Promotion, Run, RunMetric, Schedule, Slot, Verdict
+from training.models import Lift, PolicyVersion, Promotion, Run, RunMetric, Schedule, Slot, Verdict
 from training.schedule import last_learned_at, next_times, schedule_of
 from training.slots import SlotFunctions
 
@@ -113,6 +113,25 @@ def live_run(run: Run, after_line: int) -> dict[str, Any]:
 def versions_of(slot: str) -> list[PolicyVersion]:
     """The slot's versions, newest first, with runs and verdicts."""
     return list(PolicyVersion.objects.filter(slot=slot).select_related("run").prefetch_related("verdicts")[:30])
+
+
+def lifts_of(slot: str) -> list[Lift]:
+    """What canaries and promotions of the slot were predicted and observed to gain, newest first."""
+    return list(Lift.objects.filter(promotion__slot=slot).select_related("promotion")[:50])
+
+
+def lift_points(lifts: Iterable[Lift]) -> list[dict[str, Any]]:
+    """The lifts that were predicted, as the plot needs them."""
+    return [
+        {
+            "label": f"version {lift.promotion.version_id}",
+            "predicted": [lift.predicted_low, lift.predicted, lift.predicted_high],
+            "observed": [lift.observed_low, lift.observed, lift.observed_high],
+            "is_canary": lift.kind == Lift.Kind.CANARY,
+        }
+        for lift in lifts
+        if lift.predicted is not None
+    ]
 
 
 def queue() -> dict[str, Any]:

@@ -171,6 +171,7 @@ def slot_page(request: HttpRequest, slot: str) -> HttpResponseBase:
 def _slot_page(request: HttpRequest, slot: str, schedule_form: ScheduleForm, status: int = 200) -> HttpResponse:
     schedule = schedule_of(slot)
     card = dashboard.card_of(slot)
+    lifts = dashboard.lifts_of(slot)
     response = _page(
         request,
         "slot.html",
@@ -179,6 +180,8 @@ def _slot_page(request: HttpRequest, slot: str, schedule_form: ScheduleForm, sta
         versions=dashboard.versions_of(slot),
         promotions=Promotion.objects.filter(slot=slot).select_related("version", "replaced", "by")[:20],
         guards=_guards(card),
+        lifts=lifts,
+        lift_points=dashboard.lift_points(lifts),
         schedule_form=schedule_form,
         next_times=next_times(schedule.cron, schedule.time_zone, timezone.now()) if schedule.is_enabled else [],
         canary_form=CanaryForm(),

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Account
 from training import promotion
-from training.models import PolicyVersion, Promotion, Run, RunLine, RunMetric, Schedule, Verdict
+from training.models import Lift, PolicyVersion, Promotion, Run, RunLine, RunMetric, Schedule, Verdict
 from training.runs import request_run
 from training.slots import SlotFunctions
 
@@ -268,3 +268,43 @@ def test_comparing_two_runs_shows_what_differs(as_olga: Client, finished_run: Ru
 
 def test_an_unknown_slot_is_not_found(as_olga: Client, counting: SlotFunctions) -> None:
     assert as_olga.get(reverse("dashboard-slot", args=["nothing"])).status_code == 404
+
+
+def test_a_slot_shows_predicted_beside_observed_lift(as_olga: Client, counting: SlotFunctions, olga: Account) -> None:
+    first, second, third = new_version(), new_version(), new_version()
+    promotion.promote(SLOT, first, Promotion.Kind.FIRST, None, "first")
+    address = reverse("dashboard-slot", args=[SLOT])
+    assert "Predicted against observed" not in as_olga.get(address).content.decode()
+    predicted = {"predicted": 0.0812, "predicted_low": 0.02, "predicted_high": 0.14}
+    for version, given in ((second, predicted), (third, {})):
+        promoted = promotion.promote(SLOT, version, Promotion.Kind.FORCED, olga, "we like it")
+        Lift.objects.create(
+            promotion=promoted, kind=Lift.Kind.CANARY, observed=0.0634, listeners=31, previous_listeners=274, **given
+        )
+
+    page = as_olga.get(address)
+
+    assert "Predicted against observed" in page.content.decode()
+    assert "0.0812" in page.content.decode()
+    assert "31 / 274" in page.content.decode()
+    assert [point["label"] for point in page.context["lift_points"]] == [f"version {second.pk}"]
+    assert page.context["lift_points"][0]["predicted"] == [0.02, 0.0812, 0.14]
+
+
+def test_a_verdict_shows_how_the_log_overlaps_with_the_policy(as_olga: Client, counting: SlotFunctions) -> None:
+    check = {
+        "name": "effective samples",
+        "outcome": "pass",
+        "explanation": "Enough.",
+        "figure": 300.0,
+        "low": None,
+        "high": None,
+    }
+    histogram = [[0.5, 0.25], [1.0, 0.75]]
+    Verdict.objects.create(
+        version=new_version(), outcome=Verdict.Outcome.PROMOTE, checks=[check | {"threshold": 100.0, "histogram": histogram}]
+    )
+
+    words = as_olga.get(reverse("dashboard-slot", args=[SLOT])).content.decode()
+
+    assert 'title="weight about 1: 75% of the log"' in words

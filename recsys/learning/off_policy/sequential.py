@@ -8,23 +8,33 @@ import numpy as np
 
 from recsys.learning.off_policy.estimators import Estimator, Floats, ratio
 
-RIDGE = 1e-5
+RIDGE = 1e-3
 """Per choice of the log: how strongly the weights of the value model are pulled to 0."""
+ROUNDS = 25
+"""Regressions, one on the other: the value model looks so many choices ahead."""
 
 
 def fitted_q_evaluation(
-    taken_RK: Floats, expected_next_RK: Floats, reward_R: Floats, discount_R: Floats, start_RK: Floats, is_start_R: Floats
+    taken_RK: Floats,
+    expected_next_RK: Floats,
+    reward_R: Floats,
+    discount_R: Floats,
+    start_RK: Floats,
+    is_start_R: Floats,
+    *,
+    ridge: float = RIDGE,
 ) -> Estimator:
     """Mean value Σ_a π(a|s)·Q̂(s, a) of the states in which sessions start, with Q̂ = θ·ψ(s, a).
 
-    Fitted Q evaluation (Le et al. 2019, arXiv 1903.08738, algorithm 3) repeats a regression of r + discount·E_π Q̂(s′) on ψ;
-    with linear features its fixed point solves one linear system (LSTD-Q, Lagoudakis & Parr 2003), which is solved anew for
-    each resample, so the interval holds the model's uncertainty too. `taken_RK` is ψ of what was chosen, `expected_next_RK`
-    Σ_a π(a|s′)·ψ(s′, a), `start_RK` Σ_a π(a|s)·ψ(s, a), `is_start_R` 1 where a session starts, else 0."""
+    Fitted Q evaluation (Le et al. 2019, arXiv 1903.08738, algorithm 3): the regression of r + discount·E_π Q̂(s′) on ψ,
+    repeated. With linear features it needs sums over the log only, so each resample has a model of its own and the interval
+    holds the model's uncertainty too. `taken_RK` is ψ of what was chosen, `expected_next_RK` Σ_a π(a|s′)·ψ(s′, a),
+    `start_RK` Σ_a π(a|s)·ψ(s, a), `is_start_R` 1 where a session starts, else 0."""
     rows, width = taken_RK.shape
-    ahead_RK = taken_RK - discount_R[:, None] * expected_next_RK
+    ahead_RK = discount_R[:, None] * expected_next_RK
     columns_RK = np.concatenate(
         [
+            (taken_RK[:, :, None] * taken_RK[:, None, :]).reshape(rows, width * width),
             (taken_RK[:, :, None] * ahead_RK[:, None, :]).reshape(rows, width * width),
             taken_RK * reward_R[:, None],
             start_RK * is_start_R[:, None],
@@ -35,26 +45,27 @@ def fitted_q_evaluation(
     )
 
     def of_sums(sums: Floats) -> Floats:
-        theta = _solve(sums, width)
-        starts = sums[..., -2]
-        return ratio((sums[..., width * width + width : -2] * theta).sum(axis=-1), starts)
+        gram, ahead, answer, start = np.split(sums[..., :-2], np.cumsum([width * width, width * width, width]), axis=-1)
+        square = (*sums.shape[:-1], width, width)
+        theta = _repeat(gram.reshape(square), ahead.reshape(square), answer, ridge * sums[..., -1])
+        return ratio((start * theta).sum(axis=-1), sums[..., -2])
 
     return Estimator(columns_RK=columns_RK, of_sums=of_sums)
 
 
-def _solve(sums: Floats, width: int) -> Floats:
-    system = sums[..., : width * width].reshape(*sums.shape[:-1], width, width)
-    system = system + RIDGE * sums[..., -1, None, None] * np.eye(width)
-    answer = sums[..., width * width : width * width + width]
-    return np.asarray(np.linalg.solve(system, answer[..., None])[..., 0], dtype=np.float64)
+def _repeat(gram: Floats, ahead: Floats, answer: Floats, ridge: Floats) -> Floats:
+    """θ after ROUNDS regressions, the first one of the reward alone."""
+    inverse = np.linalg.inv(gram + np.asarray(ridge)[..., None, None] * np.eye(gram.shape[-1]))
+    theta = np.zeros_like(answer)
+    for _ in range(ROUNDS):
+        theta = (inverse @ (answer + (ahead @ theta[..., None])[..., 0])[..., None])[..., 0]
+    return np.asarray(theta, dtype=np.float64)
 
 
 def fit_q(taken_RK: Floats, expected_next_RK: Floats, reward_R: Floats, discount_R: Floats) -> Floats:
     """θ of `fitted_q_evaluation`; with discount 0 it is a ridge regression of the reward."""
-    ahead_RK = taken_RK - discount_R[:, None] * expected_next_RK
-    width = taken_RK.shape[1]
-    system = taken_RK.T @ ahead_RK + RIDGE * len(taken_RK) * np.eye(width)
-    return np.asarray(np.linalg.solve(system, taken_RK.T @ reward_R), dtype=np.float64)
+    ahead = taken_RK.T @ (discount_R[:, None] * expected_next_RK)
+    return _repeat(taken_RK.T @ taken_RK, ahead, taken_RK.T @ reward_R, np.asarray(RIDGE * len(taken_RK)))
 
 
 def weighted_doubly_robust(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from dqn.policy import sequence_probabilities
-from recsys import recommending
 from recsys.learning import checks
 from recsys.learning.features import ListenerState
 from recsys.learning.held_out import HeldOutLog, walk_probabilities
@@ -20,8 +19,11 @@ from recsys.learning.off_policy.estimators import difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy
 from recsys.learning.replay_dataset import ReplayDataset, build, is_held_out_listener
-from recsys.models import Feedback, Track
+from recsys.models import Track
 from tests.recsys.learning.conftest import MONDAY, SMALL, likes
+from tests.recsys.learning.logged_world import live_under_popularity
+
+JUDGED = replace(SMALL, held_out_share=0.8)
 
 
 class Oracle(RandomPolicy):
@@ -37,30 +39,9 @@ class Oracle(RandomPolicy):
 
 @pytest.fixture
 def logged(checkerboard_tracks: list[Track]) -> ReplayDataset:
-    """Forty listeners with eight slates each, drawn by popularity and played as liked, in the order of time."""
-    listeners = [Listener.objects.create(external_id=f"listener {number}") for number in range(40)]
-    for visit in range(8):
-        for number, listener in enumerate(listeners):
-            rows = []
-            moment = MONDAY + timedelta(hours=6 * visit, seconds=number)
-            slate = recommending.recommend(listener, count=3, surface="home", moment=moment, seed=visit)
-            for position, track in enumerate(Track.objects.in_bulk(slate.tracks)[pk] for pk in slate.tracks):
-                ended = moment + timedelta(minutes=3 + 3 * position)
-                rows.append(
-                    Feedback(
-                        listener=listener,
-                        client_id=uuid.uuid4(),
-                        track=track,
-                        recommendation=slate,
-                        position=position,
-                        kind="play",
-                        value=track.duration_seconds if likes(number, track) else 1.0,
-                        occurred_at=ended,
-                        received_at=ended,
-                    )
-                )
-            Feedback.objects.bulk_create(rows)
-    return build(SMALL, as_of=MONDAY + timedelta(days=9))
+    """What the listeners did; most of them judge, so that little is left to chance."""
+    live_under_popularity()
+    return build(JUDGED, as_of=MONDAY + timedelta(days=9))
 
 
 def test_walked_probabilities_are_those_of_drawing() -> None:
@@ -77,9 +58,9 @@ def test_walked_probabilities_are_those_of_drawing() -> None:
 
 def test_held_out_are_later_slates_of_some_listeners_only(logged: ReplayDataset) -> None:
     assert logged.decisions
-    assert all(is_held_out_listener(decision.listener_id, SMALL.held_out_share) for decision in logged.decisions)
+    assert all(is_held_out_listener(decision.listener_id, JUDGED.held_out_share) for decision in logged.decisions)
     split = min(decision.state.moment for decision in logged.decisions)
-    assert split >= MONDAY + timedelta(days=1)
+    assert split >= MONDAY + timedelta(hours=12)
 
 
 def test_the_logging_policy_estimates_its_own_mean(logged: ReplayDataset) -> None:
@@ -90,6 +71,7 @@ def test_the_logging_policy_estimates_its_own_mean(logged: ReplayDataset) -> Non
     assert log.of_one_choice(judged)["snips"].value == pytest.approx(log.reward_R.mean())
     assert log.of_the_session(judged)["snips_to_the_end"].value == pytest.approx(log.return_R.mean())
     assert log.skip_rate(judged).value == pytest.approx(log.is_left_early_R.sum() / log.is_played_R.sum())
+    assert [each.value for each in log.by_position(judged)] == pytest.approx(list(log.reward_R.reshape(-1, 3).mean(axis=0)))
 
 
 def test_each_slate_of_the_log_is_a_session_of_its_own(logged: ReplayDataset) -> None:
@@ -113,13 +95,6 @@ def test_every_estimator_tells_a_policy_that_knows_from_popularity(logged: Repla
         assert log.of_the_session(new)[name].value > log.of_the_session(old)[name].value, name
     assert new.hit_at_10 > old.hit_at_10
     assert log.skip_rate(new).value < log.skip_rate(old).value
-
-
-def test_positions_together_are_the_whole_slate(logged: ReplayDataset) -> None:
-    log = HeldOutLog.of(logged)
-    judged = log.judge(PopularityPolicy())
-
-    assert [each.value for each in log.by_position(judged)] == pytest.approx(list(log.reward_R.reshape(-1, 3).mean(axis=0)))
 
 
 def test_equal_policies_are_not_proven_better(logged: ReplayDataset) -> None:

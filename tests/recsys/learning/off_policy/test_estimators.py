@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.synthetic_logs import Bandit, Chain
+from bench.synthetic_logs import RIDGE, Bandit, Chain
 from recsys.learning.off_policy import estimators, overlap, sequential
 from recsys.learning.off_policy.estimators import Floats
 
@@ -74,7 +74,7 @@ def test_the_histogram_of_weights_holds_the_whole_log() -> None:
     assert sum(shares.values()) == pytest.approx(1.0)
 
 
-def test_fitted_q_evaluation_is_where_repeated_regression_ends() -> None:
+def test_fitted_q_evaluation_is_a_regression_repeated_as_often_as_a_session_has_steps() -> None:
     log = Chain().log(0)
     estimator = log.fitted_q()
     taken = log.features(log.state_NT, log.action_NT)
@@ -83,7 +83,7 @@ def test_fitted_q_evaluation_is_where_repeated_regression_ends() -> None:
     expected = expected + 0.2 * log.features(log.state_NT, np.ones_like(log.action_NT))
     following = np.concatenate([expected[:, 1:], np.zeros_like(expected[:, :1])], axis=1)
     flat, reward = taken.reshape(-1, width), log.reward_NT.ravel()
-    gram = flat.T @ flat + sequential.RIDGE * len(flat) * np.eye(width)
+    gram = flat.T @ flat + RIDGE * len(flat) * np.eye(width)
     theta: Floats = np.zeros(width)
     for _ in range(log.chain.steps):
         answer = flat.T @ (reward + log.chain.discount * following.reshape(-1, width) @ theta)
