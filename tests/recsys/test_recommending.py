@@ -96,6 +96,20 @@ def test_a_disliked_track_is_gone_from_the_next_recommendation(alice: Account, t
     assert row.banned == [track.pk]
 
 
+@pytest.mark.slow
+def test_of_ten_thousand_recommended_tracks_none_is_disliked_or_banned(alice: Account, make_tracks: MakeTracks) -> None:
+    catalogue = make_tracks(400)
+    refused = set()
+    for number, track in enumerate(catalogue[:60]):
+        tell(alice.listener, track, "dislike" if number % 2 else "ban")
+        refused.add(track.pk)
+
+    recommended = [track_id for seed in range(500) for track_id in slate(alice.listener, 20, seed=seed).tracks]
+
+    assert len(recommended) == 10_000
+    assert refused.isdisjoint(recommended)
+
+
 def test_a_ban_lasts_until_it_is_lifted(alice: Account, track: Track) -> None:
     tell(alice.listener, track, "ban")
     assert track.pk not in slate(alice.listener).tracks
