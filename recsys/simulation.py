@@ -18,6 +18,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from accounts.models import Listener
+from music.features import NAMES
 from music.notes import Score
 from recsys import feedback, preferences, recommending
 from recsys.feedback import NewFeedback
@@ -31,6 +32,10 @@ PLAYS_A_SLATE = 3
 LONGEST_SESSION_PLAYS = 25
 SATIATION_PER_PLAY = 0.3
 SATIATION_HALF_LIFE = timedelta(hours=3)
+CATCHY_PLEASURE = 0.5
+"""What a catchy track pleases more at once, per standard deviation and unit of catchiness …"""
+CATCHY_SURFEIT = 0.2
+"""… and what it takes from everything that follows, until it fades as satiation does."""
 TIME_ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "UTC")
 Floats = NDArray[np.float64]
 
@@ -50,10 +55,12 @@ class HiddenCatalogue:
     style_T: NDArray[np.int64]
     styles: tuple[str, ...]
     duration_seconds_T: Floats
+    catchy_T: Floats
+    """Simple, repetitive tunes, within ±2: they please at once and wear out."""
 
     @classmethod
     def of_tracks(cls, tracks: Sequence[Any], seed: int) -> HiddenCatalogue:
-        """From (id, score as JSON, style, duration_seconds)."""
+        """From (id, score as JSON, style, duration_seconds, features φ)."""
         generator = np.random.default_rng([seed, 1])
         patterns_TB = np.stack([pattern_counts(Score.from_json(track[1])) for track in tracks])
         patterns_TB = _standardised(np.sqrt(patterns_TB))
@@ -70,6 +77,7 @@ class HiddenCatalogue:
             style_T=np.array([styles.index(track[2]) for track in tracks], dtype=np.int64),
             styles=styles,
             duration_seconds_T=np.array([track[3] for track in tracks], dtype=np.float64),
+            catchy_T=_catchy([track[4] for track in tracks]),
         )
 
 
@@ -90,6 +98,18 @@ def pattern_counts(score: Score) -> Floats:
     return shares
 
 
+_CATCHY = ("share_of_repeated_bars", "share_of_bars_with_repeated_rhythm", "interval_entropy_over_log2_25")
+
+
+def _catchy(features: Sequence[Sequence[float]]) -> Floats:
+    """Repeated bars and rhythms, and few different intervals."""
+    shares_TD = np.zeros((len(features), len(NAMES)))
+    for row, values in enumerate(features):
+        shares_TD[row, : len(values)] = values[: len(NAMES)]
+    repeated_T, rhythm_T, varied_T = _standardised(shares_TD)[:, [NAMES.index(name) for name in _CATCHY]].T
+    return np.clip(_standardised(repeated_T + rhythm_T - varied_T), -2.0, 2.0)
+
+
 def _standardised(values: Floats) -> Floats:
     spread = values.std(axis=0)
     centred: Floats = (values - values.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
@@ -106,30 +126,52 @@ class SimulatedListener:
     sessions_a_day: float
     satiation: dict[int, tuple[float, datetime]] = field(default_factory=dict)
     """Style → (weariness, when it was that)."""
+    catchiness: float = 0.0
+    """How much catchy tracks please at once and wear the listener out; 0 makes all tracks alike in this."""
+    surfeit: tuple[float, datetime] | None = None
+    """(weariness of everything, when it was that)."""
 
     def weariness(self, style: int, moment: datetime) -> float:
         """How tired of a style; halves in SATIATION_HALF_LIFE."""
         if style not in self.satiation:
             return 0.0
         level, since = self.satiation[style]
-        return float(level * 0.5 ** ((moment - since) / SATIATION_HALF_LIFE))
+        return _faded(level, since, moment)
+
+    def surfeit_at(self, moment: datetime) -> float:
+        """How tired of everything: what catchy tracks leave behind."""
+        return _faded(*self.surfeit, moment) if self.surfeit is not None else 0.0
 
     def appeal(self, catalogue: HiddenCatalogue, row: int, moment: datetime) -> float:
         """How much the listener would enjoy the track now, roughly standard normal when rested."""
         liking = float(self.taste_D @ catalogue.character_TD[row])
-        return liking + 0.4 * float(catalogue.quality_T[row]) - self.weariness(int(catalogue.style_T[row]), moment)
+        rested = liking + 0.4 * float(catalogue.quality_T[row]) - self.weariness(int(catalogue.style_T[row]), moment)
+        return rested + CATCHY_PLEASURE * self.catchiness * float(catalogue.catchy_T[row]) - self.surfeit_at(moment)
 
-    def tire(self, style: int, moment: datetime) -> None:
-        """A style heard once more bores a little more; the rest recover."""
+    def tire(self, catalogue: HiddenCatalogue, row: int, moment: datetime) -> None:
+        """A style heard once more bores a little more; the rest recover. A catchy track wears everything out a little."""
+        style = int(catalogue.style_T[row])
         self.satiation[style] = (self.weariness(style, moment) + SATIATION_PER_PLAY, moment)
+        worn = CATCHY_SURFEIT * self.catchiness * max(0.0, float(catalogue.catchy_T[row]))
+        self.surfeit = (self.surfeit_at(moment) + worn, moment)
+
+
+def _faded(level: float, since: datetime, moment: datetime) -> float:
+    return float(level * 0.5 ** ((moment - since) / SATIATION_HALF_LIFE))
 
 
 Serve = Callable[[Listener, datetime, int], Recommendation]
+Record = Callable[[Listener, Sequence[NewFeedback], datetime], object]
 
 
 def serve(listener: Listener, moment: datetime, seed: int) -> Recommendation:
     """A slate as people get it."""
     return recommending.recommend(listener, count=SLATE, surface="home", moment=moment, seed=seed)
+
+
+def record(listener: Listener, rows: Sequence[NewFeedback], moment: datetime) -> None:
+    """Feedback as people send it."""
+    feedback.record(listener, rows, received_at=moment)
 
 
 @dataclass(kw_only=True)
@@ -144,11 +186,17 @@ class Population:
     """Every session so far (when, place in `listeners`), those without a play included: they leave no trace in the log."""
 
     @classmethod
-    def make(cls, *, listeners: int, seed: int, start: datetime) -> Population:
-        """Adds simulated listeners to the database, with declared styles for most; NotSimulated where people live."""
+    def make(cls, *, listeners: int, seed: int, start: datetime, catchiness: float = 0.0) -> Population:
+        """Adds simulated listeners to the database, with declared styles for most; NotSimulated where people live.
+
+        With `catchiness` 0 the best next track now is the best one for the session too: weariness of a style only falls on
+        that style. Above 0 the two differ, as what pleases most at once wears out what follows.
+        """
         if not settings.ENCORE_SIMULATED:
             raise NotSimulated("Simulated listeners need a database of their own: set ENCORE_SIMULATED=true for it.")
-        tracks = list(Track.objects.recommendable().order_by("id").values_list("id", "score", "style", "duration_seconds"))
+        tracks = list(
+            Track.objects.recommendable().order_by("id").values_list("id", "score", "style", "duration_seconds", "features")
+        )
         if not tracks:
             raise NotSimulated("There are no tracks to listen to: import a catalogue first.")
         catalogue = HiddenCatalogue.of_tracks(tracks, seed)
@@ -159,10 +207,10 @@ class Population:
             # Tastes cluster in circles of listeners, as they do among people; half of a taste is one's own.
             own = generator.normal(size=CHARACTERS) / math.sqrt(CHARACTERS)
             taste = 0.8 * circles[generator.integers(len(circles))] + 0.6 * own
-            population._add(index, taste, seed, start)
+            population._add(index, taste, seed, start, catchiness)
         return population
 
-    def _add(self, index: int, taste_D: Floats, seed: int, start: datetime) -> None:
+    def _add(self, index: int, taste_D: Floats, seed: int, start: datetime, catchiness: float) -> None:
         generator = np.random.default_rng([seed, 3, index])
         row = Listener.objects.create(
             external_id=f"simulated-{seed}-{index}",
@@ -170,7 +218,11 @@ class Population:
             is_simulated=True,
         )
         listener = SimulatedListener(
-            listener=row, taste_D=taste_D, generator=generator, sessions_a_day=float(generator.uniform(0.7, 2.0))
+            listener=row,
+            taste_D=taste_D,
+            generator=generator,
+            sessions_a_day=float(generator.uniform(0.7, 2.0)),
+            catchiness=catchiness,
         )
         if generator.random() < 0.6:
             preferences.declare(row, styles=self._favourites(taste_D), received_at=start)
@@ -184,13 +236,20 @@ class Population:
         means = [liking_T[self.catalogue.style_T == style].mean() for style in range(len(self.catalogue.styles))]
         return [self.catalogue.styles[style] for style in np.argsort(means)[::-1][:count]]
 
-    def live(self, until: datetime, *, serve: Serve = serve, report: Callable[[int], None] | None = None) -> int:
+    def live(
+        self,
+        until: datetime,
+        *,
+        serve: Serve = serve,
+        record: Record = record,
+        report: Callable[[int], None] | None = None,
+    ) -> int:
         """Everything that happens before `until`, in the order of time; gives the number of sessions."""
         sessions = 0
         while self.due and self.due[0][0] < until:
             moment, index = heapq.heappop(self.due)
             self.visits.append((moment, index))
-            satisfaction, end = _Session(self, self.listeners[index], moment, serve).run()
+            satisfaction, end = _Session(self, self.listeners[index], moment, serve, record).run()
             heapq.heappush(self.due, (self._comes_back(self.listeners[index], satisfaction, end), index))
             sessions += 1
             if report is not None:
@@ -210,11 +269,14 @@ class Population:
 class _Session:
     """One visit: slates, choices, plays, opinions, until patience is gone."""
 
-    def __init__(self, population: Population, listener: SimulatedListener, moment: datetime, serve: Serve) -> None:
+    def __init__(
+        self, population: Population, listener: SimulatedListener, moment: datetime, serve: Serve, record: Record
+    ) -> None:
         self.catalogue = population.catalogue
         self.who = listener
         self.moment = moment
         self.serve = serve
+        self.record = record
         self.patience = 1.0 + 0.3 * float(listener.generator.normal())
         self.enjoyed: list[float] = []
 
@@ -265,7 +327,7 @@ class _Session:
         else:
             heard = duration * (1.0 if generator.random() < _sigmoid(1.5 * joy + 0.5) else float(generator.uniform(0.3, 0.95)))
         self.moment += timedelta(seconds=heard)
-        self.who.tire(int(self.catalogue.style_T[row]), self.moment)
+        self.who.tire(self.catalogue, row, self.moment)
         self.enjoyed.append(joy)
         self.patience += 0.15 * max(-2.0, min(1.5, joy)) - 0.13
         signals: list[tuple[str, float | None]] = [("play", heard)]
@@ -302,7 +364,7 @@ class _Session:
                     position=position,
                 )
             )
-        feedback.record(self.who.listener, rows, received_at=self.moment)
+        self.record(self.who.listener, rows, self.moment)
         self.moment += timedelta(seconds=1)
 
 

@@ -1,0 +1,305 @@
+"""Predicted against true and observed lift of many policies. Before: simulated_radio.py. After: make bench.
+
+Estimated, by the gate's own code: reward per offered track of a policy less that of the one that logged, choosing within the
+logged candidates in the states that the logging policy led to. True: the same, exactly, on fresh listeners. Observed: as in a
+canary, the policy serves listeners itself, so their states are its own doing."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.report import Report, make_parser, read_options, say
+from bench.simulated_listeners import START, throwaway_site
+from bench.simulated_radio import EPSILON, Asked, Crowd, Floats, Radio
+from dqn.policy import softmax_with_exploration
+
+RESAMPLES = 2000
+LEARNING_LISTENERS = 60
+"""Their plays make the item means; they judge nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """A policy of known ingredients: what each listener likes, what everybody likes, and nothing at all."""
+
+    liking: float
+    quality: float
+    noise: float
+    temperature: float
+    seed: int
+
+    @classmethod
+    def draw(cls, generator: np.random.Generator, seed: int) -> Mixture:
+        """From harmful to clairvoyant."""
+        return cls(
+            liking=float(generator.uniform(-0.4, 1.0)),
+            quality=float(generator.uniform(-0.5, 1.0)),
+            noise=float(generator.uniform(0.0, 0.8)),
+            temperature=float(generator.uniform(0.5, 1.5)),
+            seed=seed,
+        )
+
+
+LOGGING = Mixture(liking=0.15, quality=0.5, noise=0.3, temperature=1.0, seed=0)
+
+
+@dataclass(kw_only=True)
+class World:
+    """One catalogue, its listeners, and what they did under the logging policy."""
+
+    crowd: Crowd
+    table: Any
+    liking: dict[int, Floats]
+    """What each listener likes of each track, quality included, when rested."""
+    styles: dict[int, tuple[str, ...]]
+    options: Namespace
+
+    def scores(self, mixture: Mixture, listener_id: int, rows_n: NDArray[np.int64]) -> Floats:
+        """Ingredients, mixed."""
+        quality_T = self.crowd.catalogue.quality_T
+        chance_T = np.random.default_rng([mixture.seed, 9]).normal(size=len(quality_T))
+        own_n = self.liking[listener_id][rows_n] - 0.4 * quality_T[rows_n]
+        return mixture.liking * own_n + mixture.quality * quality_T[rows_n] + mixture.noise * chance_T[rows_n]
+
+    def live(self, mixture: Mixture, listeners: int) -> Radio:
+        """What the first listeners do under a policy, from the beginning."""
+        crowd = self.crowd.again(listeners)
+        radio = Radio(
+            population=crowd,
+            table=self.table,
+            score=lambda listener_id, rows_n: self.scores(mixture, listener_id, rows_n),
+            temperature=mixture.temperature,
+            liking=self.liking,
+            duration_seconds_T=self.table.duration_seconds_T,
+            styles=self.styles,
+        )
+        crowd.population.live(START + timedelta(days=self.options.days), serve=radio.serve, record=radio.record)
+        radio.reward_everybody(immediate_rewards())
+        return radio
+
+
+def immediate_rewards() -> Any:
+    """The service's rewards without those for what comes after the track."""
+    from recsys.rewards import RewardWeights
+
+    return replace(RewardWeights(), session_goes_on=0.0, return_visit=0.0)
+
+
+def make_world(options: Namespace, seed: int) -> World:
+    """Fresh listeners with a seed of their own."""
+    from recsys.learning.features import track_table
+    from recsys.models import Preferences
+    from recsys.simulation import Population
+
+    count = LEARNING_LISTENERS + options.listeners + options.fresh
+    crowd = Crowd(population=Population.make(listeners=count, seed=seed, start=START))
+    catalogue = crowd.catalogue
+    liking = {pk: catalogue.character_TD @ who.taste_D + 0.4 * catalogue.quality_T for pk, who in crowd.who.items()}
+    declared = Preferences.objects.filter(listener_id__in=list(liking)).values_list("listener_id", "styles")
+    styles = {listener: tuple(listed) for listener, listed in declared}
+    return World(crowd=crowd, table=track_table(), liking=liking, styles=styles, options=options)
+
+
+@dataclass(kw_only=True)
+class MixturePolicy:
+    """A mixture as the gate asks a policy."""
+
+    world: World
+    mixture: Mixture
+
+    @property
+    def temperature(self) -> float:
+        """Of the softmax."""
+        return self.mixture.temperature
+
+    def score(self, state: Any, track_ids: Any) -> Floats:
+        """scores_1n."""
+        return self.world.scores(self.mixture, state.listener_id, self.world.table.rows_of(track_ids))[None]
+
+
+def log_of(world: World, asked: list[Asked]) -> Any:
+    """What the gate reads: decisions of the listeners who judge, plays of those who only teach the item means."""
+    from recsys.learning.held_out import HeldOutLog
+    from recsys.learning.replay_dataset import Decision
+
+    order = [each.listener.pk for each in world.crowd.population.listeners]
+    learning = set(order[:LEARNING_LISTENERS])
+    judging = set(order[LEARNING_LISTENERS : LEARNING_LISTENERS + world.options.listeners])
+    ids_T = world.table.ids_T
+    decisions = tuple(
+        Decision(
+            recommendation_id=-number,
+            listener_id=each.listener_id,
+            state=each.state,
+            diversity=0.0,
+            candidates=tuple(int(track) for track in ids_T[each.rows_n]),
+            tracks=(int(ids_T[each.rows_n[each.pick]]),),
+            probabilities=(each.probability,),
+            epsilon=EPSILON,
+            policy_version_id=0,
+            rewards=(each.reward,),
+            returns=(each.reward,),
+        )
+        for number, each in enumerate(asked, 1)
+        if each.listener_id in judging
+    )
+    taught = [each for each in asked if each.listener_id in learning]
+    dataset: Any = SimpleNamespace(
+        as_of=START + timedelta(days=100),
+        decisions=decisions,
+        table=world.table,
+        track_N=np.array([each.rows_n[each.pick] for each in taught]),
+        reward_N=np.array([each.reward for each in taught]),
+        is_held_out_N=np.zeros(len(taught), dtype=np.bool_),
+    )
+    return HeldOutLog.of(dataset)
+
+
+def true_lift(world: World, mixture: Mixture, asked: list[Asked]) -> float:
+    """Σ_a (π(a|s) − μ(a|s))·E r(s, a), averaged over fresh states under the logging policy."""
+    chances = []
+    for policy in (mixture, LOGGING):
+        scores_Dn = np.stack([world.scores(policy, each.listener_id, each.rows_n) for each in asked])
+        chances.append(softmax_with_exploration(scores_Dn, EPSILON, policy.temperature))
+    worth_Dn = np.stack([each.worth_n for each in asked])
+    return float(((chances[0] - chances[1]) * worth_Dn).sum(axis=1).mean())
+
+
+def mean_reward(radio: Radio) -> float:
+    """Per offered track."""
+    return float(np.mean([each.reward for each in radio.asked]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One policy: lift predicted by each estimator (value, low, high), true and observed, and whether the gate trusts the log."""
+
+    predicted: dict[str, tuple[float, float, float]]
+    true: float
+    observed: float
+    is_trusted: bool
+
+
+def judge_policies(world: World, mixtures: list[Mixture]) -> list[Outcome]:
+    """Every policy on one log."""
+    from recsys.learning import checks
+    from recsys.learning.held_out import LARGEST_WEIGHT
+    from recsys.learning.off_policy.estimators import difference
+    from recsys.learning.off_policy.intervals import estimate
+
+    everybody = world.live(LOGGING, len(world.crowd.population.listeners))
+    known = {each.listener.pk for each in world.crowd.population.listeners[: LEARNING_LISTENERS + world.options.listeners]}
+    fresh = [each for each in everybody.asked if each.listener_id not in known]
+    log = log_of(world, everybody.asked)
+    exact = float(np.mean([each.worth_n[each.pick] for each in everybody.asked]))
+    seen = mean_reward(everybody)
+    say(f"{len(log.decisions)} judged requests, {len(fresh)} fresh ones; mean reward {seen:.4f}, exactly {exact:.4f}")
+    old = log.of_one_choice(log.judge(policy_of(world, LOGGING)))
+    count = world.options.canary
+    usual = mean_reward(world.live(LOGGING, count)) if count else np.nan
+    outcomes = []
+    for mixture in mixtures:
+        judged = log.judge(policy_of(world, mixture))
+        predicted = {}
+        for name, estimator in log.of_one_choice(judged).items():
+            found = estimate(difference(estimator, old[name]), log.listener_R, resamples=500)
+            predicted[name] = (found.value, found.low, found.high)
+        outcomes.append(
+            Outcome(
+                predicted=predicted,
+                true=true_lift(world, mixture, fresh),
+                observed=mean_reward(world.live(mixture, count)) - usual if count else np.nan,
+                if count
+                else np.nan,
+                is_trusted=all(each.outcome == "pass" for each in checks.overlap_checks(judged.raw_weight_R, LARGEST_WEIGHT)),
+            )
+        )
+    return outcomes
+
+
+def policy_of(world: World, mixture: Mixture) -> Any:
+    """As the gate asks it."""
+    return MixturePolicy(world=world, mixture=mixture)
+
+
+def spearman(first: Floats, second: Floats) -> float:
+    """Correlation of the ranks."""
+    ranks = [np.argsort(np.argsort(each)) for each in (first, second)]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def with_interval(value: Any, *columns: Floats) -> tuple[float, float, float]:
+    """A figure over policies with its 95 % bootstrap interval."""
+    generator = np.random.default_rng(0)
+    drawn = [
+        value(*(column[at] for column in columns))
+        for at in generator.integers(len(columns[0]), size=(RESAMPLES, len(columns[0])))
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(value(*columns)), float(low), float(high)
+
+
+def tell(report: Report, outcomes: list[Outcome]) -> None:
+    """The rows; the deciding estimator under the names that other tools read."""
+    trusted = np.array([each.is_trusted for each in outcomes])
+    true = np.array([each.true for each in outcomes])
+    observed = np.array([each.observed for each in outcomes])
+    names = {"self_normalised_dr": "", "doubly_robust": " (doubly robust)", "snips": " (SNIPS)", "ips": " (IPS)"}
+    for name, suffix in names.items():
+        value, low, high = np.array([each.predicted[name] for each in outcomes]).T
+        hit = ((low <= true) & (true <= high)).astype(np.float64)
+        target = {"target": 0.9} if not suffix else {}
+        report.add("rank_correlation" + suffix, "spearman", *with_interval(spearman, value, true), **target)
+        report.add("coverage" + suffix, "share", *with_interval(np.mean, hit[trusted]), **target)
+        report.add("coverage, all policies" + suffix, "share", *with_interval(np.mean, hit))
+        if not suffix and np.isfinite(observed).all():
+            caught = ((low <= observed) & (observed <= high)).astype(np.float64)
+            report.add("observed lift, rank_correlation", "spearman", *with_interval(spearman, value, observed))
+            report.add("observed lift, coverage", "share", *with_interval(np.mean, caught[trusted]))
+            report.add("observed less true lift", "reward_per_track", *with_interval(np.mean, observed - true))
+    report.add("policies that the overlap checks let through", "share", float(trusted.mean()))
+    report.add("true lift of the worst and best policy, distance", "reward_per_track", float(true.max() - true.min()))
+
+
+def main() -> int:
+    """Measures and reports."""
+    parser = make_parser(__doc__, seeds=10)
+    parser.add_argument(
+        "--policies", type=int, default=200, help="over all seeds; each has a log and listeners of its own"
+    )
+    parser.add_argument("--listeners", type=int, default=100, help="whose requests judge, in each log")
+    parser.add_argument("--fresh", type=int, default=300, help="listeners from whom the truth is reckoned")
+    parser.add_argument("--canary", type=int, default=60, help="listeners whom each policy serves itself; 0 leaves that out")
+    parser.add_argument("--days", type=float, default=1.0)
+    parser.add_argument("--tracks", type=int, default=300, help="tunes of the catalogue")
+    options = read_options(parser)
+    if options.quick:
+        options.seeds, options.policies, options.listeners, options.fresh, options.canary = 2, 12, 40, 40, 8
+    report = Report("predicted_lift", options)
+    outcomes: list[Outcome] = []
+    with throwaway_site():
+        from recsys import catalogue
+
+        catalogue.import_first(options.tracks)
+        for seed in range(options.seeds):
+            generator = np.random.default_rng([seed, 5])
+            per_seed = options.policies // options.seeds + (seed < options.policies % options.seeds)
+            mixtures = [Mixture.draw(generator, seed=1000 * seed + number) for number in range(1, per_seed + 1)]
+            outcomes += judge_policies(make_world(options, seed), mixtures)
+            say(f"seed {seed}: {len(outcomes)} policies so far")
+    tell(report, outcomes)
+    report.note("Coverage is promised where the gate's overlap checks pass; `all policies` shows the others too.")
+    report.note("Aim for coverage: 0.90 to 0.98. Policies of one seed share a log, so their errors go together.")
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
