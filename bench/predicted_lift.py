@@ -180,7 +180,7 @@ def mean_reward(radio: Radio) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One policy: lift predicted by each estimator (value, low, high), true and observed, and whether the gate trusts the log."""
+    """One policy: lift as each estimator predicts it (value, low, high), true, and observed; whether the gate trusts the log."""
 
     predicted: dict[str, tuple[float, float, float]]
     true: float
@@ -217,8 +217,6 @@ def judge_policies(world: World, mixtures: list[Mixture]) -> list[Outcome]:
                 predicted=predicted,
                 true=true_lift(world, mixture, fresh),
                 observed=mean_reward(world.live(mixture, count)) - usual if count else np.nan,
-                if count
-                else np.nan,
                 is_trusted=all(each.outcome == "pass" for each in checks.overlap_checks(judged.raw_weight_R, LARGEST_WEIGHT)),
             )
         )
@@ -272,9 +270,7 @@ def tell(report: Report, outcomes: list[Outcome]) -> None:
 def main() -> int:
     """Measures and reports."""
     parser = make_parser(__doc__, seeds=10)
-    parser.add_argument(
-        "--policies", type=int, default=200, help="over all seeds; each has a log and listeners of its own"
-    )
+    parser.add_argument("--policies", type=int, default=200, help="over all seeds; each has a log and listeners of its own")
     parser.add_argument("--listeners", type=int, default=100, help="whose requests judge, in each log")
     parser.add_argument("--fresh", type=int, default=300, help="listeners from whom the truth is reckoned")
     parser.add_argument("--canary", type=int, default=60, help="listeners whom each policy serves itself; 0 leaves that out")
