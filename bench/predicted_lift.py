@@ -67,7 +67,8 @@ class World:
         quality_T = self.crowd.catalogue.quality_T
         chance_T = np.random.default_rng([mixture.seed, 9]).normal(size=len(quality_T))
         own_n = self.liking[listener_id][rows_n] - 0.4 * quality_T[rows_n]
-        return mixture.liking * own_n + mixture.quality * quality_T[rows_n] + mixture.noise * chance_T[rows_n]
+        mixed_n: Floats = mixture.liking * own_n + mixture.quality * quality_T[rows_n] + mixture.noise * chance_T[rows_n]
+        return mixed_n
 
     def live(self, mixture: Mixture, listeners: int) -> Radio:
         """What the first listeners do under a policy, from the beginning."""
@@ -180,7 +181,7 @@ def mean_reward(radio: Radio) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One policy: lift as each estimator predicts it (value, low, high), true, and observed; whether the gate trusts the log."""
+    """One policy: lift as each estimator predicts it (value, low, high), true, observed; whether the gate trusts the log."""
 
     predicted: dict[str, tuple[float, float, float]]
     true: float
@@ -254,9 +255,9 @@ def tell(report: Report, outcomes: list[Outcome]) -> None:
     for name, suffix in names.items():
         value, low, high = np.array([each.predicted[name] for each in outcomes]).T
         hit = ((low <= true) & (true <= high)).astype(np.float64)
-        target = {"target": 0.9} if not suffix else {}
-        report.add("rank_correlation" + suffix, "spearman", *with_interval(spearman, value, true), **target)
-        report.add("coverage" + suffix, "share", *with_interval(np.mean, hit[trusted]), **target)
+        target = None if suffix else 0.9
+        report.add("rank_correlation" + suffix, "spearman", *with_interval(spearman, value, true), target=target)
+        report.add("coverage" + suffix, "share", *with_interval(np.mean, hit[trusted]), target=target)
         report.add("coverage, all policies" + suffix, "share", *with_interval(np.mean, hit))
         if not suffix and np.isfinite(observed).all():
             caught = ((low <= observed) & (observed <= high)).astype(np.float64)
