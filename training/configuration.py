@@ -1,7 +1,7 @@
 """Reads a slot's configuration dataclass: fields for forms, values from JSON. Before: slots.py. After: runs.py, dashboard.
 
-A field may state `metadata={"low": 0, "high": 1}`; the sentence under it is its help; other contradictions are refused by the
-class itself. Dataclasses inside a configuration are named with a dot: `learner.discount`."""
+A class may state `BOUNDS`: lowest and highest value of a number, or the texts there are. The text under a field is its help;
+the class itself refuses other contradictions. Inner dataclasses are named with a dot: `learner.discount`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+Bounds = Mapping[str, tuple[Any, ...]]
+"""By field: (lowest, highest), either of them None where there is none; or the texts a text may be."""
 
 KINDS_IN_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -45,31 +48,39 @@ class ConfigurationField:
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
+            return f"{_plain(self.low)} to {_plain(self.high)}"
         if self.low is not None:
-            return f"at least {self.low:g}"
-        return f"at most {self.high:g}" if self.high is not None else ""
+            return f"at least {_plain(self.low)}"
+        return f"at most {_plain(self.high)}" if self.high is not None else ""
+
+
+def _plain(number: float) -> str:
+    """A bound as people write it: no exponent for thousands."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
 @functools.cache
 def fields_of(configuration: type, prefix: str = "") -> tuple[ConfigurationField, ...]:
     """Every field in the order of the class, those of inner dataclasses included."""
     kinds, helps = typing.get_type_hints(configuration), _field_docstrings(configuration)
+    bounds: Bounds = getattr(configuration, "BOUNDS", {})
     found: list[ConfigurationField] = []
     for field in dataclasses.fields(configuration):
         kind, name = kinds[field.name], prefix + field.name
         if dataclasses.is_dataclass(kind):
             found += fields_of(typing.cast(type, kind), f"{name}.")
             continue
+        stated = bounds.get(field.name, ())
+        is_number = kind in (int, float)
         found.append(
             ConfigurationField(
                 name=name,
                 type=kind,
                 default=_default_of(field),
                 help=helps.get(field.name, ""),
-                low=field.metadata.get("low"),
-                high=field.metadata.get("high"),
-                choices=typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else (),
+                low=stated[0] if is_number and stated else None,
+                high=stated[1] if is_number and stated else None,
+                choices=typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else () if is_number else stated,
             )
         )
     return tuple(found)
@@ -158,6 +169,8 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
 
 
 def _check_bounds(name: str, field: ConfigurationField, value: Any) -> None:
+    if isinstance(value, str) and field.choices and value not in field.choices:
+        raise WrongConfiguration(name, f"is {value!r} and must be {field.bounds}")
     if value is None or not isinstance(value, int | float):
         return
     # Written so that nan, which compares false with everything, is outside.

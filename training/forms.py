@@ -10,6 +10,7 @@ from django import forms
 
 from accounts.models import check_time_zone
 from training.configuration import (
+    KINDS_IN_WORDS,
     ConfigurationField,
     WrongConfiguration,
     fields_of,
@@ -65,7 +66,12 @@ def _form_field(field: ConfigurationField) -> forms.Field:
     if field.choices:
         return forms.ChoiceField(choices=[(str(one), str(one)) for one in field.choices], **shown)
     if field.type in (int, float):
+        words = {
+            "required": f"It must be {field.bounds or 'a number'}.",
+            "invalid": f"It must be {KINDS_IN_WORDS[field.type]}.",
+        }
         shown |= {"required": True, "min_value": field.low, "max_value": field.high}
+        shown["error_messages"] = words | dict.fromkeys(("min_value", "max_value"), f"It must be {field.bounds}.")
         if field.type is int:
             return forms.IntegerField(**shown)
         return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **shown)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from training.configuration import Bounds
 
 STAGES = ("prior", "policy")
 SECONDS = {"prior": 360.0, "policy": 480.0}
@@ -12,6 +14,25 @@ SECONDS = {"prior": 360.0, "policy": 480.0}
 @dataclass(frozen=True, kw_only=True)
 class ComposerConfiguration:
     """Every number of a training; saved with the checkpoint."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        "stage": STAGES,
+        "algorithm": ("q", "double_q", "psi", "g", "kl_residual"),
+        **dict.fromkeys(("epochs", "updates", "updates_per_rollout"), (1, 1_000_000)),
+        **dict.fromkeys(("batch_size", "prior_batch_size", "rollout_pieces"), (1, 4096)),
+        **dict.fromkeys(("learning_rate", "prior_learning_rate"), (1e-6, 1)),
+        **dict.fromkeys(
+            ("discount", "polyak", "lambda_return", "forced_copy_share", "short_share", "minimum_distinct"), (0, 1)
+        ),
+        **dict.fromkeys(("temperature", "prior_temperature"), (0.05, 20)),
+        **dict.fromkeys(("elite_weight", "maximum_kl", "imitated_kl", "taste_scale"), (0, 100)),
+        "imitated_distinct": (0, 1),
+        "seconds": (0, 86_400),
+        "hidden": (8, 4096),
+        "replay_pieces": (1, 1_000_000),
+        "threads": (1, 256),
+    }
+    """What the dashboard's form, the API and `manage.py retrain` take."""
 
     stage: str = "policy"
     """`prior` learns the catalogue; `policy` learns the rules, the wishes and the tastes on top of the prior that serves."""

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from dqn.configuration import LearnerConfiguration
+from training.configuration import Bounds
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecommenderConfiguration:
     """Saved with the checkpoint; its fields are the dashboard's form."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        **dict.fromkeys(("updates", "most_passes", "report_every_updates", "save_every_updates"), (1, 1_000_000)),
+        **dict.fromkeys(("attention_heads", "heads"), (1, 64)),
+        **dict.fromkeys(("batch_size", "pool_size"), (1, 65_536)),
+        **dict.fromkeys(("content_width", "tower_width"), (1, 1024)),
+        **dict.fromkeys(("discount", "polyak", "held_out_share"), (0, 1)),
+        **dict.fromkeys(("conservative_weight", "random_prior_scale"), (0, 100)),
+        "identity_dropout": (0, 0.99),
+        "identity_width": (0, 1024),
+        "learning_rate": (1e-6, 1),
+        "serving_temperature": (1e-3, 100),
+        "target_tracks": (0, 65_536),
+    }
+    """What the dashboard's form, the API and `manage.py retrain` take."""
 
     updates: int = 1500
     """Gradient steps at most."""

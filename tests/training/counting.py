@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from dqn.checkpoint import read_checkpoint, write_checkpoint
+from training.configuration import Bounds
 from training.slots import Check, NotEnoughToLearnFrom, RunContext, SlotFunctions, Trained
 
 SLOT = "counting"
 
 
+STEPS_ALLOWED = "steps.fifo"
+"""A pipe in the run's folder: where there is one, each step waits for a byte from it. So a test says how far to count."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Reports:
     """A dataclass inside the configuration."""
 
-    seconds_per_step: float = field(default=0.0, metadata={"low": 0, "high": 1})
-    """Pause after each step."""
+    BOUNDS: ClassVar[Bounds] = {"every_steps": (1, 1000)}
+
+    every_steps: int = 1
+    """Distance between two points of the curves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CountingConfiguration:
     """What the test slot is told."""
 
-    steps: int = field(default=5, metadata={"low": 1, "high": 100_000})
+    BOUNDS: ClassVar[Bounds] = {"steps": (1, 100_000)}
+
+    steps: int = 5
     """How far to count."""
     quality: float = 0.0
     """The gate compares it with the champion's."""
@@ -39,7 +49,7 @@ class CountingConfiguration:
     """Raised as an error in the middle, if not empty."""
     is_strict: bool = False
     feedback_needed: int = 0
-    pace: Pace = Pace()
+    reports: Reports = Reports()
 
     def __post_init__(self) -> None:
         if self.is_strict and self.quality < 0:
@@ -69,20 +79,26 @@ def train(context: RunContext, dataset: Dataset) -> Trained:
     first = int(kept.read_text()) + 1 if kept.exists() else 1
     if first > 1:
         context.log(f"Going on at step {first}.")
+    allowed = _open_pipe(context.folder / STEPS_ALLOWED)
     for step in range(first, configuration.steps + 1):
+        if allowed is not None:
+            os.read(allowed, 1)
         if configuration.accident and step > configuration.steps / 2:
             raise RuntimeError(configuration.accident)
         _note(context.folder / "counted.txt", step)
         kept.write_text(str(step))
-        context.report(step, progress=step / configuration.steps, count=step, square=float(step * step))
-        if configuration.pace.seconds_per_step:
-            time.sleep(configuration.pace.seconds_per_step)
+        if step % configuration.reports.every_steps == 0:
+            context.report(step, progress=step / configuration.steps, count=step, square=float(step * step))
     checkpoint = context.folder / "checkpoint"
     if not checkpoint.exists():
         start = read_checkpoint(context.parent_folder).weights["total"][0] if context.parent_folder else 0.0
         weights = {"total": np.array([start + configuration.steps, configuration.quality, context.seed], dtype=np.float64)}
         write_checkpoint(checkpoint, weights, {}, {}, dataset.fingerprint, "test", context.seed)
     return Trained(kind="counter", checkpoint=checkpoint, figures={"quality": configuration.quality, "lost": float("nan")})
+
+
+def _open_pipe(path: Path) -> int | None:
+    return os.open(path, os.O_RDONLY) if path.exists() else None
 
 
 def _note(file: Path, step: int) -> None:

@@ -35,11 +35,11 @@ def test_an_operator_asks_for_a_run(as_olga: APIClient, counting: SlotFunctions,
 @pytest.mark.parametrize(
     ("configuration", "field", "message"),
     [
-        ({"steps": 0}, "configuration.steps", "is 0 and must be 1 to 100000"),
+        ({"steps": 0}, "configuration.steps", "is 0 and must be 1 to 100,000"),
         ({"steps": "many"}, "configuration.steps", "must be a whole number"),
         ({"steps": True}, "configuration.steps", "must be a whole number"),
         ({"stepps": 3}, "configuration.stepps", "there is no such field"),
-        ({"pace": {"seconds_per_step": 2}}, "configuration.pace.seconds_per_step", "must be 0 to 1"),
+        ({"reports": {"every_steps": 0}}, "configuration.reports.every_steps", "must be 1 to 1,000"),
         ({"is_strict": True, "quality": -1}, "configuration.quality", "is_strict refuses that"),
         ({"verdict": "perhaps"}, "configuration.verdict", "one of pass, fail, not proven"),
     ],

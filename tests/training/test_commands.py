@@ -25,7 +25,7 @@ def said(command: str, *arguments: str, **options: object) -> str:
 
 
 def test_retrain_here_trains_and_says_what_it_made(counting: SlotFunctions) -> None:
-    words = said("retrain", SLOT, "--set", "steps=3", "--set", "pace.seconds_per_step=0", "--here")
+    words = said("retrain", SLOT, "--set", "steps=3", "--set", "reports.every_steps=1", "--here")
 
     assert "It serves now." in words
     assert Run.objects.get().configuration["steps"] == 3
@@ -36,7 +36,7 @@ def test_retrain_here_trains_and_says_what_it_made(counting: SlotFunctions) -> N
     [
         ("stepps=3", "no such field"),
         ("steps=many", "whole number"),
-        ("steps=0", "1 to 100000"),
+        ("steps=0", "1 to 100,000"),
         ("is_strict=maybe", "true or false"),
     ],
 )

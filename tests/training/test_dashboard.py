@@ -127,12 +127,13 @@ def test_the_form_offers_every_field_with_bounds_and_help(as_olga: Client, count
 
     assert "How far to count." in page
     assert 'max="100000"' in page
+    assert "How far to count. 1 to 100,000" in page
     assert "not proven" in page
-    assert 'name="pace.seconds_per_step"' in page
+    assert 'name="reports.every_steps"' in page
 
 
 def form_values(**changes: object) -> dict[str, object]:
-    values = {"steps": 7, "quality": 0.5, "verdict": "pass", "accident": "", "feedback_needed": 0, "pace.seconds_per_step": 0}
+    values = {"steps": 7, "quality": 0.5, "verdict": "pass", "accident": "", "feedback_needed": 0, "reports.every_steps": 1}
     return values | {"seed": 42} | changes
 
 
@@ -144,13 +145,13 @@ def test_retraining_queues_a_run_with_the_forms_values(as_olga: Client, counting
     assert (run.trigger, run.requested_by, run.seed) == (Run.Trigger.ADMIN, olga, 42)
     assert run.configuration["steps"] == 7
     assert run.configuration["is_strict"] is True
-    assert run.configuration["pace"] == {"seconds_per_step": 0}
+    assert run.configuration["reports"] == {"every_steps": 1}
 
 
 def test_a_wrong_value_is_refused_at_its_field(as_olga: Client, counting: SlotFunctions) -> None:
     answer = as_olga.post(reverse("dashboard-retrain", args=[SLOT]), form_values(steps=0))
 
-    assert "greater than or equal to 1" in answer.content.decode()
+    assert "It must be 1 to 100,000." in answer.content.decode()
     assert not Run.objects.exists()
 
 

@@ -19,7 +19,7 @@ from training.models import PolicyVersion, Run
 from training.runs import request_run
 from training.slots import SlotFunctions
 
-from .counting import SLOT
+from .counting import SLOT, STEPS_ALLOWED
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -85,18 +85,47 @@ def counted(folder: Path, run: Run) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
-def slow_run(steps: int) -> Run:
-    return request_run(SLOT, Run.Trigger.API, configuration={"steps": steps, "pace": {"seconds_per_step": 0.05}})
+class Pipe:
+    """Says how many steps a run may take: a worker waits for each."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        path = folder / "runs" / str(run.pk) / STEPS_ALLOWED
+        path.parent.mkdir(parents=True)
+        os.mkfifo(path)
+        # Open for reading too: what is allowed stays in the pipe while no worker has it open.
+        self.end = os.open(path, os.O_RDWR)
+
+    def allow(self, steps: int) -> None:
+        os.write(self.end, bytes(steps))
 
 
-def test_a_run_whose_worker_is_killed_resumes_where_it_stood(start: Start, tmp_path: Path) -> None:
-    run = slow_run(100)
+Request = Callable[[int], tuple[Run, Pipe]]
+
+
+@pytest.fixture
+def request_paced(tmp_path: Path) -> Iterator[Request]:
+    """Runs that go no further than they are allowed to."""
+    pipes: list[Pipe] = []
+
+    def begin(steps: int) -> tuple[Run, Pipe]:
+        run = request_run(SLOT, Run.Trigger.API, configuration={"steps": steps})
+        pipes.append(Pipe(tmp_path, run))
+        return run, pipes[-1]
+
+    yield begin
+    for pipe in pipes:
+        os.close(pipe.end)
+
+
+def test_a_run_whose_worker_is_killed_resumes_where_it_stood(start: Start, request_paced: Request, tmp_path: Path) -> None:
+    run, pipe = request_paced(100)
+    pipe.allow(20)
     first = start(run)
-    wait_for(lambda: len(counted(tmp_path, run)) > 20)
+    wait_for(lambda: len(counted(tmp_path, run)) == 20)
 
     first.send_signal(signal.SIGKILL)
     first.wait()
-    stood_at = len(counted(tmp_path, run))
+    pipe.allow(1000)
     wait_for(lambda: start(run).wait() != HELD)
 
     run.refresh_from_db()
@@ -105,13 +134,17 @@ def test_a_run_whose_worker_is_killed_resumes_where_it_stood(start: Start, tmp_p
     assert PolicyVersion.objects.count() == 1
     assert promotion.champion_of(SLOT) == run.versions.get()
     # A step may be counted twice where the kill fell between counting and keeping it; never more of them.
-    assert any(line.text in {f"Going on at step {stood_at}.", f"Going on at step {stood_at + 1}."} for line in run.lines.all())
+    assert run.lines.filter(text__in=["Going on at step 20.", "Going on at step 21."]).exists()
 
 
-def test_of_three_workers_at_once_one_trains(start: Start, tmp_path: Path) -> None:
-    run = slow_run(40)
+def test_of_three_workers_at_once_one_trains(start: Start, request_paced: Request) -> None:
+    run, pipe = request_paced(40)
+    workers = [start(run) for _ in range(3)]
+    # Two leave while the one that has the run waits for its first step.
+    wait_for(lambda: [worker.poll() for worker in workers].count(HELD) == 2)
+    pipe.allow(1000)
 
-    codes = sorted(worker.wait() for worker in [start(run) for _ in range(3)])
+    codes = sorted(worker.wait() for worker in workers)
 
     run.refresh_from_db()
     assert codes[0] == 0
@@ -120,10 +153,13 @@ def test_of_three_workers_at_once_one_trains(start: Start, tmp_path: Path) -> No
     assert PolicyVersion.objects.count() == 1
 
 
-def test_a_worker_that_was_frozen_leaves_when_it_finds_its_lease_taken(start: Start, tmp_path: Path) -> None:
-    run = slow_run(100)
+def test_a_worker_that_was_frozen_leaves_when_it_finds_its_lease_taken(
+    start: Start, request_paced: Request, tmp_path: Path
+) -> None:
+    run, pipe = request_paced(100)
+    pipe.allow(10)
     frozen = start(run)
-    wait_for(lambda: len(counted(tmp_path, run)) > 10)
+    wait_for(lambda: len(counted(tmp_path, run)) == 10)
     frozen.send_signal(signal.SIGSTOP)
     successor = None
 
@@ -136,6 +172,7 @@ def test_a_worker_that_was_frozen_leaves_when_it_finds_its_lease_taken(start: St
 
     wait_for(is_taken)
     frozen.send_signal(signal.SIGCONT)
+    pipe.allow(1000)
     assert successor is not None
 
     assert successor.wait() == 0
@@ -145,16 +182,25 @@ def test_a_worker_that_was_frozen_leaves_when_it_finds_its_lease_taken(start: St
     assert PolicyVersion.objects.count() == 1
 
 
-def test_a_worker_of_the_queue_that_is_told_to_leave_hands_the_run_over(start: Start, tmp_path: Path) -> None:
-    run = slow_run(200)
+def test_a_worker_of_the_queue_that_is_told_to_leave_hands_the_run_over(
+    start: Start, request_paced: Request, tmp_path: Path
+) -> None:
+    run, pipe = request_paced(400)
+    pipe.allow(20)
     first = start(run, QUEUE_WORKER)
-    wait_for(lambda: len(counted(tmp_path, run)) > 20)
+    wait_for(lambda: len(counted(tmp_path, run)) == 20)
 
     first.terminate()
-    first.wait(timeout=20)
+
+    def has_left() -> bool:
+        pipe.allow(1)  # it looks whether it should stop after each step
+        return first.poll() is not None
+
+    wait_for(has_left)
     run.refresh_from_db()
     assert run.status == Run.Status.QUEUED
     stood_at = counted(tmp_path, run)[-1]
+    pipe.allow(400)
     start(run, QUEUE_WORKER)
     wait_for(lambda: Run.objects.get(pk=run.pk).finished_at is not None)
 
