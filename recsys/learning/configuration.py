@@ -15,11 +15,11 @@ class RecommenderConfiguration:
 
     BOUNDS: ClassVar[Bounds] = {
         **dict.fromkeys(("updates", "most_passes", "report_every_updates", "save_every_updates"), (1, 1_000_000)),
-        **dict.fromkeys(("attention_heads", "heads"), (1, 64)),
+        **dict.fromkeys(("attention_heads", "heads", "n_steps"), (1, 64)),
         **dict.fromkeys(("batch_size", "pool_size"), (1, 65_536)),
         **dict.fromkeys(("content_width", "tower_width"), (1, 1024)),
         **dict.fromkeys(("discount", "polyak", "held_out_share"), (0, 1)),
-        **dict.fromkeys(("conservative_weight", "random_prior_scale"), (0, 100)),
+        **dict.fromkeys(("conservative_weight", "passed_over_weight", "random_prior_scale"), (0, 100)),
         "identity_dropout": (0, 0.99),
         "identity_width": (0, 1024),
         "learning_rate": (1e-6, 1),
@@ -36,7 +36,9 @@ class RecommenderConfiguration:
     """γ per track played within a session, 0 … 1; 0 makes it a contextual bandit."""
     compare_with_bandit: bool = True
     """Whether the bandit (discount 0) is trained beside, and served where looking ahead does not pay on held-out sessions."""
-    learning_rate: float = 2e-3
+    n_steps: int = 3
+    """Tracks whose reward is summed before the state that was reached is valued."""
+    learning_rate: float = 1e-3
     """Adam's step size."""
     batch_size: int = 256
     """Transitions per update."""
@@ -50,16 +52,19 @@ class RecommenderConfiguration:
     """Weight of each head's fixed random network: where nothing is known the heads disagree."""
     pool_size: int = 128
     """Tracks drawn per batch that stand for the open ones in targets and in the conservative term."""
-    target_tracks: int = 12
-    """Of the pool, so many stand for the next choice: the maximum over more of them overestimates what listeners will get."""
+    target_tracks: int = 0
+    """0 values the next state by the track with which the session really went on. Above 0 it is the best of so many tracks of
+    the pool (double Q): that overestimates what listeners will get."""
     attention_heads: int = 4
     """Ways of weighing the past rows."""
     content_width: int = 48
     """Units of the track tower's hidden layer."""
-    identity_width: int = 16
-    """Dimensions of a track's own embedding, learned beside its content; 0 switches it off."""
+    identity_width: int = 8
+    """Dimensions of what listeners' answers say about a track, beside its content; 0 switches them off."""
+    passed_over_weight: float = 0.3
+    """What a track that was shown and passed over counts, against one that was played; 0 leaves such tracks out."""
     identity_dropout: float = 0.3
-    """Share of tracks per update that must do without their own embedding, so that new tracks are scored well."""
+    """Share of tracks per update that must do without what listeners said about them, so that new tracks are scored well."""
     tower_width: int = 16
     """d: dimensions of ⟨f(s), g(a)⟩, per head."""
     serving_temperature: float = 0.1
@@ -75,7 +80,7 @@ class RecommenderConfiguration:
 
     def __post_init__(self) -> None:
         """Refuses contradictions; what the learner is told is checked by the learner's own configuration."""
-        for name in ("updates", "most_passes", "pool_size", "target_tracks", "attention_heads", "content_width", "tower_width"):
+        for name in ("updates", "most_passes", "n_steps", "pool_size", "attention_heads", "content_width", "tower_width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         for name in ("report_every_updates", "save_every_updates"):
@@ -83,8 +88,13 @@ class RecommenderConfiguration:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise ValueError(f"device is {self.device!r} and must be auto, cpu or cuda")
-        if self.identity_width < 0:
-            raise ValueError(f"identity_width is {self.identity_width} and must be at least 0")
+        for name in ("identity_width", "target_tracks", "passed_over_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)} and must be at least 0")
+        if self.target_tracks > self.pool_size:
+            raise ValueError(f"target_tracks is {self.target_tracks} and must be at most pool_size, {self.pool_size}")
+        if self.identity_width > self.tower_width:
+            raise ValueError(f"identity_width is {self.identity_width} and must be at most tower_width, {self.tower_width}")
         if not 0 <= self.identity_dropout < 1:
             raise ValueError(f"identity_dropout is {self.identity_dropout} and must be at least 0 and below 1")
         if not 0 < self.held_out_share < 1:

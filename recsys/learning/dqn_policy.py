@@ -53,7 +53,7 @@ class TrackVectors:
     """The same with the checkpoint's numbers of styles."""
     z_TZ: NDArray[np.float32]
     g_TW: NDArray[np.float32]
-    """H·d numbers of g, then H of b."""
+    """H·d numbers of (1 + κ)·g, then H of (1 + κ)·b + what follows: Q less V is one product with f."""
     mean_W: Floats
 
 
@@ -171,7 +171,10 @@ class DqnPolicy:
         popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
         bias = z_TZ[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
         bias += popularity_T[fresh, None] * w["popularity_H"]
-        g_TW[fresh] = np.concatenate([z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"], bias], axis=1)
+        ahead_H = 1.0 + w["lookahead_H"]
+        bias = bias * ahead_H + content_TX[fresh] @ w["after_XH"]
+        towers = (z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
+        g_TW[fresh] = np.concatenate([towers, bias], axis=1)
         return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW))
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:

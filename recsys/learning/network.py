@@ -1,4 +1,4 @@
-"""Q(s, a) = V(s) + ⟨f(s), g(a)⟩/√d + b(a). Before: training.py's batches. After: dqn.learner, dqn_policy.py.
+"""Q(s, a) = V(s) + (1 + κ)·A(s, a) + what follows a, A = ⟨f(s), g(a)⟩/√d + b(a). Before: training.py. After: dqn_policy.py.
 
 Letters: B batch, L rows of a state, S signals, C clock, K attention heads, H ensemble heads, A listed, T all tracks, X content,
 Z track vector, d tower dimensions."""
@@ -15,25 +15,35 @@ from torch import Tensor, nn
 
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.dqn_policy import ROW_SCALE
+from recsys.learning.factors import Factors
 from recsys.learning.features import CLOCK_NAMES, SIGNAL_NAMES
+from recsys.learning.lookahead import Lookahead
 
 HIDDEN = 32
 """Units of the layers that weigh rows and value the moment."""
+ALIKE = 0.6
+"""Start of the weights from a track's factors to its dimension of either tower."""
 
 
 class RecommenderNetwork(nn.Module):
-    """The towers. f is linear in the weighted rows, so Q splits exactly over past rows and declared styles."""
+    """The towers. f is linear in the weighted rows, so Q splits exactly over past rows and declared styles.
+
+    A(s, a) learns from rewards alone (`reward`), which say most about a track. Returns are noise for the most part: only few
+    weights learn from them, V, κ (how far pleasure now lengthens the session) and what content leads to later.
+    """
 
     content_TX: Tensor
     prior_XH: Tensor
     popularity_T: Tensor
+    identity_TZ: Tensor
 
     def __init__(
         self,
         configuration: RecommenderConfiguration,
         content_TX: NDArray[Any],
         styles: int,
-        popularity_T: NDArray[Any] | None = None,
+        factors: Factors | None = None,
+        lookahead: Lookahead | None = None,
     ) -> None:
         super().__init__()
         self.configuration = c = configuration
@@ -41,12 +51,13 @@ class RecommenderNetwork(nn.Module):
         signals, clock = len(SIGNAL_NAMES), len(CLOCK_NAMES)
         self.width = c.content_width + c.identity_width
         self.register_buffer("content_TX", torch.as_tensor(content_TX, dtype=torch.float32), persistent=False)
-        # What everybody liked is where learning starts: the towers learn what differs from listener to listener.
-        known_T = torch.zeros(tracks) if popularity_T is None else torch.as_tensor(popularity_T, dtype=torch.float32)
+        # What everybody liked, and what tracks have in common, is where learning starts.
+        known_T = torch.zeros(tracks) if factors is None else torch.as_tensor(factors.bias_T, dtype=torch.float32)
+        known_TZ = torch.zeros(tracks, c.identity_width) if factors is None else torch.as_tensor(factors.scaled())
         self.register_buffer("popularity_T", known_T)
+        self.register_buffer("identity_TZ", known_TZ)
         self.popularity_H = nn.Parameter(torch.ones(c.heads))
         self.content = nn.Linear(content, c.content_width)
-        self.identity_TZ = nn.Parameter(torch.zeros(tracks, c.identity_width))
         self.weigh_hidden = nn.Linear(signals + clock, HIDDEN)
         self.weigh = nn.Linear(HIDDEN, 2 * c.attention_heads)
         self.tower_f = nn.Linear(c.attention_heads * self.width + styles + 1 + clock, c.heads * c.tower_width, bias=False)
@@ -54,15 +65,32 @@ class RecommenderNetwork(nn.Module):
         self.bias = nn.Linear(self.width, c.heads)
         self.value_hidden = nn.Linear(2 * signals + clock, HIDDEN)
         self.value = nn.Linear(HIDDEN, c.heads)
+        self.reward_value = nn.Linear(HIDDEN, c.heads)
+        self.after_XH = nn.Parameter(torch.zeros(content, c.heads))
+        self.lookahead_H = nn.Parameter(torch.zeros(c.heads))
         self.register_buffer("prior_XH", torch.randn(content, c.heads) * (c.random_prior_scale / math.sqrt(content)))
-        nn.init.zeros_(self.value.weight)
-        nn.init.zeros_(self.value.bias)
         nn.init.normal_(self.tower_f.weight, std=0.05)
-        nn.init.zeros_(self.bias.weight)
-        nn.init.zeros_(self.bias.bias)
+        for layer in (self.value, self.reward_value, self.bias):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self._start_alike()
+        if lookahead is not None:
+            with torch.no_grad():
+                self.after_XH += torch.as_tensor(lookahead.content_X, dtype=torch.float32)[:, None]
+                self.lookahead_H += lookahead.pleasure
+
+    @torch.no_grad()
+    def _start_alike(self) -> None:
+        """⟨f, g⟩ starts near the likeness of two tracks in what listeners said, as the first attention head weighs it."""
+        c = self.configuration
+        weight_f = self.tower_f.weight.view(c.heads, c.tower_width, -1)
+        weight_g = self.tower_g.weight.view(c.heads, c.tower_width, -1)
+        for k in range(c.identity_width):
+            weight_f[:, k, c.content_width + k] += ALIKE
+            weight_g[:, k, c.content_width + k] += ALIKE
 
     def track_vectors(self) -> Tensor:
-        """z_TZ: content through one layer, beside the track's own embedding (under dropout of whole tracks in training)."""
+        """z_TZ: content through one layer, beside what listeners said (under dropout of whole tracks in training)."""
         identity_TZ: Tensor = self.identity_TZ
         share = self.configuration.identity_dropout
         if self.training and share > 0:
@@ -92,36 +120,59 @@ class RecommenderNetwork(nn.Module):
         f_BW: Tensor = self.tower_f(joined)
         return f_BW.view(-1, self.configuration.heads, self.configuration.tower_width)
 
-    def state_value(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """V_BH, from the clock and the mean signals of the whole window and of the open session."""
+    def summary(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The clock and the mean signals of the whole window and of the open session, through one layer."""
         signal_BLS = observation["row_signal_BLS"]
         in_session_BL1 = signal_BLS[:, :, SIGNAL_NAMES.index("in_session")].unsqueeze(2)
         rows_B1 = observation["row_open_BL"].sum(dim=1, keepdim=True).clamp(min=1)
         session_B1 = in_session_BL1.sum(dim=1).clamp(min=1)
-        summary = torch.cat(
+        seen = torch.cat(
             [signal_BLS.sum(dim=1) / rows_B1, (signal_BLS * in_session_BL1).sum(dim=1) / session_B1, observation["clock_BC"]],
             dim=1,
         )
-        value: Tensor = self.value(torch.relu(self.value_hidden(summary)))
-        return value
+        return torch.relu(self.value_hidden(seen))
 
     def track_bias(self, z_TZ: Tensor) -> Tensor:
         """b_TH: popularity, what is learned beside it, and each head's random prior."""
         bias: Tensor = self.bias(z_TZ) + torch.tanh(self.content_TX) @ self.prior_XH
         return bias + self.popularity_T[:, None] * self.popularity_H
 
-    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """q_BHA over the taken track (where there is one), then the pool's tracks."""
+    def advantage(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """A_BHA over the taken track (where there is one), then the pool's tracks (where there is one)."""
         z_TZ = self.track_vectors()
         heads, width = self.configuration.heads, self.configuration.tower_width
         f_BHd = self.state_vector(observation, z_TZ) / math.sqrt(width)
         bias_TH = self.track_bias(z_TZ)
-        pool_A = observation["pool_A"]
-        g_AHd = self.tower_g(z_TZ[pool_A]).unflatten(1, (heads, width))
-        q_BHA = torch.einsum("bhd,ahd->bha", f_BHd, g_AHd) + bias_TH[pool_A].T
+        listed = []
         if "taken_B" in observation:
             taken_B = observation["taken_B"]
             g_BHd = self.tower_g(z_TZ[taken_B]).unflatten(1, (heads, width))
-            taken_BH = (f_BHd * g_BHd).sum(dim=2) + bias_TH[taken_B]
-            q_BHA = torch.cat([taken_BH[:, :, None], q_BHA], dim=2)
-        return q_BHA + self.state_value(observation)[:, :, None]
+            listed.append(((f_BHd * g_BHd).sum(dim=2) + bias_TH[taken_B])[:, :, None])
+        if "pool_A" in observation:
+            pool_A = observation["pool_A"]
+            g_AHd = self.tower_g(z_TZ[pool_A]).unflatten(1, (heads, width))
+            listed.append(torch.einsum("bhd,ahd->bha", f_BHd, g_AHd) + bias_TH[pool_A].T)
+        return torch.cat(listed, dim=2)
+
+    def reward(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """Expected reward of the taken track itself, r_BH."""
+        taken = {name: seen for name, seen in observation.items() if name != "pool_A"}
+        expected: Tensor = self.reward_value(self.summary(observation)) + self.advantage(taken)[:, :, 0]
+        return expected
+
+    def after(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """What content leads to later, over the same tracks as `advantage`, BHA."""
+        listed = []
+        if "taken_B" in observation:
+            listed.append((self.content_TX[observation["taken_B"]] @ self.after_XH)[:, :, None])
+        if "pool_A" in observation:
+            pool_HA = (self.content_TX[observation["pool_A"]] @ self.after_XH).T
+            listed.append(pool_HA.expand(len(observation["clock_BC"]), -1, -1))
+        return torch.cat(listed, dim=2)
+
+    def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """q_BHA. A is taken as it is: what returns say does not reach the towers."""
+        advantage_BHA = self.advantage(observation).detach()
+        value_BH1 = self.value(self.summary(observation))[:, :, None]
+        q_BHA: Tensor = value_BH1 + (1 + self.lookahead_H[:, None]) * advantage_BHA + self.after(observation)
+        return q_BHA

@@ -40,6 +40,8 @@ from training.slots import NotEnoughToLearnFrom, RunContext
 LEAST_PLAYS = 10
 """Fewer played tracks teach nothing that popularity does not know."""
 LEAST_TRACKS = 4
+LOOKED_BEYOND = 4
+"""Positions behind the last played one that were looked at, presumably."""
 _COPIED = ("listener_id", *FeedbackRow.__slots__)
 
 
@@ -80,6 +82,10 @@ class ReplayDataset:
     discount_N: NDArray[np.float32]
     is_held_out_N: NDArray[np.bool_]
     listener_N: NDArray[np.int64]
+    passed_listener_K: NDArray[np.int64]
+    """Who passed over which shown track and played another of the same slate; training part only."""
+    passed_track_K: NDArray[np.int64]
+    """Row of the table."""
     decisions: tuple[Decision, ...]
     """Logged slates of held-out sessions, oldest first."""
 
@@ -213,6 +219,8 @@ class _Collected:
         self.transitions: list[tuple[int, int, int, float, float, bool, int]] = []
         self.played: dict[tuple[int, int], tuple[float, float]] = {}
         """(recommendation, track) → (reward, return) in held-out sessions."""
+        self.chosen: set[tuple[int, int]] = set()
+        """(recommendation, track) of everything that was played from a slate."""
         self.held_out_listeners: dict[int, _HeldOutListener] = {}
         self.held_out_sessions = 0
         self.sessions = 0
@@ -257,6 +265,8 @@ class _Collected:
                 returns = reward + self.configuration.discount * returns
                 row = self.row_of_track[transition.play.track_id]
                 self.transitions.append((states[at], states[at + 1], row, reward, discount, is_held_out, listener_id))
+                if transition.play.recommendation_id is not None:
+                    self.chosen.add((transition.play.recommendation_id, transition.play.track_id))
                 if is_held_out and transition.play.recommendation_id is not None:
                     self.played[transition.play.recommendation_id, transition.play.track_id] = (reward, returns)
 
@@ -265,6 +275,7 @@ class _Collected:
         columns = list(zip(*self.transitions, strict=True))
         held_out = np.array(columns[5], dtype=np.bool_)
         decisions = self._decisions(split_moment)
+        passed = self._passed_over(split_moment)
         if (~held_out).sum() < LEAST_PLAYS:
             # The first listeners of an installation: learning from all of them matters more than judging.
             held_out[:] = False
@@ -294,6 +305,8 @@ class _Collected:
             discount_N=np.array(columns[4], dtype=np.float32),
             is_held_out_N=held_out,
             listener_N=np.array(columns[6], dtype=np.int64),
+            passed_listener_K=passed[:, 0],
+            passed_track_K=passed[:, 1],
             decisions=decisions,
         )
 
@@ -343,6 +356,20 @@ class _Collected:
         return state_of_rows(
             listener_id, moment, rows[max(0, end - WINDOW) : end], zone=zone, styles=styles_as_of(versions, moment)
         )
+
+    def _passed_over(self, split_moment: datetime) -> NDArray[np.int64]:
+        """(listener, row of the table) of shown tracks that were looked at, as another one of their slate was played."""
+        shown = Recommendation.objects.filter(
+            created_at__lte=self.as_of, listener__is_simulated=settings.ENCORE_SIMULATED
+        ).exclude(listener_id__in=list(self.held_out_listeners), created_at__gte=split_moment)
+        passed = []
+        for slate, listener_id, tracks in shown.order_by("id").values_list("pk", "listener_id", "tracks").iterator(2000):
+            is_played = [(slate, track) in self.chosen for track in tracks]
+            looked_at = len(tracks) - is_played[::-1].index(True) + LOOKED_BEYOND if any(is_played) else 0
+            for track, played in zip(tracks[:looked_at], is_played, strict=False):
+                if not played and track in self.row_of_track:
+                    passed.append((listener_id, self.row_of_track[track]))
+        return np.array(passed, dtype=np.int64).reshape(-1, 2)
 
     def _decisions(self, split_moment: datetime) -> tuple[Decision, ...]:
         """All slates of held-out listeners after the split: leaving out those that nobody played would flatter every policy."""

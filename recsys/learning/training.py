@@ -4,7 +4,8 @@ Letters: B batch, H heads, A listed tracks, N transitions, M states, T tracks.""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,33 @@ import torch
 from django.conf import settings
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import huber_loss
 
 from dqn.checkpoint import read_state, write_checkpoint, write_state
 from dqn.learner import Learner
 from dqn.replay import Replay, Transitions
 from recsys.learning.configuration import RecommenderConfiguration
+from recsys.learning.credit import returns_of, steps_of
 from recsys.learning.dqn_policy import export
-from recsys.learning.evaluation import evaluate, reward_means
+from recsys.learning.evaluation import evaluate
+from recsys.learning.factors import factors_of
 from recsys.learning.features import Arrays, Scaling
+from recsys.learning.lookahead import lookahead_of
 from recsys.learning.network import RecommenderNetwork
 from recsys.learning.replay_dataset import ReplayDataset
 from training.slots import RunContext, StopRequested, Trained
 
 STATE = "state.safetensors"
 CHECKPOINT = "checkpoint"
+AFTER_PULL = 1.0
+"""How strongly what content leads to is held at its closed form: a few hundred gradient steps on returns know less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played(Transitions):
+    """Transitions over several tracks, with the reward of the first alone."""
+
+    own_reward_B: Tensor
 
 
 def train(context: RunContext, dataset: ReplayDataset) -> Trained:
@@ -51,15 +65,34 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
 
 def prepare(
     configuration: RecommenderConfiguration, dataset: ReplayDataset, scaling: Scaling, *, seed: int, device: str
-) -> tuple[Learner, Replay[Transitions]]:
+) -> tuple[Learner, Replay[Played]]:
     """A fresh learner and the replay it draws from."""
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     torch.manual_seed(seed)
-    means = reward_means(dataset)
-    popularity_T = means.of(dataset.table.ids_T) - means.overall
-    network = RecommenderNetwork(configuration, scaling.content(dataset.table), len(scaling.styles), popularity_T)
-    learner = Learner(network, configuration.learner(seed=seed, device=device))
+    content_TX = scaling.content(dataset.table)
+    factors = factors_of(
+        dataset, width=configuration.identity_width, passed_over_weight=configuration.passed_over_weight, seed=seed
+    )
+    lookahead = lookahead_of(dataset, content_TX, factors) if configuration.discount > 0 else None
+    network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), factors, lookahead)
+    learner = Learner(network, configuration.learner(seed=seed, device=device), _reward_losses(network))
     return learner, replay_of(dataset, configuration, device)
+
+
+def _reward_losses(started: RecommenderNetwork) -> Callable[[torch.nn.Module, Played], dict[str, Tensor]]:
+    """What teaches the towers: the reward of each played track. And what holds the weights of what follows near their start."""
+    start_XH = started.after_XH.detach().clone()
+
+    def losses(network: torch.nn.Module, batch: Played) -> dict[str, Tensor]:
+        assert isinstance(network, RecommenderNetwork)
+        expected_BH = network.reward(batch.observation)
+        moved_XH = network.after_XH - start_XH.to(network.after_XH.device)
+        return {
+            "reward_loss": huber_loss(expected_BH, batch.own_reward_B[:, None].expand_as(expected_BH)),
+            "moved": AFTER_PULL * (moved_XH**2).sum() / moved_XH.shape[1],
+        }
+
+    return losses
 
 
 def write_network(
@@ -85,39 +118,54 @@ def write_network(
     )
 
 
-def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, device: str) -> Replay[Transitions]:
+def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, device: str) -> Replay[Played]:
     """Training transitions, gathered from shared tables on the device."""
     states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
     chosen = np.flatnonzero(~dataset.is_held_out_N)
+    steps = steps_of(dataset, configuration.n_steps)
     columns: dict[str, NDArray[Any]] = {
         "state": dataset.state_N,
-        "next_state": dataset.next_state_N,
+        "next_state": steps.next_state_N,
         "track": dataset.track_N,
-        "reward": dataset.reward_N,
-        "discount": dataset.discount_N,
+        "next_track": np.maximum(steps.next_track_N, 0),
+        "went_on": steps.next_track_N >= 0,
+        "own_reward": dataset.reward_N,
+        "reward": steps.reward_N,
+        "discount": steps.discount_N,
     }
     rows = {name: torch.as_tensor(column[chosen], device=device) for name, column in columns.items()}
     recommendable = np.flatnonzero(dataset.table.recommendable_T)
     open_tracks = torch.as_tensor(recommendable if len(recommendable) else np.arange(len(dataset.table)), device=device)
     mask_BA = torch.ones((configuration.batch_size, configuration.pool_size + 1), dtype=torch.bool, device=device)
-    next_mask_BA = mask_BA[:, 1:] & (torch.arange(configuration.pool_size, device=device) < configuration.target_tracks)
     first_B = torch.zeros(configuration.batch_size, dtype=torch.int64, device=device)
     place_A = torch.arange(configuration.pool_size, device=device)
 
-    def gather(index_B: Tensor) -> Transitions:
+    def gather(index_B: Tensor) -> Played:
         pool_A = open_tracks[_scattered(index_B, place_A) % len(open_tracks)]
-        observation = observe(states, rows["state"][index_B]) | {"pool_A": pool_A, "taken_B": rows["track"][index_B]}
-        return Transitions(
-            observation=observation,
+        taken_B, next_B = rows["track"][index_B], rows["next_track"][index_B]
+        return Played(
+            observation=observe(states, rows["state"][index_B]) | {"pool_A": pool_A, "taken_B": taken_B},
             mask_BA=mask_BA,
             action_B=first_B,
+            own_reward_B=rows["own_reward"][index_B],
             reward_B=rows["reward"][index_B],
             discount_B=rows["discount"][index_B],
-            next_observation=observe(states, rows["next_state"][index_B]) | {"pool_A": pool_A},
-            next_mask_BA=next_mask_BA,
+            next_observation=observe(states, rows["next_state"][index_B]) | {"pool_A": pool_A, "taken_B": next_B},
+            next_mask_BA=_valued_by(rows["went_on"][index_B], place_A, configuration.target_tracks),
         )
 
     return Replay.from_gather(len(chosen), gather, device)
+
+
+def _valued_by(went_on_B: Tensor, place_A: Tensor, target_tracks: int) -> Tensor:
+    """Which of (the logged next track, the pool's tracks) may stand for the next choice.
+
+    Along the log: the logged one, and where the session is still going on one track drawn at random.
+    """
+    if target_tracks > 0:
+        best_BA = (place_A < target_tracks).expand(len(went_on_B), -1)
+        return torch.cat([torch.zeros_like(went_on_B)[:, None], best_BA], dim=1)
+    return torch.cat([went_on_B[:, None], ~went_on_B[:, None] & (place_A == 0)], dim=1)
 
 
 def observe(states: Mapping[str, Tensor], state_B: Tensor) -> dict[str, Tensor]:
@@ -137,7 +185,7 @@ def _scattered(index_B: Tensor, place_A: Tensor) -> Tensor:
     return (mixed_A ^ (mixed_A >> 15)) & 0x7FFFFFFF
 
 
-def _run(context: RunContext, learner: Learner, replay: Replay[Transitions], dataset: ReplayDataset) -> None:
+def _run(context: RunContext, learner: Learner, replay: Replay[Played], dataset: ReplayDataset) -> None:
     """Updates in stretches between two kept states. A stop keeps the state and leaves; a lost lease writes nothing more."""
     configuration: RecommenderConfiguration = context.configuration
     held_out = _HeldOut(dataset, learner)
@@ -148,6 +196,7 @@ def _run(context: RunContext, learner: Learner, replay: Replay[Transitions], dat
             updates,
             progress=0.95 * updates / updates_in_all,
             td_loss=means["loss"],
+            reward_loss=means["reward_loss"],
             td_error=means["absolute_error"],
             mean_q=means["value"],
             **held_out.figures(),
@@ -181,7 +230,7 @@ class _HeldOut:
             "pool_A": torch.zeros(1, dtype=torch.int64, device=device),
             "taken_B": torch.as_tensor(dataset.track_N[chosen], device=device),
         }
-        self.returns_B = torch.as_tensor(returns[chosen], device=device)
+        self.returns_B = torch.as_tensor(returns[chosen], dtype=torch.float32, device=device)
 
     def figures(self) -> dict[str, float]:
         """Mean Q, mean absolute distance to the return, and their correlation."""
@@ -197,18 +246,6 @@ class _HeldOut:
         if len(q_B) > 2 and float(together.std(dim=1).min()) > 0:
             figures["held_out_correlation"] = float(torch.corrcoef(together)[0, 1])
         return figures
-
-
-def returns_of(dataset: ReplayDataset) -> NDArray[np.float32]:
-    """Discounted sum of rewards from each transition to the end of its session, as far as it was seen."""
-    returns = np.zeros_like(dataset.reward_N)
-    # Transitions of a session were added from its last to its first: the one before in the array is the one after in time.
-    after_of_state: dict[int, float] = {}
-    for at in range(len(returns)):
-        after = after_of_state.get(int(dataset.next_state_N[at]), 0.0) if dataset.discount_N[at] > 0 else 0.0
-        returns[at] = dataset.reward_N[at] + dataset.discount_N[at] * after
-        after_of_state[int(dataset.state_N[at])] = float(returns[at])
-    return returns
 
 
 def scores_of_network(network: RecommenderNetwork, arrays: Arrays, track_rows: NDArray[np.int64]) -> NDArray[np.float32]:

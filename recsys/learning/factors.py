@@ -1,0 +1,163 @@
+"""What tracks have in common, found in who liked what. Before: replay_dataset.py. After: training.py starts from it.
+
+Letters: N outcomes, L listeners, T tracks, K dimensions; a group is a listener or a track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learning.replay_dataset import ReplayDataset
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+ROUNDS = 25
+LEAST_SPREAD = 1e-4
+"""Of a dimension that the log says nothing about: keeps its precision finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factors:
+    """Outcome of listener l with track t ≈ mean + listener's level + bias_t + ⟨taste_l, track_t⟩."""
+
+    listeners_L: NDArray[np.int64]
+    """Ids, ascending."""
+    taste_LK: Floats
+    track_TK: Floats
+    """Posterior means: near 0 where little is known, so that a track heard once says little."""
+    bias_T: Floats
+    """What everybody thinks of the track, beyond who they are."""
+
+    def pleasure(self, listener_N: NDArray[np.int64], track_N: Rows) -> Floats:
+        """Expected outcome of each pair above the listener's own level."""
+        place_N = np.searchsorted(self.listeners_L, listener_N)
+        found: Floats = self.bias_T[track_N] + (self.taste_LK[place_N] * self.track_TK[track_N]).sum(axis=1)
+        return found
+
+    def scaled(self) -> NDArray[np.float32]:
+        """Track vectors with mean square 1 over tracks and dimensions; zeros where nothing is known."""
+        size = float(np.sqrt((self.track_TK**2).mean())) if self.track_TK.size else 0.0
+        return (self.track_TK / size if size > 0 else self.track_TK).astype(np.float32)
+
+
+def factorise(
+    listener_N: NDArray[np.int64],
+    track_N: Rows,
+    outcome_N: Floats,
+    weight_N: Floats,
+    *,
+    tracks: int,
+    width: int,
+    seed: int,
+) -> Factors:
+    """Variational Bayes: taste ~ N(0, 1), track_k ~ N(0, s_k), biases and noise with spreads learned from the log.
+
+    Lim & Teh 2007 (Variational Bayesian approach to movie rating prediction); every spread is set by expectation maximisation,
+    so there is no strength of regularisation to choose: with little feedback the vectors shrink to nothing by themselves.
+    """
+    listeners_L, place_N = np.unique(listener_N, return_inverse=True)
+    taste = _Side.drawn(len(listeners_L), width, np.ones(width), np.random.default_rng([seed, 1]))
+    track = _Side.drawn(tracks, width, np.full(width, 0.1), np.random.default_rng([seed, 2]))
+    rest_N = outcome_N - np.average(outcome_N, weights=weight_N)
+    noise = float(np.average(rest_N**2, weights=weight_N)) + 1e-9
+    level, bias = _Bias.of(len(listeners_L)), _Bias.of(tracks)
+    for _ in range(ROUNDS):
+        joined_N = (taste.mean_GK[place_N] * track.mean_GK[track_N]).sum(axis=1)
+        bias = bias.fitted(track_N, weight_N, rest_N - level.mean_G[place_N] - joined_N, noise)
+        level = level.fitted(place_N, weight_N, rest_N - bias.mean_G[track_N] - joined_N, noise)
+        own_N = rest_N - level.mean_G[place_N] - bias.mean_G[track_N]
+        taste = taste.fitted(place_N, track, track_N, weight_N, own_N, noise)
+        track = track.fitted(track_N, taste, place_N, weight_N, own_N, noise).with_own_spread()
+        expected_N = _expected_square(own_N, taste, place_N, track, track_N)
+        unsure_N = bias.variance_G[track_N] + level.variance_G[place_N]
+        noise = float(np.average(expected_N + unsure_N, weights=weight_N)) + 1e-9
+    return Factors(listeners_L=listeners_L, taste_LK=taste.mean_GK, track_TK=track.mean_GK, bias_T=bias.mean_G)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bias:
+    """Posterior of one number per group."""
+
+    mean_G: Floats
+    variance_G: Floats
+    spread: float
+
+    @classmethod
+    def of(cls, groups: int) -> _Bias:
+        return cls(mean_G=np.zeros(groups), variance_G=np.zeros(groups), spread=0.1)
+
+    def fitted(self, group_N: Rows, weight_N: Floats, rest_N: Floats, noise: float) -> _Bias:
+        groups = len(self.mean_G)
+        variance_G = 1.0 / (np.bincount(group_N, weight_N, groups) / noise + 1.0 / self.spread)
+        mean_G = variance_G * np.bincount(group_N, weight_N * rest_N, groups) / noise
+        return _Bias(mean_G=mean_G, variance_G=variance_G, spread=max(LEAST_SPREAD, float((mean_G**2 + variance_G).mean())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """Posterior of one vector per group: listeners' tastes, or tracks."""
+
+    mean_GK: Floats
+    covariance_GKK: Floats
+    spread_K: Floats
+
+    @classmethod
+    def drawn(cls, groups: int, width: int, spread_K: Floats, generator: np.random.Generator) -> _Side:
+        covariance_GKK = np.broadcast_to(np.diag(0.1 * spread_K), (groups, width, width)).copy()
+        return cls(mean_GK=0.3 * generator.normal(size=(groups, width)), covariance_GKK=covariance_GKK, spread_K=spread_K)
+
+    @property
+    def square_GKK(self) -> Floats:
+        """Second moments."""
+        square: Floats = self.mean_GK[:, :, None] * self.mean_GK[:, None, :] + self.covariance_GKK
+        return square
+
+    def fitted(self, group_N: Rows, other: _Side, other_N: Rows, weight_N: Floats, rest_N: Floats, noise: float) -> _Side:
+        groups, width = self.mean_GK.shape
+        share_N = weight_N / noise
+        precision_GKK = np.broadcast_to(np.diag(1.0 / self.spread_K), (groups, width, width)).copy()
+        square_GKK = other.square_GKK
+        pulled_GK = np.zeros((groups, width))
+        for k in range(width):
+            pulled_GK[:, k] = np.bincount(group_N, share_N * rest_N * other.mean_GK[other_N, k], groups)
+            for j in range(k + 1):
+                found_G = np.bincount(group_N, share_N * square_GKK[other_N, k, j], groups)
+                precision_GKK[:, k, j] += found_G
+                if j < k:
+                    precision_GKK[:, j, k] += found_G
+        covariance_GKK = np.linalg.inv(precision_GKK)
+        mean_GK = np.einsum("gkj,gj->gk", covariance_GKK, pulled_GK)
+        return _Side(mean_GK=mean_GK, covariance_GKK=covariance_GKK, spread_K=self.spread_K)
+
+    def with_own_spread(self) -> _Side:
+        """Spreads as the posterior has them."""
+        second_K = np.einsum("gkk->k", self.square_GKK) / max(1, len(self.mean_GK))
+        return _Side(mean_GK=self.mean_GK, covariance_GKK=self.covariance_GKK, spread_K=np.maximum(second_K, LEAST_SPREAD))
+
+
+def _expected_square(rest_N: Floats, taste: _Side, place_N: Rows, track: _Side, track_N: Rows) -> Floats:
+    """E (rest − ⟨taste, track⟩)² under the posterior."""
+    u_NK, v_NK = taste.mean_GK[place_N], track.mean_GK[track_N]
+    expected: Floats = (rest_N - (u_NK * v_NK).sum(axis=1)) ** 2
+    for k in range(u_NK.shape[1]):
+        for j in range(u_NK.shape[1]):
+            of_u, of_v = taste.covariance_GKK[place_N, k, j], track.covariance_GKK[track_N, k, j]
+            expected += u_NK[:, k] * u_NK[:, j] * of_v + v_NK[:, k] * v_NK[:, j] * of_u + of_u * of_v
+    return expected
+
+
+def factors_of(dataset: ReplayDataset, *, width: int, passed_over_weight: float, seed: int) -> Factors:
+    """Of the training part of a `ReplayDataset`: plays with their reward, and what was passed over with 0."""
+    taught = ~dataset.is_held_out_N
+    passed = len(dataset.passed_track_K) if passed_over_weight > 0 else 0
+    return factorise(
+        np.concatenate([dataset.listener_N[taught], dataset.passed_listener_K[:passed]]),
+        np.concatenate([dataset.track_N[taught], dataset.passed_track_K[:passed]]),
+        np.concatenate([dataset.reward_N[taught].astype(np.float64), np.zeros(passed)]),
+        np.concatenate([np.ones(int(taught.sum())), np.full(passed, passed_over_weight)]),
+        tracks=len(dataset.table),
+        width=width,
+        seed=seed,
+    )
