@@ -94,7 +94,7 @@ def synthesise(score: Score) -> NDArray[np.float32]:
     for voice in score.voices:
         track = kinds.Track(program=voice.program, is_drum=False, name="")
         for start, length, pitch, velocity in _milliseconds(voice.melody):
-            track.notes.append(kinds.Note(start, length, pitch, velocity))
+            track.notes.append(kinds.Note(start, length, pitch, max(1, velocity - voice.softness)))
         music.tracks.append(track)
     with _one_at_a_time:
         sound_CT = np.asarray(_synthesiser().render(music, stereo=False), dtype=np.float32)

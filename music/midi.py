@@ -43,7 +43,7 @@ def write_midi(score: Score) -> bytes:
         for start, note in voice.melody.onsets():
             if note.pitch is not None:
                 end = start + note.quarters
-                velocity = accent(start, voice.melody)
+                velocity = max(1, accent(start, voice.melody) - voice.softness)
                 instrument.notes.append(pretty_midi.Note(velocity, note.pitch, float(start) * second, float(end) * second))
         midi.instruments.append(instrument)
     # MIDI ends with the last note: a rest after it is kept by an event where the music ends.

@@ -112,6 +112,8 @@ class Voice:
     melody: Melody
     program: int = 0
     """General MIDI program 0 … 127; 0 is the piano."""
+    softness: int = 0
+    """MIDI velocity taken from each note, so that an accompaniment stays behind its melody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,11 @@ class Score:
         """Plain values for the database; `from_json` gives the same score back."""
         return {
             "title": self.title,
-            "voices": [{"name": v.name, "program": v.program, "melody": v.melody.to_json()} for v in self.voices],
+            "voices": [
+                {"name": v.name, "program": v.program, "melody": v.melody.to_json()}
+                | ({"softness": v.softness} if v.softness else {})
+                for v in self.voices
+            ],
         }
 
     @classmethod
@@ -144,6 +150,12 @@ class Score:
         return cls(
             title=values["title"],
             voices=tuple(
-                Voice(name=v["name"], program=v["program"], melody=Melody.from_json(v["melody"])) for v in values["voices"]
+                Voice(
+                    name=v["name"],
+                    program=v["program"],
+                    melody=Melody.from_json(v["melody"]),
+                    softness=v.get("softness", 0),
+                )
+                for v in values["voices"]
             ),
         )

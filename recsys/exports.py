@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
@@ -101,22 +101,24 @@ FORMATS = {
 }
 
 
-def export_key(track: Track, form: Format) -> str:
+def export_key(track: Track, form: Format, voice: int | None = None) -> str:
     """Names content and program: another score, title or release makes another file and another ETag."""
-    plain = json.dumps([settings.ENCORE_VERSION, form.name, track.score], sort_keys=True)
+    whole = [settings.ENCORE_VERSION, form.name, track.score]
+    plain = json.dumps(whole if voice is None else [*whole, voice], sort_keys=True)
     return hashlib.sha256(plain.encode()).hexdigest()[:40]
 
 
-def exported(track: Track, form: Format) -> Path:
-    """The file of this track in this form, made at the first call.
+def exported(track: Track, form: Format, voice: int | None = None) -> Path:
+    """The file of this track, or of one voice of it alone (numbered from 1), in this form; made at the first call.
 
     Two calls at once both make it; each writes beside and renames, so that nobody reads half a file.
     """
-    path = _place(track, form)
+    path = _place(track, form, voice)
     if path.exists():
         os.utime(path)  # asked for just now: stays longest
         return path
-    content = form.write(Score.from_json(track.score))
+    score = Score.from_json(track.score)
+    content = form.write(score if voice is None else replace(score, voices=(score.voices[voice - 1],)))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".making-")
     try:
@@ -132,11 +134,12 @@ def exported(track: Track, form: Format) -> Path:
 def remove_exports_of(track: Track) -> None:
     """Removes every file made of this track, because its listener is erased."""
     for form in FORMATS.values():
-        _place(track, form).unlink(missing_ok=True)
+        for voice in (None, *range(1, len(track.score["voices"]) + 1)):
+            _place(track, form, voice).unlink(missing_ok=True)
 
 
-def _place(track: Track, form: Format) -> Path:
-    key = export_key(track, form)
+def _place(track: Track, form: Format, voice: int | None = None) -> Path:
+    key = export_key(track, form, voice)
     return Path(settings.ENCORE_VAR) / "audio" / key[:2] / f"{key}{form.suffix}"
 
 

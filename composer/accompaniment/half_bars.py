@@ -78,12 +78,14 @@ class Heard:
     """Share of the half bar that each pitch class takes, accents counted; all 0 in silence."""
     accented_TP: Floats
     """1 for the pitch class that sounds where the half bar begins."""
+    middle_TP: Floats
+    """1 for the pitch class that sounds in its middle: the other beat of a half bar of two."""
     is_phrase_end_T: NDArray[np.bool_]
 
 
 def hear(melody: Melody, cut: list[HalfBar], *, accent: float = ACCENT) -> Heard:
     """The melody of each half bar, relative to the tonic."""
-    weights_TP, accented_TP = np.zeros((len(cut), 12)), np.zeros((len(cut), 12))
+    weights_TP, accented_TP, middle_TP = (np.zeros((len(cut), 12)) for _ in range(3))
     is_phrase_end_T = np.zeros(len(cut), dtype=bool)
     onsets = list(melody.onsets())
     first = 0
@@ -101,9 +103,11 @@ def hear(melody: Melody, cut: list[HalfBar], *, accent: float = ACCENT) -> Heard
             is_accented = start <= half.start
             weights_TP[number, step] += float(share) * (accent if is_accented else 1.0)
             accented_TP[number, step] += is_accented
+            middle = half.start + half.quarters / 2
+            middle_TP[number, step] += start <= middle < start + note.quarters
             is_phrase_end_T[number] |= share >= LONG_SHARE and not half.is_strong
     totals_T1 = weights_TP.sum(axis=1, keepdims=True)
     weights_TP = np.divide(weights_TP, totals_T1, out=weights_TP, where=totals_T1 > 0)
     if len(cut):
         is_phrase_end_T[-1] = True
-    return Heard(weights_TP=weights_TP, accented_TP=accented_TP, is_phrase_end_T=is_phrase_end_T)
+    return Heard(weights_TP=weights_TP, accented_TP=accented_TP, middle_TP=middle_TP, is_phrase_end_T=is_phrase_end_T)

@@ -29,9 +29,10 @@ def see(features_F: Tensor, before_3: Tensor) -> Tensor:
 class ChordPrior(nn.Module):
     """log p₀ of the next chord, up to a constant: what Bach would do."""
 
-    def __init__(self, hidden: int = 96, dropout: float = 0.4) -> None:
+    def __init__(self, hidden: int = 192, dropout: float = 0.5) -> None:
         super().__init__()
         self.layers = nn.Sequential(
+            nn.Dropout(0.3 * dropout),
             nn.Linear(FEATURES + CONTEXT, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),

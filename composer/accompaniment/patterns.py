@@ -20,6 +20,8 @@ LOWEST_BASS, HIGHEST_BASS = 36, 50
 LOWEST_CHORD, HIGHEST_CHORD = 48, 69
 ROOM_BELOW_MELODY = 1
 """Semitones that chords stay below the lowest note of the melody in their half bar, where there is room."""
+SOFTNESS = 24
+"""MIDI velocity by which a pattern stays behind the melody."""
 PIANO, ACCORDION, GUITAR, REED_ORGAN = 0, 21, 24, 20
 
 
@@ -56,7 +58,7 @@ def realise(pattern: Pattern, melody: Melody, cut: Sequence[HalfBar], chords: Se
         for line, played in zip(events, pattern.play(hand), strict=True):
             line += played
     return tuple(
-        Voice(name=name, program=pattern.program, melody=_line(melody, line))
+        Voice(name=name, program=pattern.program, melody=_line(melody, line), softness=SOFTNESS)
         for name, line in zip(pattern.voices, events, strict=True)
     )
 

@@ -20,7 +20,11 @@ DIALS = ("motion", "colour")
 _WINDOW = (-1, 0, 1, 2)
 """Half bars whose melody is seen: the one before, this one and the next two."""
 PLACES = 13
-FEATURES = 12 * (len(_WINDOW) + 2) + PLACES + len(MODES) + 4
+_ACCENTS = (-1, 0, 1, 2)
+"""Half bars whose first note is seen,"""
+_MIDDLES = (-1, 0, 1)
+"""and those whose note in the middle is."""
+FEATURES = 12 * (len(_WINDOW) + len(_ACCENTS) + len(_MIDDLES)) + PLACES + len(MODES) + 4
 LONGEST_HELD = 4
 
 
@@ -75,7 +79,8 @@ def _features(melody: Melody, cut: list[HalfBar], heard: Heard) -> Floats:
     """The F numbers of each half bar."""
     count = len(cut)
     seen = [_shifted(heard.weights_TP, offset) for offset in _WINDOW]
-    seen += [_shifted(heard.accented_TP, offset) for offset in (0, 1)]
+    seen += [_shifted(heard.accented_TP, offset) for offset in _ACCENTS]
+    seen += [_shifted(heard.middle_TP, offset) for offset in _MIDDLES]
     places_T = np.zeros((count, PLACES))
     bar, beat = melody.bar_quarters, beat_quarters(melody.metre)
     ends_T = heard.is_phrase_end_T.astype(float)

@@ -86,12 +86,14 @@ class TrackFormView(APIView):
         operation_id="tracks_form_retrieve",
         parameters=[
             OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(FORMATS)),
+            OpenApiParameter("voice", OpenApiTypes.INT, description="One voice alone, numbered from 1; all without it."),
             OpenApiParameter("Range", OpenApiTypes.STR, OpenApiParameter.HEADER, description="For example bytes=0-65535."),
         ],
         responses={
             (200, "application/octet-stream"): OpenApiTypes.BINARY,
             (206, "application/octet-stream"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The ETag given as If-None-Match still holds."),
+            400: OpenApiResponse(description="The track has no such voice."),
             404: OpenApiResponse(description="No such track or form, or a private piece."),
             416: OpenApiResponse(description="The range lies outside the file."),
         },
@@ -101,15 +103,16 @@ class TrackFormView(APIView):
         if form not in FORMATS:
             raise NotFound(f"There is no form {form}; there are {', '.join(FORMATS)}.")
         track, chosen = visible_track(request, pk), FORMATS[form]
-        etag = f'"{export_key(track, chosen)}"'
+        voice = _voice(request, track)
+        etag = f'"{export_key(track, chosen, voice)}"'
         if etag in request.headers.get("If-None-Match", ""):
             return _with_headers(HttpResponseNotModified(), etag)
         try:
-            path = exported(track, chosen)
+            path = exported(track, chosen, voice)
         except (UnplayableScore, UnprintableScore) as error:
             raise NothingToRender(str(error)) from error
         answer = _answer(path, request, etag, chosen.media_type)
-        name = f"{slugify(track.title) or 'track'}{chosen.suffix}"
+        name = f"{slugify(track.title) or 'track'}{f'-voice-{voice}' if voice else ''}{chosen.suffix}"
         answer["Content-Disposition"] = content_disposition_header(chosen.is_file, name) or "inline"
         return _with_headers(answer, etag)
 
@@ -133,6 +136,17 @@ class RecipeView(APIView):
 def visible_track(request: Request, pk: int) -> Track:
     """The track, if this listener may see it."""
     return get_object_or_404(Track.objects.visible_to(listener_of(request)).defer("features"), pk=pk)
+
+
+def _voice(request: Request, track: Track) -> int | None:
+    """The voice asked for; None for all of them."""
+    text = request.query_params.get("voice")
+    if text is None:
+        return None
+    count = len(track.score["voices"])
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= count:
+        raise ValidationError({"voice": [f"must be a whole number 1 … {count}"]})
+    return int(text)
 
 
 def _answer(path: Path, request: Request, etag: str, media_type: str) -> HttpResponseBase:

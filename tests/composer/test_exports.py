@@ -1,0 +1,99 @@
+"""What is made of a melody leaves in every form, and other programs read it: music21, symusic, verovio, soundfile."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from composer.composing import compose_commission
+from composer.models import Commission
+from music.notes import Score
+from music.parsing import read_in_process
+from recsys.models import Track
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
+
+
+@pytest.fixture
+def harmonised(as_alice: APIClient, track: Track) -> Track:
+    """A piece in four voices."""
+    task = {"kind": "accompany", "track": track.pk, "texture": "voices"}
+    answer = as_alice.post("/api/v1/pieces/", {"task": task, "seed": 3})
+    compose_commission(answer.json()["id"])
+    piece = Commission.objects.get(pk=answer.json()["id"]).piece
+    assert piece is not None
+    return piece.track
+
+
+def form(client: APIClient, track: Track, name: str, **query: Any) -> bytes:
+    answer: Any = client.get(f"/api/v1/tracks/{track.pk}/{name}", query)
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content)
+
+
+def pitches(score: Score) -> list[list[int | None]]:
+    return [[note.pitch for note in voice.melody.notes] for voice in score.voices]
+
+
+def test_music21_reads_the_musicxml_of_all_voices(as_alice: APIClient, harmonised: Track) -> None:
+    from music21 import converter
+
+    stream = converter.parseData(form(as_alice, harmonised, "musicxml").decode(), format="musicxml")
+    names = [part.partName for part in stream.parts]
+
+    assert names == ["Soprano", "Alto", "Tenor", "Bass"]
+    assert [len(part.recurse().getElementsByClass("Measure")) for part in stream.parts] == [harmonised.bars] * 4
+
+
+def test_symusic_reads_the_midi_of_all_voices(as_alice: APIClient, harmonised: Track) -> None:
+    import symusic
+
+    kinds: Any = symusic
+    score = kinds.Score.from_midi(form(as_alice, harmonised, "midi"))
+    own = Score.from_json(harmonised.score)
+
+    assert [[note.pitch for note in track.notes] for track in score.tracks] == pitches(own)
+
+
+def test_the_abc_comes_back_note_for_note(as_alice: APIClient, harmonised: Track) -> None:
+    back = read_in_process(form(as_alice, harmonised, "abc"), ".abc")[0].score
+
+    assert pitches(back) == pitches(Score.from_json(harmonised.score))
+
+
+def test_verovio_draws_a_staff_for_each_voice(as_alice: APIClient, harmonised: Track) -> None:
+    picture = form(as_alice, harmonised, "score.svg").decode()
+
+    assert picture.count('class="staff"') % 4 == 0
+    assert picture.count('class="measure"') * 4 == picture.count('class="staff"')
+
+
+def test_one_voice_alone_is_read_as_one_voice(as_alice: APIClient, harmonised: Track) -> None:
+    back = read_in_process(form(as_alice, harmonised, "midi", voice=4), ".mid")[0].score
+
+    assert pitches(back) == pitches(Score.from_json(harmonised.score))[3:]
+
+
+def test_the_mix_and_one_voice_sound_and_differ(as_alice: APIClient, harmonised: Track) -> None:
+    import numpy as np
+    import soundfile
+
+    mix, bass = (
+        soundfile.read(io.BytesIO(form(as_alice, harmonised, "audio.mp3", **asked)))[0] for asked in ({}, {"voice": 4})
+    )
+
+    assert len(mix) == pytest.approx(len(bass), abs=5000)
+    assert np.abs(mix).max() > 0.05
+    assert np.abs(bass).max() > 0.05
+    assert np.abs(mix[: len(bass)] - bass[: len(mix)]).max() > 0.05
+
+
+@pytest.mark.parametrize("voice", ["0", "5", "x", "99999"])
+def test_a_voice_that_is_not_there_is_refused(as_alice: APIClient, harmonised: Track, voice: str) -> None:
+    answer = as_alice.get(f"/api/v1/tracks/{harmonised.pk}/midi", {"voice": voice})
+
+    assert answer.status_code == 400
+    assert "1 … 4" in answer.json()["voice"][0]
