@@ -78,7 +78,6 @@ class World:
             table=self.table,
             score=lambda listener_id, rows_n: self.scores(mixture, listener_id, rows_n),
             temperature=mixture.temperature,
-            liking=self.liking,
             duration_seconds_T=self.table.duration_seconds_T,
             styles=self.styles,
         )

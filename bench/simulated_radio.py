@@ -45,7 +45,6 @@ class Radio:
     score: Callable[[int, NDArray[np.int64]], Floats]
     """(listener, rows of the catalogue) to scores_n."""
     temperature: float
-    liking: dict[int, Floats]
     duration_seconds_T: Floats
     styles: dict[int, tuple[str, ...]]
     asked: list[Asked] = field(default_factory=list)
@@ -80,10 +79,7 @@ class Radio:
         return Recommendation(pk=len(self.asked), listener=listener, tracks=[track])
 
     def _appeal(self, who: Any, rows_n: NDArray[np.int64], moment: datetime) -> Floats:
-        style_n = self.population.catalogue.style_T[rows_n]
-        weary = {int(style): who.weariness(int(style), moment) for style in np.unique(style_n)}
-        appeal: Floats = self.liking[who.listener.pk][rows_n] - np.array([weary[int(style)] for style in style_n])
-        return appeal
+        return np.array([who.appeal(self.population.catalogue, int(row), moment) for row in rows_n])
 
     def record(self, listener: Any, rows: Sequence[Any], moment: datetime) -> None:
         """Feedback as learning reads it."""

@@ -97,6 +97,19 @@ def enough_coverage(new: float, old: float, against: str = "the champion") -> Ch
     )
 
 
+def holds_its_own(distance: Estimate, usual: Estimate, share: float, against: str = "the champion") -> Check:
+    """With simulated listeners, whose tastes are nobody's: a guard against policies that bore, not a proof of quality."""
+    return Check(
+        name="reward per simulated session",
+        outcome="fail" if distance.high < 0 else "pass",
+        explanation=f"Above {share:.0%} of {against}'s {usual.value:.2f}, with simulated listeners; fails when clearly below.",
+        figure=distance.value,
+        low=distance.low,
+        high=distance.high,
+        threshold=0.0,
+    )
+
+
 def no_disliked(served: int, requests: int) -> Check:
     """Not one may slip through."""
     return Check(

@@ -13,9 +13,11 @@ from recsys.learning.logged_choices import reward_means
 from recsys.learning.off_policy.estimators import Estimator, Floats, difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import Popularity, PopularityPolicy, RandomPolicy, RecommenderPolicy, load_policy
+from recsys.learning.rehearsal import LEAST_SHARE, Rehearsal
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.twin import Twin, read_twin
 from recsys.models import Recommendation
+from recsys.rewards import active_weights
 from training.slots import Check
 
 __all__ = ["evaluate", "judge", "reward_means"]
@@ -98,6 +100,7 @@ def judge(checkpoint: Path, champion: Path | None, dataset: ReplayDataset) -> li
         *_better(log, new, old),
         checks.no_more_skips(_difference(log, log.skip_rate(new), log.skip_rate(old))),
         *listed,
+        _rehearsed(ours, against, dataset),
         *_beside_checks(log, new, checkpoint),
     ]
 
@@ -132,6 +135,11 @@ def _guards_of_serving(ours: RecommenderPolicy, against: RecommenderPolicy, log:
     if decisions:
         catalogue = max(1, int(track_table().recommendable_T.sum()))
         yield checks.enough_coverage(len(first_tens["new"]) / catalogue, len(first_tens["old"]) / catalogue)
+
+
+def _rehearsed(ours: RecommenderPolicy, against: RecommenderPolicy, dataset: ReplayDataset) -> Check:
+    rehearsal = Rehearsal(track_table(), dataset.as_of, active_weights())
+    return checks.holds_its_own(*rehearsal.difference(ours, against), LEAST_SHARE)
 
 
 def _beside_checks(log: HeldOutLog, new: Judged, checkpoint: Path) -> Iterable[Check]:

@@ -75,6 +75,7 @@ def test_a_verdict_has_every_check(trained: Path, logged: ReplayDataset) -> None
         "skip rate, difference",
         "coverage",
         "disliked tracks served",
+        "reward per simulated session",
         "popularity on the same log",
         "item mean on the same log",
         "looking ahead against the bandit, difference",
