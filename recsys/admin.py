@@ -11,10 +11,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts.models import Account
 from recsys.models import CatalogueImport, Feedback, Recommendation, RewardVersion, Track
 from recsys.rewards import RewardWeights, activate, active_weights
+from training.configuration import fields_of
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -114,8 +116,14 @@ class RewardWeightsForm(forms.ModelForm[RewardVersion]):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        helps = {each.name: each.help.replace("`", "") for each in fields_of(RewardWeights)}
         for name, weight in asdict(active_weights()).items():
-            self.fields[name] = forms.FloatField(initial=weight, label=name.replace("_", " "))
+            self.fields[name] = forms.FloatField(
+                initial=weight,
+                label=name.replace("_", " "),
+                help_text=helps[name],
+                widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+            )
 
     def clean(self) -> dict[str, Any] | None:
         """The bounds of `RewardWeights`."""

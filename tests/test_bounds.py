@@ -32,7 +32,7 @@ def test_bounds_name_fields_that_are_there(slot: str) -> None:
     [
         ("recommender", {"updates": 0}, "updates is 0 and must be 1 to 1,000,000"),
         ("recommender", {"discount": 1.5}, "discount is 1.5 and must be 0 to 1"),
-        ("recommender", {"learning_rate": float("nan")}, "learning_rate is nan and must be 1e-06 to 1"),
+        ("recommender", {"learning_rate": float("nan")}, "learning_rate is nan and must be 0.000001 to 1"),
         ("composer", {"stage": "encore"}, "stage is 'encore' and must be one of prior, policy"),
         ("composer", {"hidden": 7}, "hidden is 7 and must be 8 to 4,096"),
     ],

@@ -56,7 +56,7 @@ class ConfigurationField:
 
 def _plain(number: float) -> str:
     """A bound as people write it: no exponent for thousands."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{number:,}" if isinstance(number, int) else f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 @functools.cache

@@ -35,6 +35,7 @@ class ConfigurationForm(forms.Form):
         values = flatten(given or {})
         for field in self.known.values():
             self.fields[field.name] = _form_field(field)
+            self.fields[field.name].bounds = "" if field.choices else field.bounds  # type: ignore[attr-defined]  # for the page
             self.fields[field.name].initial = _shown(values.get(field.name, field.default))
         self.fields["seed"] = forms.IntegerField(
             label="seed", min_value=0, max_value=2**31 - 1, required=False, help_text="Empty: a new one is drawn."
@@ -58,7 +59,7 @@ def _form_field(field: ConfigurationField) -> forms.Field:
     kind = next((one for one in typing.get_args(field.type) if one is not type(None)), field.type)
     shown: dict[str, Any] = {
         "label": field.name.replace("_", " ").replace(".", " · "),
-        "help_text": f"{field.help.replace('`', '')} {field.bounds.capitalize()}".strip(),
+        "help_text": field.help.replace("`", ""),
         "required": False,
     }
     if field.type is bool:

@@ -20,6 +20,10 @@ class Curves {
   constructor(place) {
     this.place = place;
     this.charts = new Map();
+    // A figure told once is no curve: a tile holds it.
+    this.tiles = document.createElement("div");
+    this.tiles.className = "tiles";
+    place.after(this.tiles);
     new MutationObserver(() => this.recolour()).observe(document.documentElement, { attributeFilter: ["class"] });
   }
 
@@ -33,6 +37,9 @@ class Curves {
     } else {
       this.charts.set(name, this.draw(name, series, datasets));
     }
+    const home = series.some((one) => one.points.length > 1) ? this.place : this.tiles;
+    const { panel } = this.charts.get(name);
+    if (panel.parentNode !== home) home.append(panel);
     const last = series[0].points.at(-1);
     this.charts.get(name).valuePlace.textContent = series.length > 1
       ? series.map((one) => short(one.points.at(-1)?.[1])).join(" / ") : short(last?.[1]);
@@ -55,7 +62,7 @@ class Curves {
     canvas.setAttribute("aria-label", `Curve of ${words(name)}`);
     plot.append(canvas);
     panel.append(head, plot);
-    this.place.append(panel);
+    this.tiles.append(panel);
     const chart = new Chart(canvas, {
       type: "line",
       data: { datasets: datasets.map((data, n) => ({ label: series[n].label, data, borderWidth: 1.75, pointRadius: data.length > 1 ? 0 : 2.5, pointHitRadius: 8, tension: 0.15 })) },
@@ -67,6 +74,7 @@ class Curves {
       },
     });
     chart.valuePlace = value;
+    chart.panel = panel;
     this.recolourOne(chart);
     return chart;
   }

@@ -127,7 +127,7 @@ def test_the_form_offers_every_field_with_bounds_and_help(as_olga: Client, count
 
     assert "How far to count." in page
     assert 'max="100000"' in page
-    assert "How far to count. 1 to 100,000" in page
+    assert "Allowed: <b>1 to 100,000</b>" in page
     assert "not proven" in page
     assert 'name="reports.every_steps"' in page
 
