@@ -90,7 +90,7 @@ def recommend(
         excluded = excluded_tracks(listener, moment, window=heard_window(dials, table))
         state = build_state(listener, moment)
         seed = secrets.randbits(63) if seed is None else seed
-        slate = _draw(policy, state, table, excluded, dials, styles, count, seed)
+        slate = draw_slate(policy, state, table, excluded, dials, styles, count, seed)
         return Recommendation.objects.create(
             listener=listener,
             created_at=moment,
@@ -173,7 +173,9 @@ def excluded_tracks(listener: Listener, moment: datetime, *, window: int) -> Exc
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Slate:
+class Slate:
+    """What one request gets, before it is logged."""
+
     candidates: list[int]
     tracks: list[int]
     scores: list[float]
@@ -181,7 +183,7 @@ class _Slate:
     reasons: list[list[dict[str, Any]]]
 
 
-def _draw(
+def draw_slate(
     policy: RecommenderPolicy,
     state: ListenerState,
     table: TrackTable,
@@ -190,16 +192,17 @@ def _draw(
     styles: Sequence[str],
     count: int,
     seed: int,
-) -> _Slate:
+) -> Slate:
+    """Candidates, picks with their exact probabilities, and why."""
     generator = np.random.default_rng(seed)
     candidates = _candidates(policy, state, table, excluded.banned | excluded.heard, styles, generator)
     if not candidates:
-        return _Slate(candidates=[], tracks=[], scores=[], probabilities=[], reasons=[])
+        return Slate(candidates=[], tracks=[], scores=[], probabilities=[], reasons=[])
     scores_Hn = policy.score(state, candidates)
     gain = marginal_gain(scores_Hn, table, candidates, dials.diversity, policy.temperature)
     drawn = draw_sequentially(gain, count, epsilon=settings.ENCORE_EPSILON, temperature=policy.temperature, generator=generator)
     picked = [candidates[pick] for pick in drawn.picks]
-    return _Slate(
+    return Slate(
         candidates=candidates,
         tracks=picked,
         scores=[float(score) for score in scores_Hn.mean(axis=0)[list(drawn.picks)]],
@@ -259,7 +262,7 @@ def _likeness(table: TrackTable, candidates: Sequence[int]) -> NDArray[np.float6
     return likeness
 
 
-def _context(state: ListenerState, surface: str, styles: Sequence[str], slate: _Slate, table: TrackTable) -> dict[str, Any]:
+def _context(state: ListenerState, surface: str, styles: Sequence[str], slate: Slate, table: TrackTable) -> dict[str, Any]:
     context: dict[str, Any] = {"surface": surface, "hour": state.hour, "weekday": state.weekday, "styles": list(styles)}
     if not slate.tracks:
         context["word"] = NOTHING_LEFT if table.recommendable_T.any() else NO_MUSIC_YET

@@ -8,8 +8,7 @@ import hashlib
 import json
 import zoneinfo
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +18,6 @@ from django.conf import settings
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from accounts.models import Listener
 from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import (
@@ -33,7 +31,8 @@ from recsys.learning.features import (
     local_clock,
     state_of_rows,
 )
-from recsys.models import Feedback, Preferences, Recommendation
+from recsys.learning.log import Log, Versions, styles_as_of
+from recsys.models import Recommendation
 from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
 from training.slots import NotEnoughToLearnFrom, RunContext
 
@@ -42,7 +41,6 @@ LEAST_PLAYS = 10
 LEAST_TRACKS = 4
 LOOKED_BEYOND = 4
 """Positions behind the last played one that were looked at, presumably."""
-_COPIED = ("listener_id", *FeedbackRow.__slots__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,16 +114,18 @@ def build(
     as_of: datetime,
     table: TrackTable | None = None,
     weights: RewardWeights | None = None,
+    log: Log | None = None,
 ) -> ReplayDataset:
-    """The dataset of what was received until `as_of`. Real and simulated listeners never meet in one (ENCORE_SIMULATED)."""
+    """The dataset of what was received until `as_of`; simulations bring a log of their own."""
+    log = log or Log(as_of)
     table = table or TrackTable.load()
     weights = weights or active_weights()
-    rows_of_listener, digest = _read_feedback(as_of)
+    rows_of_listener, digest = log.feedback()
     durations = dict(zip(table.ids_T.tolist(), table.duration_seconds_T.tolist(), strict=True))
     rewarded = {listener_id: _sessions(rows, durations, weights) for listener_id, rows in rows_of_listener.items()}
     _refuse_too_little(rewarded)
-    zones = {listener.pk: listener.time_zone for listener in _listeners()}
-    declared = _declared_styles(as_of)
+    zones = log.zones()
+    declared = log.declared_styles()
     split_moment = _split_moment(rewarded)
     collected = _Collected(configuration=configuration, as_of=as_of, table=table)
     for listener_id, sessions in rewarded.items():
@@ -140,33 +140,13 @@ def build(
         )
     digest.update(json.dumps([asdict(weights), configuration.discount, configuration.held_out_share], sort_keys=True).encode())
     digest.update(table.ids_T.tobytes() + table.features_TD.tobytes())
-    return collected.dataset(digest.hexdigest(), split_moment)
+    return collected.dataset(digest.hexdigest(), split_moment, log)
 
 
 def _sessions(rows: Sequence[FeedbackRow], durations: Mapping[int, float], weights: RewardWeights) -> list[list[Transition]]:
     """Sessions in which something was played."""
     in_order = sorted(rows, key=lambda row: (row.occurred_at, row.id))
     return [session for session in rewards_of(in_order, durations, weights) if session]
-
-
-def _listeners() -> Any:
-    return Listener.objects.filter(is_simulated=settings.ENCORE_SIMULATED).select_related("account").iterator(2000)
-
-
-def _read_feedback(as_of: datetime) -> tuple[dict[int, list[FeedbackRow]], Any]:
-    """Rows by listener in the order in which they were received, and the hash over them."""
-    rows = (
-        Feedback.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED, received_at__lte=as_of)
-        .order_by("listener_id", "received_at", "id")
-        .values_list(*_COPIED)
-        .iterator(10_000)
-    )
-    digest = hashlib.sha256()
-    found: dict[int, list[FeedbackRow]] = {}
-    for listener_id, *values in rows:
-        digest.update(repr((listener_id, *values)).encode())
-        found.setdefault(listener_id, []).append(FeedbackRow(**dict(zip(FeedbackRow.__slots__, values, strict=True))))
-    return found, digest
 
 
 def _refuse_too_little(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -> None:
@@ -177,29 +157,13 @@ def _refuse_too_little(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -
         raise NotEnoughToLearnFrom(f"{len(set(played))} different tracks were played; at least {LEAST_TRACKS} are needed")
 
 
-def _declared_styles(as_of: datetime) -> defaultdict[int, list[tuple[datetime, tuple[str, ...]]]]:
-    """Versions of the declared styles by listener, oldest first."""
-    versions: defaultdict[int, list[tuple[datetime, tuple[str, ...]]]] = defaultdict(list)
-    rows = Preferences.objects.filter(received_at__lte=as_of).order_by("received_at", "id")
-    for listener_id, received_at, styles in rows.values_list("listener_id", "received_at", "styles").iterator(10_000):
-        versions[listener_id].append((received_at, tuple(styles)))
-    return versions
-
-
-def styles_as_of(versions: Sequence[tuple[datetime, tuple[str, ...]]], moment: datetime) -> tuple[str, ...]:
-    """The last version received until the moment."""
-    at = bisect_right(versions, moment, key=lambda version: version[0])
-    return versions[at - 1][1] if at else ()
-
-
 def _split_moment(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -> datetime:
     """Half of all sessions began before it: held-out sessions are later ones, so that they are predicted, not explained."""
     starts = sorted(session[0].play.started_at for sessions in rewarded.values() for session in sessions)
     return starts[len(starts) // 2]
 
 
-_Versions = Sequence[tuple[datetime, tuple[str, ...]]]
-_HeldOutListener = tuple[Sequence[FeedbackRow], zoneinfo.ZoneInfo, _Versions]
+_HeldOutListener = tuple[Sequence[FeedbackRow], zoneinfo.ZoneInfo, Versions]
 
 
 class _Collected:
@@ -232,7 +196,7 @@ class _Collected:
         sessions: Sequence[Sequence[Transition]],
         *,
         zone: zoneinfo.ZoneInfo,
-        versions: _Versions,
+        versions: Versions,
         split_moment: datetime,
         is_held_out_listener: bool,
     ) -> None:
@@ -270,12 +234,12 @@ class _Collected:
                 if is_held_out and transition.play.recommendation_id is not None:
                     self.played[transition.play.recommendation_id, transition.play.track_id] = (reward, returns)
 
-    def dataset(self, fingerprint: str, split_moment: datetime) -> ReplayDataset:
+    def dataset(self, fingerprint: str, split_moment: datetime, log: Log) -> ReplayDataset:
         """Everything as arrays."""
         columns = list(zip(*self.transitions, strict=True))
         held_out = np.array(columns[5], dtype=np.bool_)
-        decisions = self._decisions(split_moment)
-        passed = self._passed_over(split_moment)
+        decisions = self._decisions(log.slates_of(self.held_out_listeners, split_moment))
+        passed = self._passed_over(log.shown(), split_moment)
         if (~held_out).sum() < LEAST_PLAYS:
             # The first listeners of an installation: learning from all of them matters more than judging.
             held_out[:] = False
@@ -357,32 +321,26 @@ class _Collected:
             listener_id, moment, rows[max(0, end - WINDOW) : end], zone=zone, styles=styles_as_of(versions, moment)
         )
 
-    def _passed_over(self, split_moment: datetime) -> NDArray[np.int64]:
+    def _passed_over(
+        self, shown: Iterable[tuple[int, int, datetime, Sequence[int]]], split_moment: datetime
+    ) -> NDArray[np.int64]:
         """(listener, row of the table) of shown tracks that were looked at, as another one of their slate was played."""
-        shown = Recommendation.objects.filter(
-            created_at__lte=self.as_of, listener__is_simulated=settings.ENCORE_SIMULATED
-        ).exclude(listener_id__in=list(self.held_out_listeners), created_at__gte=split_moment)
         passed = []
-        for slate, listener_id, tracks in shown.order_by("id").values_list("pk", "listener_id", "tracks").iterator(2000):
+        for slate, listener_id, moment, tracks in shown:
+            is_held_out = listener_id in self.held_out_listeners and moment >= split_moment
             is_played = [(slate, track) in self.chosen for track in tracks]
-            looked_at = len(tracks) - is_played[::-1].index(True) + LOOKED_BEYOND if any(is_played) else 0
+            if is_held_out or not any(is_played):
+                continue
+            looked_at = len(tracks) - is_played[::-1].index(True) + LOOKED_BEYOND
             for track, played in zip(tracks[:looked_at], is_played, strict=False):
                 if not played and track in self.row_of_track:
                     passed.append((listener_id, self.row_of_track[track]))
         return np.array(passed, dtype=np.int64).reshape(-1, 2)
 
-    def _decisions(self, split_moment: datetime) -> tuple[Decision, ...]:
+    def _decisions(self, slates: Iterable[Recommendation]) -> tuple[Decision, ...]:
         """All slates of held-out listeners after the split: leaving out those that nobody played would flatter every policy."""
-        found = (
-            Recommendation.objects.filter(
-                created_at__gte=split_moment, created_at__lte=self.as_of, listener_id__in=list(self.held_out_listeners)
-            )
-            # What was played in a private session is not in the log: its slates would look unplayed.
-            .exclude(dials__is_private_session=True)
-            .order_by("created_at", "id")
-        )
         decisions = []
-        for slate in found.iterator(500):
+        for slate in slates:
             worth = [self.played.get((slate.pk, track), (0.0, 0.0)) for track in slate.tracks]
             decisions.append(
                 Decision(
