@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.report import Report, make_parser, read_options, say
-from bench.simulated_listeners import START, World, fit_dqn, serve_by, throwaway_site
+from bench.site import START, World, fit_dqn, serve_by, throwaway_site
 
 
 def rank_of(scores_N: np.ndarray, place: int) -> int:

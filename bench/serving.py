@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bench.report import Report, make_parser, read_options, say
-from bench.simulated_listeners import START, World, fit_dqn, serve_by, throwaway_site
+from bench.site import START, World, fit_dqn, serve_by, throwaway_site
 
 WHOLE_CATALOGUE = 13_000
 COUNT = 20

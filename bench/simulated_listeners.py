@@ -1,262 +1,221 @@
 """Reward per session of simulated listeners under each policy, after each retraining. Before: recsys. After: make bench.
 
-A throwaway PostgreSQL, tunes of the starter collections, one common beginning under popularity; then each policy goes on alone
-from there, in a transaction that is rolled back, with the same listeners and dice."""
+Tunes of the starter collections, one common beginning under popularity; then each policy goes on alone from there, with the
+same listeners and dice. Slates, states, datasets and training are the service's own; the log is kept in memory."""
 
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
 import sys
-import tempfile
+import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.report import Report, bootstrap_ratio, make_parser, read_options, say
-from config.postgres import Cluster
+from bench.simulated_memory import Memory, memory_log
+from bench.site import START, Context, throwaway_site
 
-START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 NAMES = ("random", "popularity", "item mean", "ALS", "bandit", "ours")
 
 
-@contextmanager
-def throwaway_site() -> Iterator[Path]:
-    """A database and ENCORE_VAR of their own; Django is set up inside."""
-    with tempfile.TemporaryDirectory(prefix="encore-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        cluster = Cluster(folder=folder / "postgres", durable=False)
-        server = cluster.start()
-        os.environ |= {
-            "DATABASE_URL": cluster.url(),
-            "ENCORE_VAR": str(folder / "var"),
-            "ENCORE_SECRET_KEY": "only for a benchmark",
-            "ENCORE_SIMULATED": "true",
-            "ENCORE_LOG_LEVEL": "WARNING",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-        }
-        try:
-            import django
-            from django.core.management import call_command
-
-            django.setup()
-            call_command("migrate", verbosity=0)
-            yield folder
-        finally:
-            from django.db import connection
-
-            connection.close()
-            server.terminate()
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
 @dataclass(kw_only=True)
-class Context:
-    """A run without a row in the database."""
-
-    configuration: Any
-    folder: Path
-    seed: int
-    device: str
-    parent_folder: Path | None = None
-
-    def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
-        """Says where the training stands, rarely."""
-        if step % 1000 == 0:
-            say(f"  {step} updates: " + ", ".join(f"{name} {value:.3g}" for name, value in list(metrics.items())[:6]))
-
-    def log(self, text: str) -> None:
-        """Goes to stderr."""
-        say(f"  {text}")
-
-
-@dataclass(kw_only=True)
-class World:
-    """One seed's listeners, the folder for checkpoints, and where each phase ends."""
+class Life:
+    """One policy's listeners from the common beginning on."""
 
     population: Any
+    memory: Memory
     options: Namespace
     folder: Path
     seed: int
+    name: str = ""
 
     def end_of(self, phase: int) -> datetime:
         """Phase 0 is the common beginning; a retraining stands before each later one."""
         return START + timedelta(days=self.options.days * (phase + 1))
 
+    def live(self, phase: int) -> int:
+        """Everybody's sessions of one phase."""
+        sessions: int = self.population.live(self.end_of(phase), serve=self.memory.serve, record=self.memory.record)
+        return sessions
 
-def serve_by(kind: str, folder: str) -> None:
-    """Makes a version of this kind the champion."""
-    from training.models import PolicyVersion, Slot
+    def dataset(self, phase: int, configuration: Any) -> Any:
+        """What was logged before a phase."""
+        from recsys.learning import replay_dataset
 
-    version = PolicyVersion.objects.create(slot="recommender", kind=kind, folder=folder)
-    Slot.objects.update_or_create(name="recommender", defaults={"champion": version})
+        as_of = self.end_of(phase - 1)
+        return replay_dataset.build(configuration, as_of=as_of, log=memory_log(self.memory, as_of, START))
+
+    def alone(self, name: str) -> Life:
+        """The same beginning for one policy."""
+        population, memory = copy.deepcopy((self.population, self.memory))
+        memory.table = self.memory.table
+        return replace(self, population=population, memory=memory, name=name)
 
 
-def fit_dqn(world: World, phase: int, **changes: Any) -> None:
-    """Trains on what was logged so far and serves the checkpoint."""
-    from django.conf import settings
-
-    from recsys.learning import replay_dataset, training
+def fit_dqn(life: Life, phase: int, **changes: Any) -> Any:
+    """Trains on what was logged so far, as the service does."""
+    from recsys.learning import training
     from recsys.learning.configuration import RecommenderConfiguration
+    from recsys.learning.policy import load_policy
 
-    configuration = replace(RecommenderConfiguration(**changes), updates=world.options.updates)
-    number = sum(1 for _ in world.folder.glob("run-*"))
-    context = Context(
-        configuration=configuration, folder=world.folder / f"run-{number}", seed=world.seed, device=world.options.device
-    )
-    dataset = replay_dataset.build(configuration, as_of=world.end_of(phase - 1))
-    trained = training.train(context, dataset)
-    serve_by("dqn", os.path.relpath(trained.checkpoint, settings.ENCORE_VAR))
+    configuration = replace(RecommenderConfiguration(**changes), updates=life.options.updates)
+    folder = life.folder / f"{life.seed}-{life.name}-{phase}"
+    context = Context(configuration=configuration, folder=folder, seed=life.seed, device=life.options.device)
+    return load_policy("dqn", training.train(context, life.dataset(phase, configuration)).checkpoint)
 
 
-def fit_item_mean(world: World, phase: int) -> None:
+def fit_popularity(life: Life, phase: int) -> Any:
+    """The service's first policy, from the log in memory, refreshed each full hour."""
+    from recsys.learning.policy import Popularity, PopularityPolicy
+    from recsys.models import Track
+
+    durations = dict(Track.objects.values_list("id", "duration_seconds"))
+    memory = life.memory
+
+    class PopularityOfMemory(PopularityPolicy):
+        hour: datetime | None = None
+
+        def popularity(self, state: Any) -> Popularity:
+            hour = state.moment.replace(minute=0, second=0, microsecond=0)
+            if hour != self.hour:
+                self.hour, self.known = hour, Popularity.of_sums(memory.outcomes(durations))
+            return self.known
+
+    return PopularityOfMemory()
+
+
+def fit_random(life: Life, phase: int) -> Any:
+    """Every open track alike."""
+    from recsys.learning.policy import RandomPolicy
+
+    return RandomPolicy()
+
+
+class Scored:
+    """A peer that scores the whole catalogue for a listener."""
+
+    def __init__(self, temperature: float, table: Any, scores: Callable[[int], np.ndarray]) -> None:
+        self.temperature, self.table, self.scores = temperature, table, scores
+
+    def score(self, state: Any, track_ids: Any) -> np.ndarray:
+        """scores_1N."""
+        return self.scores(state.listener_id)[self.table.rows_of(track_ids)][None].astype(np.float64)
+
+    def top(self, state: Any, count: int, excluded: Any) -> list[int]:
+        """The best ones."""
+        from recsys.learning.policy import best_open
+
+        return best_open(self.scores(state.listener_id).astype(np.float64), self.table, count, excluded)
+
+    def explain(self, state: Any, track_ids: Any) -> list[list[Any]]:
+        """Nothing."""
+        return [[] for _ in track_ids]
+
+
+def fit_item_mean(life: Life, phase: int) -> Any:
     """Mean reward of each track, shrunken by five plays, and nothing about who listens."""
-    from recsys.learning import policy, replay_dataset
     from recsys.learning.configuration import RecommenderConfiguration
-    from recsys.learning.evaluation import reward_means
+    from recsys.learning.policy import Popularity
 
-    dataset = replay_dataset.build(RecommenderConfiguration(held_out_share=1e-9), as_of=world.end_of(phase - 1))
-    means = reward_means(dataset)
-
-    class ItemMean(policy.PopularityPolicy):
-        temperature = 0.1
-
-        def popularity(self, state: Any) -> policy.Popularity:
-            return means
-
-    policy.KINDS["item mean"] = lambda folder: ItemMean()
-    serve_by("item mean", "")
+    dataset = life.dataset(phase, RecommenderConfiguration(held_out_share=1e-9))
+    sums = np.bincount(dataset.track_N, dataset.reward_N, len(dataset.table))
+    plays = np.bincount(dataset.track_N, minlength=len(dataset.table))
+    ids = dataset.table.ids_T.tolist()
+    means_T = Popularity.of_sums(dict(zip(ids, zip(sums, plays, strict=True), strict=True))).of(ids)
+    return Scored(0.1, dataset.table, lambda listener: means_T)
 
 
-def fit_als(world: World, phase: int) -> None:
+def fit_als(life: Life, phase: int) -> Any:
     """Implicit matrix factorisation of (listener, track) with the summed positive reward as confidence."""
     import implicit
     from scipy.sparse import csr_matrix
 
-    from recsys.learning import policy, replay_dataset
     from recsys.learning.configuration import RecommenderConfiguration
-    from recsys.learning.features import track_table
 
-    dataset = replay_dataset.build(RecommenderConfiguration(held_out_share=1e-9), as_of=world.end_of(phase - 1))
+    dataset = life.dataset(phase, RecommenderConfiguration(held_out_share=1e-9))
     listeners, place_N = np.unique(dataset.listener_N, return_inverse=True)
     shape = (len(listeners), len(dataset.table))
     plays = csr_matrix((np.maximum(dataset.reward_N, 0.0), (place_N, dataset.track_N)), shape=shape)
-    model = implicit.als.AlternatingLeastSquares(factors=16, iterations=20, random_state=world.seed, num_threads=1)
+    model = implicit.als.AlternatingLeastSquares(factors=16, iterations=20, random_state=life.seed, num_threads=1)
     model.fit(plays, show_progress=False)
     scores_LT = np.asarray(model.user_factors) @ np.asarray(model.item_factors).T
-    place_of = {int(listener): place for place, listener in enumerate(listeners)}
-
-    class Als(policy.RandomPolicy):
-        temperature = 0.05
-
-        def scores(self, state: Any) -> Any:
-            place = place_of.get(state.listener_id)
-            return scores_LT.mean(axis=0) if place is None else scores_LT[place]
-
-        def score(self, state: Any, track_ids: Any) -> Any:
-            return self.scores(state)[dataset.table.rows_of(track_ids)][None].astype(np.float64)
-
-        def top(self, state: Any, count: int, excluded: Any) -> list[int]:
-            return policy.best_open(self.scores(state).astype(np.float64), track_table(), count, excluded)
-
-    policy.KINDS["ALS"] = lambda folder: Als()
-    serve_by("ALS", "")
+    mean_T, place_of = scores_LT.mean(axis=0), {int(listener): place for place, listener in enumerate(listeners)}
+    return Scored(0.05, dataset.table, lambda listener: scores_LT[place_of[listener]] if listener in place_of else mean_T)
 
 
-FITS: dict[str, Callable[[World, int], None]] = {
-    "random": lambda world, phase: serve_by("random", ""),
-    "popularity": lambda world, phase: serve_by("popularity", ""),
+FITS: dict[str, Callable[[Life, int], Any]] = {
+    "random": fit_random,
+    "popularity": fit_popularity,
     "item mean": fit_item_mean,
     "ALS": fit_als,
-    "bandit": lambda world, phase: fit_dqn(world, phase, discount=0.0),
+    "bandit": lambda life, phase: fit_dqn(life, phase, discount=0.0),
     "ours": fit_dqn,
 }
 
 
-def measure(world: World, phase: int) -> tuple[np.ndarray, np.ndarray]:
+def measure(life: Life, phase: int) -> tuple[np.ndarray, np.ndarray]:
     """(summed reward, visits) of each listener in one phase; visits without a play count as well."""
-    from recsys.feedback import rows_of
     from recsys.models import Track
     from recsys.rewards import active_weights, rewards_of
 
     durations = dict(Track.objects.values_list("id", "duration_seconds"))
     weights = active_weights()
-    first = world.end_of(phase - 1) if phase else START
-    population = world.population
-    rewards, visits = np.zeros(len(population.listeners)), np.zeros(len(population.listeners))
-    for moment, place in population.visits:
-        visits[place] += first <= moment < world.end_of(phase)
-    for place, simulated in enumerate(population.listeners):
-        for session in rewards_of(rows_of(simulated.listener.pk), durations, weights):
-            if session and first <= session[0].play.started_at < world.end_of(phase):
+    first = life.end_of(phase - 1) if phase else START
+    listeners = life.population.listeners
+    rewards, visits = np.zeros(len(listeners)), np.zeros(len(listeners))
+    for moment, place in life.population.visits:
+        visits[place] += first <= moment < life.end_of(phase)
+    for place, simulated in enumerate(listeners):
+        for session in rewards_of(life.memory.rows[simulated.listener.pk], durations, weights):
+            if session and first <= session[0].play.started_at < life.end_of(phase):
                 rewards[place] += sum(transition.reward for transition in session)
     return rewards, visits
 
 
-def newest_recommendation() -> int:
-    """Its id: moments don't tell phases apart, because a session of the phase before may last into the next."""
-    from recsys.models import Recommendation
-
-    return Recommendation.objects.order_by("-id").values_list("id", flat=True).first() or 0
-
-
-def check_who_served(newest_before: int) -> None:
-    """The champion served all newer ones. A broken version is replaced by popularity: no figure is worth that."""
-    from recsys.models import Recommendation
-    from training.models import Slot
-
-    champion = Slot.objects.get(name="recommender").champion_id
-    if Recommendation.objects.filter(id__gt=newest_before).exclude(policy_version_id=champion).exists():
-        raise RuntimeError("another policy than the one that is measured served")
+def without_reasons(policy: Any) -> Any:
+    """The same policy; nobody here reads why."""
+    policy.explain = lambda state, track_ids: [[] for _ in track_ids]
+    return policy
 
 
 def live_one_seed(options: Namespace, folder: Path, seed: int) -> dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]:
     """(name, phase) → what each listener's sessions brought."""
-    from django.db import transaction
-
+    from recsys.learning.features import track_table
+    from recsys.models import Preferences
+    from recsys.preferences import latest
     from recsys.simulation import Population
 
+    population = Population.make(listeners=options.listeners, seed=seed, start=START, catchiness=options.catchiness)
+    everybody = [simulated.listener for simulated in population.listeners]
+    declared = {listener.pk: latest(listener) for listener in everybody}
+    memory = Memory(
+        listeners=everybody,
+        styles={listener: tuple(version.styles) for listener, version in declared.items() if version is not None},
+        table=track_table(),
+        dials=Preferences(),
+    )
+    common = Life(population=population, memory=memory, options=options, folder=folder, seed=seed)
+    memory.serving = without_reasons(fit_popularity(common, 0))
+    say(f"seed {seed}: {common.live(0)} sessions under popularity")
+    memory.serving = None
     found = {}
-    with _undone(transaction):
-        population = Population.make(listeners=options.listeners, seed=seed, start=START)
-        world = World(population=population, options=options, folder=folder, seed=seed)
-        serve_by("popularity", "")
-        say(f"seed {seed}: {population.live(world.end_of(0))} sessions under popularity")
-        common = measure(world, 0)
-        for name in chosen(options):
-            found[name, 0] = common
-            with _undone(transaction):
-                own = World(population=copy.deepcopy(population), options=options, folder=folder, seed=seed)
-                for phase in range(1, options.retrains + 1):
-                    FITS[name](own, phase)
-                    newest_before = newest_recommendation()
-                    sessions = own.population.live(own.end_of(phase))
-                    check_who_served(newest_before)
-                    found[name, phase] = measure(own, phase)
-                    rewards, visits = found[name, phase]
-                    say(
-                        f"seed {seed}: {name}, phase {phase}: {rewards.sum() / max(1, visits.sum()):.3f} in {sessions} sessions"
-                    )
+    for name in chosen(options):
+        found[name, 0] = measure(common, 0)
+        own = common.alone(name)
+        for phase in range(1, options.retrains + 1):
+            started = time.monotonic()
+            own.memory.serving = without_reasons(FITS[name](own, phase))
+            sessions = own.live(phase)
+            rewards, visits = found[name, phase] = measure(own, phase)
+            brought = rewards.sum() / max(1, visits.sum())
+            say(f"seed {seed}: {name}, phase {phase}: {brought:.3f} in {sessions} sessions, {time.monotonic() - started:.0f} s")
     return found
-
-
-@contextmanager
-def _undone(transaction: Any) -> Iterator[None]:
-    """A stretch of time that never was."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def chosen(options: Namespace) -> list[str]:
@@ -291,10 +250,13 @@ def paired_difference(ours: Brought, other: Brought, *, seed: int = 0) -> tuple[
 def main() -> int:
     """Measures and reports."""
     parser = make_parser(__doc__, seeds=3)
-    parser.add_argument("--listeners", type=int, default=200)
-    parser.add_argument("--retrains", type=int, default=2, help="phases after the common beginning, each after a training")
+    parser.add_argument("--listeners", type=int, default=250)
+    parser.add_argument("--retrains", type=int, default=3, help="phases after the common beginning, each after a training")
     parser.add_argument("--days", type=float, default=2.0, help="length of each phase")
     parser.add_argument("--tracks", type=int, default=600, help="tunes of the catalogue")
+    parser.add_argument(
+        "--catchiness", type=float, default=1.0, help="how much catchy tunes wear out what follows; 0: only styles tire"
+    )
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), help="leave the others out")
     parser.add_argument("--updates", type=int, default=1500, help="gradient steps of each training")
     options = read_options(parser)

@@ -1,0 +1,113 @@
+"""The log of simulated listeners in memory, drawn and learned from as in the service. After: simulated_listeners.py.
+
+Slates come from `draw_slate`, states from `state_of_rows`, datasets from `replay_dataset.build`: the service's own code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """What everybody did so far, and who serves. Copied deeply, it goes on alone."""
+
+    listeners: Sequence[Any]
+    styles: dict[int, tuple[str, ...]]
+    table: Any
+    dials: Any
+    """Preferences as a new listener has them."""
+    serving: Any = None
+    rows: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    slates: list[tuple[int, int, datetime, Sequence[int]]] = field(default_factory=list)
+    standing: dict[tuple[int, int], str] = field(default_factory=dict)
+    """(listener, track) → the last like or dislike."""
+    count: int = 0
+
+    def serve(self, listener: Any, moment: datetime, seed: int) -> Any:
+        """A slate as `recommending.recommend` draws it; reasons are left out."""
+        from recsys import recommending
+        from recsys.learning.features import state_of_rows
+        from recsys.simulation import SLATE
+
+        rows = self.rows[listener.pk]
+        state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=self.styles.get(listener.pk, ()))
+        drawn = recommending.draw_slate(
+            self.serving, state, self.table, self._excluded(listener.pk), self.dials, (), SLATE, seed
+        )
+        self.slates.append((len(self.slates) + 1, listener.pk, moment, drawn.tracks))
+        return SimpleNamespace(pk=len(self.slates), tracks=drawn.tracks)
+
+    def _excluded(self, listener_id: int) -> Any:
+        from recsys import recommending
+
+        window = recommending.heard_window(self.dials, self.table)
+        heard = dict.fromkeys(row.track_id for row in reversed(self.rows[listener_id]) if row.kind == "play")
+        disliked = [track for (who, track), kind in self.standing.items() if who == listener_id and kind == "dislike"]
+        return recommending.Excluded(banned=frozenset(disliked), heard=frozenset(list(heard)[:window]))
+
+    def record(self, listener: Any, rows: Sequence[Any], moment: datetime) -> None:
+        """What `feedback.record` would store."""
+        from recsys.feedback import FeedbackRow
+
+        for row in rows:
+            self.count += 1
+            self.rows[listener.pk].append(
+                FeedbackRow(
+                    id=self.count,
+                    track_id=row.track_id,
+                    kind=row.kind,
+                    value=row.value,
+                    track_position_seconds=None,
+                    occurred_at=row.occurred_at,
+                    received_at=moment,
+                    recommendation_id=row.recommendation_id,
+                    position=row.position,
+                )
+            )
+            if row.kind in ("like", "dislike"):
+                self.standing[listener.pk, row.track_id] = row.kind
+
+    def outcomes(self, durations: dict[int, float]) -> dict[int, tuple[float, float]]:
+        """Track → (sum of outcomes, plays), as `popularity_as_of` counts them."""
+        worth = {"like": 1.0, "dislike": -1.0}
+        sums: dict[int, list[float]] = {}
+        for row in (row for rows in self.rows.values() for row in rows):
+            sum_and_plays = sums.setdefault(row.track_id, [0.0, 0.0])
+            if row.kind == "play":
+                sum_and_plays[0] += min(1.0, row.value / durations[row.track_id])
+                sum_and_plays[1] += 1
+            elif row.kind == "rate":
+                sum_and_plays[0] += (row.value - 3.0) / 2.0
+            else:
+                sum_and_plays[0] += worth.get(row.kind, 0.0)
+        return {track: (outcome, plays) for track, (outcome, plays) in sums.items()}
+
+
+def memory_log(memory: Memory, as_of: datetime, since_ever: datetime) -> Any:
+    """The memory as a training reads it. No slate is kept whole, so nothing is held out to be judged."""
+    from recsys.learning.log import Log
+
+    class MemoryLog(Log):
+        def feedback(self) -> tuple[dict[int, list[Any]], Any]:
+            rows = {listener: list(rows) for listener, rows in memory.rows.items() if rows}
+            return rows, hashlib.sha256(repr((as_of, memory.count)).encode())
+
+        def zones(self) -> dict[int, Any]:
+            return {listener.pk: listener.time_zone for listener in memory.listeners}
+
+        def declared_styles(self) -> defaultdict[int, list[Any]]:
+            return defaultdict(list, {listener: [(since_ever, styles)] for listener, styles in memory.styles.items()})
+
+        def shown(self) -> Iterable[tuple[int, int, datetime, Sequence[int]]]:
+            return iter(memory.slates)
+
+        def slates_of(self, listeners: Collection[int], since: datetime) -> Iterable[Any]:
+            return ()
+
+    return MemoryLog(as_of)
