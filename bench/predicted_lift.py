@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import Report, make_parser, read_options, say
-from bench.simulated_listeners import START, throwaway_site
+from bench.site import START, throwaway_site
 from bench.simulated_radio import EPSILON, Asked, Crowd, Floats, Radio
 from dqn.policy import softmax_with_exploration
 
