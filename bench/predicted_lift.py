@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import Report, make_parser, read_options, say
-from bench.site import START, throwaway_site
 from bench.simulated_radio import EPSILON, Asked, Crowd, Floats, Radio
+from bench.site import START, throwaway_site
 from dqn.policy import softmax_with_exploration
 
 RESAMPLES = 2000
@@ -178,13 +178,27 @@ def mean_reward(radio: Radio) -> float:
     return float(np.mean([each.reward for each in radio.asked]))
 
 
+def observed_lift(new: Radio, old: Radio) -> tuple[float, float, float]:
+    """As a canary sees it: reward per offered track of one less that of the other, with its interval over listeners."""
+    from recsys.learning.off_policy.estimators import Estimator, ratio
+    from recsys.learning.off_policy.intervals import estimate
+
+    arms = [(arm, each) for arm, radio in enumerate((new, old)) for each in radio.asked]
+    columns_RK = np.zeros((len(arms), 4))
+    for row, (arm, each) in enumerate(arms):
+        columns_RK[row, 2 * arm : 2 * arm + 2] = each.reward, 1.0
+    lift = Estimator(columns_RK=columns_RK, of_sums=lambda s: ratio(s[..., 0], s[..., 1]) - ratio(s[..., 2], s[..., 3]))
+    found = estimate(lift, np.array([each.listener_id for _, each in arms]), resamples=500)
+    return found.value, found.low, found.high
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """One policy: lift as each estimator predicts it (value, low, high), true, observed; whether the gate trusts the log."""
 
     predicted: dict[str, tuple[float, float, float]]
     true: float
-    observed: float
+    observed: tuple[float, float, float]
     is_trusted: bool
 
 
@@ -204,7 +218,7 @@ def judge_policies(world: World, mixtures: list[Mixture]) -> list[Outcome]:
     say(f"{len(log.decisions)} judged requests, {len(fresh)} fresh ones; mean reward {seen:.4f}, exactly {exact:.4f}")
     old = log.of_one_choice(log.judge(policy_of(world, LOGGING)))
     count = world.options.canary
-    usual = mean_reward(world.live(LOGGING, count)) if count else np.nan
+    usual = world.live(LOGGING, count)
     outcomes = []
     for mixture in mixtures:
         judged = log.judge(policy_of(world, mixture))
@@ -216,7 +230,7 @@ def judge_policies(world: World, mixtures: list[Mixture]) -> list[Outcome]:
             Outcome(
                 predicted=predicted,
                 true=true_lift(world, mixture, fresh),
-                observed=mean_reward(world.live(mixture, count)) - usual if count else np.nan,
+                observed=observed_lift(world.live(mixture, count), usual),
                 is_trusted=all(each.outcome == "pass" for each in checks.overlap_checks(judged.raw_weight_R, LARGEST_WEIGHT)),
             )
         )
@@ -249,7 +263,7 @@ def tell(report: Report, outcomes: list[Outcome]) -> None:
     """The rows; the deciding estimator under the names that other tools read."""
     trusted = np.array([each.is_trusted for each in outcomes])
     true = np.array([each.true for each in outcomes])
-    observed = np.array([each.observed for each in outcomes])
+    observed, observed_low, observed_high = np.array([each.observed for each in outcomes]).T
     names = {"self_normalised_dr": "", "doubly_robust": " (doubly robust)", "snips": " (SNIPS)", "ips": " (IPS)"}
     for name, suffix in names.items():
         value, low, high = np.array([each.predicted[name] for each in outcomes]).T
@@ -258,10 +272,12 @@ def tell(report: Report, outcomes: list[Outcome]) -> None:
         report.add("rank_correlation" + suffix, "spearman", *with_interval(spearman, value, true), target=target)
         report.add("coverage" + suffix, "share", *with_interval(np.mean, hit[trusted]), target=target)
         report.add("coverage, all policies" + suffix, "share", *with_interval(np.mean, hit))
-        if not suffix and np.isfinite(observed).all():
-            caught = ((low <= observed) & (observed <= high)).astype(np.float64)
+        if not suffix:
+            # Both are uncertain: they agree where their distance is no wider than both half widths together allow.
+            width = np.hypot((high - low) / 2, (observed_high - observed_low) / 2)
+            agree = (np.abs(observed - value) <= width).astype(np.float64)
             report.add("observed lift, rank_correlation", "spearman", *with_interval(spearman, value, observed))
-            report.add("observed lift, coverage", "share", *with_interval(np.mean, caught[trusted]))
+            report.add("observed lift, agreement", "share", *with_interval(np.mean, agree[trusted]))
             report.add("observed less true lift", "reward_per_track", *with_interval(np.mean, observed - true))
     report.add("policies that the overlap checks let through", "share", float(trusted.mean()))
     report.add("true lift of the worst and best policy, distance", "reward_per_track", float(true.max() - true.min()))
@@ -273,7 +289,7 @@ def main() -> int:
     parser.add_argument("--policies", type=int, default=200, help="over all seeds; each has a log and listeners of its own")
     parser.add_argument("--listeners", type=int, default=100, help="whose requests judge, in each log")
     parser.add_argument("--fresh", type=int, default=300, help="listeners from whom the truth is reckoned")
-    parser.add_argument("--canary", type=int, default=60, help="listeners whom each policy serves itself; 0 leaves that out")
+    parser.add_argument("--canary", type=int, default=60, help="listeners whom each policy serves itself")
     parser.add_argument("--days", type=float, default=1.0)
     parser.add_argument("--tracks", type=int, default=300, help="tunes of the catalogue")
     options = read_options(parser)
