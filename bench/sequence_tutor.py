@@ -62,6 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, help="folder of a composer's checkpoint (kind dqn)")
     parser.add_argument("--melodies", type=Path, help="jsonl(.gz) to train from where there is no checkpoint")
     parser.add_argument("--split", type=Path, default=SHARED_FILES / "music21_split.csv.gz", help="names the held-out tunes")
+    parser.add_argument(
+        "--ablation-seconds",
+        type=float,
+        default=0.0,
+        help="trains Q, Psi and G for so long each on this task; 0 leaves them out",
+    )
     parser.add_argument("--melodies-out", type=Path, help="writes every melody as {model, seed, tokens}")
     options = read_options(parser, arguments)
     report = Report("sequence_tutor", options)
@@ -95,6 +101,11 @@ def _add_models(report: Report, folder: Path, each: int, options: argparse.Names
     add_rows(report, "prior masked", [tokens for tokens, _, _ in masked], out, log_p0=[log for _, log, _ in masked])
     best = [best_of(prior, max(20, each // 64), seed) for seed in seeds]
     add_rows(report, "best of 64", [tokens for tokens, _ in best], out, log_p0=[log for _, log in best])
+    for algorithm in ("q", "psi", "g") if options.ablation_seconds else ():
+        learned = _ablation(folder, algorithm, options.ablation_seconds)
+        written = [_write(learned, each, seed) for seed in seeds]
+        logs, kls = [log for _, log, _ in written], [kl for _, _, kl in written]
+        add_rows(report, algorithm, [tokens for tokens, _, _ in written], out, log_p0=logs, kl=kls)
     ours = load_policy("dqn", folder)
     written = [_write(ours, each, seed) for seed in seeds]
     prior_log = float(np.mean(np.concatenate([log for _, log, _ in masked])))
@@ -107,6 +118,25 @@ def _add_models(report: Report, folder: Path, each: int, options: argparse.Names
         kl=[kl for _, _, kl in written],
         prior_log_p0=prior_log,
     )
+
+
+def _ablation(folder: Path, algorithm: str, seconds: float) -> Any:
+    """A policy of another algorithm on the same prior, trained on two-bar pieces alone with the rewards of ours."""
+    from bench.composer_training import Context
+    from composer.learning.configuration import ComposerConfiguration
+    from composer.learning.policy import load_policy
+    from composer.learning.policy_training import PolicyTraining
+    from composer.learning.replay_dataset import MelodyDataset
+
+    say(f"trains {algorithm} for {seconds:g} s")
+    configuration = ComposerConfiguration(
+        algorithm=algorithm, imitation_weight=0.0, short_share=1.0, maximum_kl=100.0, minimum_distinct=0.0, threads=1
+    )
+    context = Context(configuration, Path(tempfile.mkdtemp()))
+    training = PolicyTraining(context, MelodyDataset(()), configuration, load_policy("prior", folder), seconds)
+    training.run()
+    training.learner.network.eval()
+    return training.policy
 
 
 def add_rows(
@@ -183,7 +213,7 @@ def _write(
     policy: Any, count: int, seed: int, is_free: bool = False
 ) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
     """Tokens, mean log p₀ and KL per sixteenth of a policy's two-bar pieces, in the commonest styles in turn."""
-    from composer.learning.policy_training import short_plan
+    from composer.learning.wishes import short_plan
 
     tokens, logs, kls = [], [], []
     for start in range(0, count, BATCH):

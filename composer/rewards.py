@@ -1,10 +1,10 @@
-"""What a melody is worth: rules, structure, human bands, wishes, taste; in nats. Before: tokens. After: policy_training.
+"""What a melody is worth by rules of melody and structure, in nats. Before: tokens. After: judging.py, the learner.
 
-Each rule gives a reward per note, credited to the note that earned it. Shapes: N notes, F features of `music.features`."""
+Each rule gives a reward per note, credited to the note that earned it. Shapes: N notes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -13,60 +13,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.steering import Steering
-from music.features import NAMES, features
 from music.notes import Melody
 
 Reward = NDArray[np.float64]
 STEP_TICKS = 12
 """A sixteenth: rules of the Sequence Tutor count in it."""
 MOTIF_TICKS = 96
+APPROACH_TICKS = 24
+"""Shorter runs are everywhere and say nothing."""
 LEAP_SEMITONES = 7
 PATIENT_STEPS = 6
 """A leap back resolves a leap only after more sixteenths than this."""
-BANDED = (
-    "notes_per_quarter_over_4",
-    "range_over_36_semitones",
-    "mean_interval_over_8_semitones",
-    "share_of_repeated_pitches",
-    "share_of_steps",
-    "share_of_thirds",
-    "share_of_leaps",
-    "share_of_turns",
-    "share_of_syncopated_notes",
-    "share_of_dotted_notes",
-    "share_of_triplet_notes",
-    "rest_time_share",
-    "pitch_class_entropy_over_log2_12",
-    "duration_entropy_over_3_bits",
-    "share_of_bars_with_repeated_rhythm",
-    "share_of_repeated_bars",
-    "share_of_bars_repeated_with_changed_ending",
-    "place_of_highest_note",
-)
-"""Features that should lie where people's do."""
 SHORT_BARS = 4
 WORN = 3
 """A bar's first half that was heard so often before tires the ear."""
-FEWEST_BANDED_BARS = 5
-"""Shorter pieces are no tunes: the bands of whole tunes say nothing about them."""
-STEERED = {
-    "density": "notes_per_quarter_over_4",
-    "leaps": "share_of_leaps",
-    "syncopation": "share_of_syncopated_notes",
-}
-"""Graded wishes and the feature that fulfils them; brightness is the mean pitch within the asked range."""
-WIDEST_WISH = {"density": 0.6, "leaps": 0.35, "syncopation": 0.25}
-"""What a wish of 1 asks of its feature; a wish of 0 asks for the least that people do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuleWeights:
     """What each rule is worth, in nats: a piece e times as likely is worth 1."""
 
-    repeated_motif_step: float = 1.6
+    repeated_motif_step: float = 1.8
     """Per sixteenth inside half a bar that came before."""
-    repeated_steps_paid_per_bar: float = 3.5
+    approach_step: float = 0.4
+    """Per sixteenth of a run towards that half bar, lent until it is complete or broken: the way there is seen at once."""
+    repeated_steps_paid_per_bar: float = 4.0
     """In pieces of up to four bars; more earns nothing: the optimum would be one cell again and again."""
     repeated_steps_paid_per_bar_of_tunes: float = 1.5
     """The same in longer pieces, where people repeat less densely."""
@@ -78,12 +49,12 @@ class RuleWeights:
     """Per bar that begins like an earlier one and ends otherwise."""
     exact_bar: float = 0.8
     """Per bar that repeats an earlier one: worth less than a changed ending."""
-    motif_step: float = 0.12
+    motif_step: float = 0.18
     """Per sixteenth of the last half bar that holds three pitches or more."""
-    unique_highest: float = 5.0
-    unique_lowest: float = 5.0
+    unique_highest: float = 7.0
+    unique_lowest: float = 7.0
     """At the end; pieces above four bars are paid less for the lowest, which people repeat."""
-    open_leap: float = -3.0
+    open_leap: float = -5.0
     """While a leap of a fifth or more waits for its resolution; given back when it comes."""
     doubled_leap: float = -4.0
     question: float = 0.8
@@ -92,10 +63,6 @@ class RuleWeights:
     """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
     steering: float = -10.0
     """Per unit by which a graded wish is missed."""
-    closeness: float = 8.0
-    """Per nat that the prior finds a step likelier on average, where the wish is 1; the opposite where it is 0."""
-    taste: float = 3.0
-    """Times taste · standardised features at the end, within ± 4."""
     copied_note: float = -0.6
     """Per note beyond `longest_shared_notes` of the longest run that a tune of the catalogue has too."""
     longest_shared_notes: int = 14
@@ -172,7 +139,9 @@ def repeated_motif(line: Line, weights: RuleWeights) -> Reward:
         steps = min(steps, cap - paid)
         paid += steps
         reward_N[n] = weights.repeated_motif_step * steps
-    return reward_N
+    lent_N = weights.approach_step * np.clip(line.repeated_ticks - APPROACH_TICKS, 0, MOTIF_TICKS - APPROACH_TICKS) / STEP_TICKS
+    lent_N[-1] = 0.0
+    return reward_N + np.diff(lent_N, prepend=0.0)
 
 
 def distinct_pitches(line: Line, last: int) -> int:
@@ -218,10 +187,10 @@ def structure(line: Line, weights: RuleWeights) -> Reward:
 
 
 def unique_extrema(line: Line, weights: RuleWeights) -> Reward:
-    """One highest and one lowest note: paid as soon as it is so, taken back when it no longer is."""
+    """One highest and one lowest note: the more is paid, and taken back when it is no longer so, the later it is."""
     count = len(line.pitches)
-    low_share = 1.0 if line.is_short else 0.2
-    high_share = 1.0 if line.is_short else 0.6
+    low_share = 1.0 if line.is_short else 0.15
+    high_share = 1.0 if line.is_short else 0.45
     value_N = np.zeros(count)
     highest, lowest, high_count, low_count = -1, 999, 0, 0
     for n, pitch in enumerate(line.pitches):
@@ -232,7 +201,8 @@ def unique_extrema(line: Line, weights: RuleWeights) -> Reward:
         value_N[n] = weights.unique_highest * high_share * (high_count == 1) + weights.unique_lowest * low_share * (
             low_count == 1
         )
-    reward_N: Reward = np.diff(value_N, prepend=0.0)
+    # Early on it says little: as a potential that grows with the piece, it is the same at the end and less noise before.
+    reward_N: Reward = np.diff(value_N * (line.starts + line.ticks) / line.ticks.sum(), prepend=0.0)
     return reward_N
 
 
@@ -299,115 +269,3 @@ def rules(line: Line, weights: RuleWeights) -> Reward:
     """Sum of all rules, N."""
     reward_N: Reward = np.sum([rule(line, weights) for rule in RULES], axis=0)
     return reward_N
-
-
-@dataclass(frozen=True)
-class Bands:
-    """People's 10th and 90th percentile of each feature, by style; the key "" holds all styles together."""
-
-    of_style: Mapping[str, tuple[Sequence[float], Sequence[float]]]
-
-    @classmethod
-    def measure(cls, features_nF: NDArray[np.float64], styles_n: Sequence[str], fewest: int = 30) -> Bands:
-        """The bands of a catalogue; styles with fewer tunes than `fewest` share the bands of all."""
-        found: dict[str, tuple[list[float], list[float]]] = {}
-        for style in ["", *sorted(set(styles_n))]:
-            chosen = features_nF if style == "" else features_nF[[name == style for name in styles_n]]
-            if style == "" or len(chosen) >= fewest:
-                low_F, high_F = np.percentile(chosen, [10, 90], axis=0)
-                found[style] = (low_F.tolist(), high_F.tolist())
-        return cls(found)
-
-    def of(self, style: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Low and high edge of each feature, F."""
-        low, high = self.of_style.get(style) or self.of_style[""]
-        return np.array(low), np.array(high)
-
-
-_BANDED = np.array([NAMES.index(name) for name in BANDED])
-
-
-def band_miss(phi_F: NDArray[np.float64], bands: Bands, style: str) -> float:
-    """How far the features lie outside people's bands: sum of widths, at most 2 each."""
-    low_F, high_F = (edge[_BANDED] for edge in bands.of(style))
-    width_F = np.maximum(high_F - low_F, 0.04)
-    outside_F = np.maximum(low_F - phi_F[_BANDED], 0) + np.maximum(phi_F[_BANDED] - high_F, 0)
-    return float(np.minimum(outside_F / width_F, 2.0).sum())
-
-
-def graded(phi_F: NDArray[np.float64], melody: Melody, steering: Steering) -> dict[str, float]:
-    """How much of each graded wish a melody shows, on the scale of the wish, 0 … 1."""
-    shown = {wish: float(np.clip(phi_F[NAMES.index(feature)] / WIDEST_WISH[wish], 0, 1)) for wish, feature in STEERED.items()}
-    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
-    room = max(steering.highest - steering.lowest, 1)
-    shown["brightness"] = float(np.clip((np.mean(pitches) - steering.lowest) / room, 0, 1)) if pitches else 0.5
-    return shown
-
-
-def steering_miss(phi_F: NDArray[np.float64], melody: Melody, steering: Steering) -> float:
-    """By how much the graded wishes are missed in all."""
-    shown = graded(phi_F, melody, steering)
-    asked = {wish: getattr(steering, wish) for wish in shown}
-    return float(sum(abs(shown[wish] - value) for wish, value in asked.items() if value is not None))
-
-
-class CatalogueIndex:
-    """Runs of notes of the catalogue, to tell a copy: intervals and lengths of any `order` notes in a row."""
-
-    def __init__(self, melodies: Sequence[Melody], order: int = 10) -> None:
-        self.order = order
-        self._hashes: set[int] = set()
-        for melody in melodies:
-            self._hashes.update(self._grams(melody))
-
-    def longest_shared(self, melody: Melody) -> int:
-        """Notes of the longest run whose every `order` notes stand in the catalogue; below `order` counts as 0."""
-        longest = run = 0
-        for gram in self._grams(melody):
-            run = run + 1 if gram in self._hashes else 0
-            longest = max(longest, run)
-        return longest + self.order - 1 if longest else 0
-
-    def _grams(self, melody: Melody) -> list[int]:
-        notes = [note for note in melody.notes if note.pitch is not None]
-        steps = [
-            ((after.pitch or 0) - (before.pitch or 0), after.quarters.numerator, after.quarters.denominator)
-            for before, after in pairwise(notes)
-        ]
-        # Python's hash of whole numbers is the same in every process, unlike that of texts.
-        return [hash(tuple(steps[start : start + self.order - 1])) for start in range(len(steps) - self.order + 2)]
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Gives every note of a finished piece its reward."""
-
-    weights: RuleWeights
-    bands: Bands
-    catalogue: CatalogueIndex | None = None
-
-    def rewards(
-        self, melody: Melody, steering: Steering, taste_D: NDArray[np.float64] | None, *, log_prior_per_step: float = 0.0
-    ) -> Reward:
-        """Rewards per note, N; what concerns the whole piece is credited to the last note."""
-        line = Line(melody)
-        reward_N = rules(line, self.weights)
-        phi_F = features(melody)
-        reward_N[-1] += self.weights.steering * steering_miss(phi_F, melody, steering)
-        if steering.bars >= FEWEST_BANDED_BARS:
-            reward_N[-1] -= self.weights.band * band_miss(phi_F, self.bands, steering.style)
-        if steering.closeness is not None:
-            reward_N[-1] += self.weights.closeness * (2 * steering.closeness - 1) * log_prior_per_step
-        if taste_D is not None:
-            reward_N[-1] += self.weights.taste * taste_liking(phi_F, taste_D)
-        if self.catalogue is not None:
-            beyond = self.catalogue.longest_shared(melody) - self.weights.longest_shared_notes
-            reward_N[-1] += self.weights.copied_note * max(0, beyond)
-        return reward_N
-
-
-def taste_liking(phi_F: NDArray[np.float64], taste_D: NDArray[np.float64]) -> float:
-    """How much a listener with these weights likes these features, within ± 4."""
-    from recsys.taste_answers import standardise
-
-    return float(np.clip(standardise(phi_F) @ taste_D, -4.0, 4.0))

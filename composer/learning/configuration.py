@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from training.configuration import Bounds
 
 STAGES = ("prior", "policy")
-SECONDS = {"prior": 360.0, "policy": 480.0}
+SECONDS = {"prior": 360.0, "policy": 540.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +20,12 @@ class ComposerConfiguration:
         "algorithm": ("q", "double_q", "psi", "g", "kl_residual"),
         **dict.fromkeys(("epochs", "updates", "updates_per_rollout"), (1, 1_000_000)),
         **dict.fromkeys(("batch_size", "prior_batch_size", "rollout_pieces"), (1, 4096)),
-        **dict.fromkeys(("learning_rate", "prior_learning_rate"), (1e-6, 1)),
+        **dict.fromkeys(("learning_rate", "prior_learning_rate", "foresight_learning_rate"), (1e-6, 1)),
         **dict.fromkeys(
             ("discount", "polyak", "lambda_return", "forced_copy_share", "short_share", "minimum_distinct"), (0, 1)
         ),
         **dict.fromkeys(("temperature", "prior_temperature"), (0.05, 20)),
-        **dict.fromkeys(("elite_weight", "maximum_kl", "imitated_kl", "taste_scale"), (0, 100)),
-        "imitated_distinct": (0, 1),
+        **dict.fromkeys(("imitation_weight", "novelty_weight", "maximum_kl", "taste_gain", "wish_gain"), (0, 100)),
         "seconds": (0, 86_400),
         "hidden": (8, 4096),
         "replay_pieces": (1, 1_000_000),
@@ -51,35 +50,38 @@ class ComposerConfiguration:
     """`kl_residual`; `q`, `double_q`, `psi` and `g` are there to compare."""
     updates: int = 20_000
     """Of the policy: no more than so many."""
-    learning_rate: float = 2e-3
-    batch_size: int = 32
+    learning_rate: float = 3e-3
+    batch_size: int = 48
     """Pieces per update of the policy."""
-    lambda_return: float = 0.95
+    lambda_return: float = 0.9
     discount: float = 1.0
     polyak: float = 0.05
     temperature: float = 1.0
     """Price of leaving the prior, in nats of reward per nat."""
-    prior_temperature: float = 1.0
+    prior_temperature: float = 1.25
     """Above 1 the prior is flattened, which keeps pieces different from each other."""
-    rollout_pieces: int = 64
+    rollout_pieces: int = 96
     """Pieces written at once with the newest weights."""
     updates_per_rollout: int = 32
     replay_pieces: int = 1024
-    forced_copy_share: float = 0.25
+    forced_copy_share: float = 0.35
     """Of the rollouts: some of their bars copy an earlier one, so that copying is found at all."""
-    elite_weight: float = 8.0
-    """Of imitating the best pieces of each batch, at the start; it falls to 0 at the end of the training."""
-    imitated_kl: float = 0.4
-    """Nats per step to the prior at which imitation has faded out."""
-    imitated_distinct: float = 0.85
-    """Share of different pieces below which nothing is imitated."""
-    short_share: float = 0.4
+    imitation_weight: float = 0.7
+    """Of imitating a batch's pieces, each by its share in the best policy; it falls to 0 before the end of the training."""
+    novelty_weight: float = 2.0
+    """Nats that a piece costs which was written lately, times the logarithm of how often."""
+    short_share: float = 0.75
     """Of the rollouts: two bars of 4/4 in sixteenths, the task that is compared with published systems."""
     maximum_kl: float = 0.8
     """Nats per step to the prior above which the guard stops the training at its last good weights."""
     minimum_distinct: float = 0.5
     """Share of different pieces among the rollouts below which the guard stops it."""
-    taste_scale: float = 1.0
+    taste_gain: float = 15.0
+    """Nats that a standard deviation more of what a listener likes is worth, where the taste is heard at full strength."""
+    wish_gain: float = 40.0
+    """Nats that it costs to end a standard deviation beside what a graded wish asks of its feature, times its weight."""
+    foresight_learning_rate: float = 2e-3
+    """Of the network that foresees the finished piece's features, on which tastes act."""
     threads: int = 2
 
     def __post_init__(self) -> None:
@@ -103,3 +105,8 @@ class ComposerConfiguration:
             return None
         seconds = self.seconds or SECONDS[self.stage]
         return min(seconds, float(cap)) if cap else seconds
+
+
+def is_added_to_prior(algorithm: str) -> bool:
+    """Whether the learned values are added to log p₀; those of the others hold it already."""
+    return algorithm in ("g", "kl_residual")

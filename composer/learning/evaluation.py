@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from composer.constraints import Plan
+from composer.judging import Bands, CatalogueIndex, band_miss
 from composer.learning.network import Prior
 from composer.learning.policy import ComposerPolicy, load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, observe_tunes
 from composer.learning.writing import Written
-from composer.rewards import Bands, CatalogueIndex, Line, RuleWeights, band_miss, leaps_of, rules
+from composer.rewards import Line, RuleWeights, leaps_of, rules
 from composer.steering import HABITS, Steering
 from music.features import features
 from music.notes import Melody

@@ -1,6 +1,6 @@
-"""The prior, which predicts the next note, and G, what the policy adds to it. Before: features. After: training, policy.
+"""The prior, which predicts the next note. Before: features. After: prior_training, advantage, writing.
 
-Shapes: B melodies, N notes, F inputs, S sources, H hidden, P pitch tokens, D durations, K open tokens that are listed."""
+Shapes: B melodies, N notes, F inputs, S sources, H hidden, P pitch tokens, D durations."""
 
 from __future__ import annotations
 
@@ -86,55 +86,3 @@ def forget_styles(index_BNF: Tensor, share: float, generator: torch.Generator) -
     index_BNF = index_BNF.clone()
     index_BNF[forgotten_B, :, STYLE_INPUT] = 0
     return index_BNF
-
-
-class Advantage(nn.Module):
-    """G: what the policy adds to log p₀, from the prior's view, the rules' state, and what is asked for. It starts at zero."""
-
-    def __init__(self, *, body: int, rules: int, condition: int, hidden: int = 128) -> None:
-        super().__init__()
-        self.listed_BTK: Tensor | None = None
-        """What `forward` gave last, for a second loss of the same batch."""
-        self.trunk = nn.Sequential(nn.Linear(body + rules + condition, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
-        self.chosen = nn.Embedding(PITCH_COUNT, hidden)
-        self.duration_body = nn.Linear(hidden, hidden)
-        # One product per step: values of the tokens, gates of the copies, value of the state.
-        self.pitch = nn.Linear(hidden, PITCH_COUNT + SOURCES + 1)
-        self.duration = nn.Linear(hidden, DURATION_COUNT + 2 * SOURCES + 1)
-        for last in (self.pitch, self.duration):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
-
-    def look(self, body_BNH: Tensor, rules_BNR: Tensor, condition_BC: Tensor) -> Tensor:
-        """What both steps of a note share, BNH."""
-        condition_BNC = condition_BC.unsqueeze(1).expand(-1, body_BNH.shape[1], -1)
-        shared: Tensor = self.trunk(torch.cat([body_BNH, rules_BNR, condition_BNC], dim=-1))
-        return shared
-
-    def pitches(self, shared_BNH: Tensor, source_pitch_BNS: Tensor) -> Tensor:
-        """G of each pitch, BNP."""
-        g_BNP, gates_BNS, value_BN1 = self.pitch(shared_BNH).split([PITCH_COUNT, SOURCES, 1], dim=-1)
-        added_BNP: Tensor = add_copies(g_BNP, gates_BNS, source_pitch_BNS) + value_BN1
-        return added_BNP
-
-    def durations(self, shared_BNH: Tensor, pitch_BN: Tensor, source_pitch_BNS: Tensor, source_duration_BNS: Tensor) -> Tensor:
-        """G of each duration of these pitches, BND."""
-        body_BNH = (self.duration_body(shared_BNH) + self.chosen(pitch_BN)).relu()
-        sizes = [DURATION_COUNT, SOURCES, SOURCES, 1]
-        g_BND, anyway_BNS, if_same_BNS, value_BN1 = self.duration(body_BNH).split(sizes, dim=-1)
-        same_BNS = (source_pitch_BNS == pitch_BN.unsqueeze(-1)).to(g_BND.dtype)
-        added_BND: Tensor = add_copies(g_BND, anyway_BNS + same_BNS * if_same_BNS, source_duration_BNS) + value_BN1
-        return added_BND
-
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
-        """G of the K open tokens at both steps of every note, as `dqn.learner` takes Episodes: BTK with T = 2N."""
-        source_pitch_BNS, source_duration_BNS = observation["source_pitch"].long(), observation["source_duration"].long()
-        pitch_BN = observation["pitch"].long()
-        shared_BNH = self.look(observation["body"].float(), observation["rules"], observation["condition"])
-        pitches_BNP = self.pitches(shared_BNH, source_pitch_BNS)
-        durations_BND = self.durations(shared_BNH, pitch_BN, source_pitch_BNS, source_duration_BNS)
-        pitches_BNK = pitches_BNP.gather(-1, observation["open_pitch"].long())
-        durations_BNK = durations_BND.gather(-1, observation["open_duration"].long())
-        listed_BTK = torch.stack([pitches_BNK, durations_BNK], dim=2).flatten(1, 2)
-        self.listed_BTK = listed_BTK if self.training else None
-        return listed_BTK

@@ -15,20 +15,24 @@ import torch
 from numpy.typing import NDArray
 
 from composer.constraints import Plan
-from composer.learning.condition import CONDITION, RULE_VALUES, condition
-from composer.learning.network import Advantage, Prior
+from composer.judging import taste_liking
+from composer.learning.advantage import Advantage, Foresight
+from composer.learning.condition import CONDITION, TASTES, Taste, condition, heard_taste
+from composer.learning.configuration import is_added_to_prior
+from composer.learning.network import Prior
 from composer.learning.replay_dataset import style_number
+from composer.learning.standing import RULE_VALUES
 from composer.learning.writing import Guide, Writer, Written
-from composer.rewards import taste_liking
 from composer.steering import Steering
 from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
 from music.features import features
 from music.notes import Melody
 
 KINDS = ("prior", "dqn")
+HEADS = 2
+"""Grows when a policy's weights mean something else than before: 2 came with relations and foresight."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
-Taste = NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +112,17 @@ class ComposerPolicy:
         return self.writer.write(
             plans,
             styles=[style_number(plan.steering.style, self.styles) for plan in plans],
-            condition_BC=np.stack([condition(plan, taste) for plan, taste in zip(plans, tastes, strict=True)]),
+            condition_BC=np.stack([condition(plan) for plan in plans]),
+            taste_BF=np.stack([self._nats(heard_taste(plan, taste)) for plan, taste in zip(plans, tastes, strict=True)]),
             generators=[np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF]) for seed in seeds],
             keep_trace=keep_trace,
             guide=guide,
             report=report,
         )
+
+    def _nats(self, taste_D: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What a standard deviation of each feature is worth, in nats."""
+        return taste_D * float(self.settings.get("taste_gain", 0.0))
 
 
 def load_policy(kind: str, folder: Path | None) -> ComposerPolicy:
@@ -130,14 +139,20 @@ def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
     settings = checkpoint.configuration
     prior = Prior(hidden=settings["hidden"])
     _load(prior, checkpoint.weights, "prior.")
-    advantage = None
+    advantage, foresight = None, None
     if kind == "dqn":
-        advantage = Advantage(body=prior.body.out_features, rules=RULE_VALUES, condition=CONDITION)
+        _check_heads(settings)
+        advantage, foresight = new_heads(prior)
         _load(advantage, checkpoint.weights, "advantage.")
+        _load(foresight, checkpoint.weights, "foresight.")
         advantage.eval()
+        foresight.eval()
     writer = Writer(
         prior=prior.eval(),
+        is_added_to_prior=is_added_to_prior(settings.get("algorithm", "kl_residual")),
+        wish_gain=settings.get("wish_gain", 0.0),
         advantage=advantage,
+        foresight=foresight,
         temperature=settings.get("temperature", 1.0),
         prior_temperature=settings.get("prior_temperature", 1.0),
     )
@@ -148,6 +163,21 @@ def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
         prior_sha256=hash_weights(checkpoint.weights),
         settings=settings,
     )
+
+
+def _check_heads(settings: dict[str, Any]) -> None:
+    """Refuses a policy whose heads this version can't read."""
+    if settings.get("stage") == "policy" and (heads := settings.get("heads", 1)) != HEADS:
+        raise BrokenCheckpoint(
+            f"this policy has heads of format {heads}, and this version reads format {HEADS}: train the policy again "
+            "(its prior can still be served)"
+        )
+
+
+def new_heads(prior: Prior) -> tuple[Advantage, Foresight]:
+    """G and foresight before any training: they add nothing."""
+    sizes = {"body": prior.body.out_features, "rules": RULE_VALUES, "condition": CONDITION}
+    return Advantage(**sizes), Foresight(**sizes, features=TASTES)
 
 
 def hash_weights(weights: dict[str, NDArray[Any]]) -> str:

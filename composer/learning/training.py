@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
+from composer.judging import Bands, CatalogueIndex
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
-from composer.learning.policy import ComposerPolicy, hash_weights, load_policy, policy_of
+from composer.learning.policy import HEADS, ComposerPolicy, hash_weights, load_policy, policy_of
 from composer.learning.prior_training import train_prior
 from composer.learning.replay_dataset import MelodyDataset
-from composer.rewards import Bands, CatalogueIndex
 from dqn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from music.features import features
 from training.revision import code_revision
@@ -56,7 +56,7 @@ def _train_policy(
     if not folder.exists():
         trained = train_policy(context, dataset, configuration, policy_of("prior", parent), seconds)
         weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
-        weights |= {f"advantage.{name}": weight for name, weight in trained.items()}
+        weights |= trained
         _write(folder, weights, context, dataset, configuration, bands=parent.configuration["bands"], parent=parent)
     figures = _sample_figures(load_policy("dqn", folder), dataset)
     tunes = parent.configuration["tunes"]
@@ -78,6 +78,7 @@ def _write(
     kept: dict[str, Any] = {**configuration.to_json(), "styles": list(styles), "bands": bands, "tunes": len(dataset.tunes)}
     if parent is not None:
         kept |= {name: parent.configuration[name] for name in ("hidden", "styles", "tunes")}
+        kept["heads"] = HEADS
         kept["prior_sha256"] = hash_weights(parent.weights)
     write_checkpoint(folder, weights, kept, {}, dataset.fingerprint, code_revision(), context.seed)
 

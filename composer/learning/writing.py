@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from composer.constraints import Constraints, Plan
-from composer.learning.condition import RuleState
+from composer.learning.additions import Added, Asked
+from composer.learning.advantage import Advantage, Foresight
 from composer.learning.features import DURATION_TICKS, Lines, in_ticks, metre_number
-from composer.learning.network import Advantage, Prior, View
+from composer.learning.network import Prior, View
+from composer.learning.standing import RuleState
 from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
 from dqn.targets import log_masked_prior, log_policy
 from music.notes import MODES, Melody, Note
 
 Whole = NDArray[np.int64]
 SHORTEST_TICKS = 6
+FLATTEST = 2.2
+"""Temperature of the prior that is as far from the catalogue as can be asked."""
 Guide = Callable[[Lines, NDArray[np.bool_], str], Whole]
 """Forces tokens during rollouts: (lines, open, `pitch` or `duration`) → token per line, −1 where the policy chooses."""
 
@@ -35,6 +39,8 @@ class Written:
     melodies: list[Melody]
     log_policy_B: NDArray[np.float64]
     """log π of each whole piece, in nats; given notes count nothing."""
+    log_behaviour_B: NDArray[np.float64]
+    """The same with log 1 where a guide forced the token: what importance weights need."""
     log_prior_B: NDArray[np.float64]
     """log p₀ of the same notes under the prior without masks."""
     kl_B: NDArray[np.float64]
@@ -47,13 +53,18 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """A prior, G or None, and the temperature both were trained at."""
+    """A prior, G and foresight or None, and the temperatures they were trained at."""
 
     prior: Prior
     advantage: Advantage | None = None
+    foresight: Foresight | None = None
     temperature: float = 1.0
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened before anything else: the same in training and at play."""
+    is_added_to_prior: bool = True
+    """False for `q`, `double_q` and `psi`, whose values hold log p₀ already: π ∝ exp(Q)."""
+    wish_gain: float = 0.0
+    """Nats for each standard deviation that the piece is foreseen to end beside a graded wish."""
 
     @torch.no_grad()
     def write(
@@ -63,12 +74,13 @@ class Writer:
         styles: Sequence[int],
         condition_BC: NDArray[np.float32],
         generators: Sequence[np.random.Generator],
+        taste_BF: NDArray[np.float64] | None = None,
         keep_trace: bool = False,
         guide: Guide | None = None,
         report: Callable[[float], None] | None = None,
     ) -> Written:
-        """One melody per plan. A line's draws come from its own generator."""
-        return _Writing(self, plans, styles, condition_BC, generators, keep_trace, guide, report).run()
+        """One melody per plan. A line's draws come from its own generator; `taste_BF` is worth so many nats per feature."""
+        return _Writing(self, plans, styles, condition_BC, generators, taste_BF, keep_trace, guide, report).run()
 
 
 class _Writing:
@@ -81,6 +93,7 @@ class _Writing:
         styles: Sequence[int],
         condition_BC: NDArray[np.float32],
         generators: Sequence[np.random.Generator],
+        taste_BF: NDArray[np.float64] | None,
         keep_trace: bool,
         guide: Guide | None,
         report: Callable[[float], None] | None,
@@ -101,18 +114,16 @@ class _Writing:
         )
         self.constraints = Constraints(plans, self.lines)
         self.rules = RuleState(plans)
+        self.flatness_B1 = torch.tensor([[writer.prior_temperature * flatness_of(plan)] for plan in plans]).float()
+        self.asked = Asked.of(plans, taste_BF) if writer.foresight is not None else None
         self.condition_BC = torch.from_numpy(condition_BC)
         self.notes: list[list[Note]] = [[] for _ in plans]
         self.now = [Fraction(0)] * len(plans)
         self.state_1BH: Tensor | None = None
         self.trace: dict[str, list[Tensor]] | None = {} if keep_trace else None
         zeros = np.zeros(len(plans))
-        self.log_policy_B, self.log_prior_B, self.kl_B, self.steps_B = (
-            zeros.copy(),
-            zeros.copy(),
-            zeros.copy(),
-            zeros.astype(np.int64),
-        )
+        self.log_policy_B, self.log_behaviour_B, self.log_prior_B, self.kl_B = (zeros.copy() for _ in range(4))
+        self.steps_B = zeros.astype(np.int64)
 
     def run(self) -> Written:
         while not self.constraints.is_done_B.all():
@@ -126,6 +137,7 @@ class _Writing:
         return Written(
             melodies=melodies,
             log_policy_B=self.log_policy_B,
+            log_behaviour_B=self.log_behaviour_B,
             log_prior_B=self.log_prior_B,
             kl_B=self.kl_B,
             steps_B=self.steps_B,
@@ -139,41 +151,32 @@ class _Writing:
         index = torch.from_numpy(lines.observe()).unsqueeze(1)
         view, self.state_1BH = writer.prior.look(index, self.state_1BH)
         given = self._given()
-        rules_BR = self.rules.observe(lines)
-        shared = None
-        if writer.advantage is not None:
-            shared = writer.advantage.look(view.body_BNH, torch.from_numpy(rules_BR).unsqueeze(1), self.condition_BC)
-        pitch_B, pitch_step = self._pitches(view, shared, given, done_B)
-        duration_B, duration_step = self._durations(view, shared, given, done_B, pitch_B)
+        rules_BNR = torch.from_numpy(self.rules.observe(lines)).unsqueeze(1)
+        standing_BNS = torch.from_numpy(self.rules.standing(lines)).unsqueeze(1)
+        added = Added(
+            writer.advantage, writer.foresight, writer.wish_gain, view, rules_BNR, standing_BNS, self.condition_BC, self.asked
+        )
+        pitch_B, pitch_step = self._pitches(view, added, given, done_B)
+        duration_B, duration_step = self._durations(view, added, given, done_B, pitch_B)
         if self.trace is not None:
-            self._keep(view, rules_BR, (pitch_B, pitch_step), (duration_B, duration_step), done_B)
+            self._keep(view, (rules_BNR, standing_BNS), (pitch_B, pitch_step), (duration_B, duration_step), done_B)
         self._append(pitch_B, duration_B, given, done_B)
 
     def _pitches(
-        self, view: View, shared: Tensor | None, given: list[Note | None], done_B: NDArray[np.bool_]
+        self, view: View, added: Added, given: list[Note | None], done_B: NDArray[np.bool_]
     ) -> tuple[Whole, dict[str, Any]]:
-        writer = self.writer
-        logits = writer.prior.pitch_logits(view)[:, 0] / writer.prior_temperature
-        g = (
-            None
-            if writer.advantage is None or shared is None
-            else writer.advantage.pitches(shared, view.source_pitch_BNS)[:, 0]
-        )
+        logits = self.writer.prior.pitch_logits(view)[:, 0]
         forced_B = np.full(len(self.plans), -1, dtype=np.int64)
         for row, note in enumerate(given):
             if note is not None:
                 forced_B[row] = pitch_token(note.pitch, self.plans[row].steering.tonic)
-        return self._choose(logits, g, self.constraints.pitches(), forced_B, done_B, "pitch")
+        return self._choose(logits, added.pitches(), self.constraints.pitches(), forced_B, done_B, "pitch")
 
     def _durations(
-        self, view: View, shared: Tensor | None, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
+        self, view: View, added: Added, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
     ) -> tuple[Whole, dict[str, Any]]:
-        writer = self.writer
         pitch = torch.from_numpy(pitch_B).unsqueeze(1)
-        logits = writer.prior.duration_logits(view, pitch)[:, 0] / writer.prior_temperature
-        g = None
-        if writer.advantage is not None and shared is not None:
-            g = writer.advantage.durations(shared, pitch, view.source_pitch_BNS, view.source_duration_BNS)[:, 0]
+        logits = self.writer.prior.duration_logits(view, pitch)[:, 0]
         forced_B = np.full(len(self.plans), -1, dtype=np.int64)
         for row, note in enumerate(given):
             if note is not None:
@@ -181,11 +184,11 @@ class _Writing:
         open_BD = self.constraints.durations(pitch_B)
         # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
         open_BD[~open_BD.any(axis=1), DURATION_COUNT - 1] = True
-        return self._choose(logits, g, open_BD, forced_B, done_B, "duration")
+        return self._choose(logits, added.durations(pitch), open_BD, forced_B, done_B, "duration")
 
     def _choose(
         self,
-        logits_BA: Tensor,
+        plain_BA: Tensor,
         g_BA: Tensor | None,
         open_BA: NDArray[np.bool_],
         forced_B: Whole,
@@ -196,24 +199,33 @@ class _Writing:
         rows = np.arange(len(forced_B))
         given_B = forced_B >= 0
         mask_BA = torch.from_numpy(open_BA)
+        logits_BA = plain_BA / self.flatness_B1
         log_prior_BA = log_masked_prior(logits_BA, mask_BA)
-        log_pi_BA = log_prior_BA if g_BA is None else log_policy(g_BA, logits_BA, mask_BA, self.writer.temperature)
+        log_pi_BA = log_prior_BA
+        if g_BA is not None:
+            base_BA = logits_BA if self.writer.is_added_to_prior else torch.zeros_like(logits_BA)
+            log_pi_BA = log_policy(g_BA, base_BA, mask_BA, self.writer.temperature)
         probabilities_BA = log_pi_BA.double().exp().numpy()
         uniform_B = np.array([generator.random() for generator in self.generators])
         cumulative_BA = probabilities_BA.cumsum(axis=1)
         # The last open token takes what rounding leaves.
         drawn_B = (cumulative_BA < uniform_B[:, None] * cumulative_BA[:, -1:]).sum(axis=1)
+        is_guided_B = np.zeros(len(rows), dtype=bool)
         if self.guide is not None:
             wanted_B = self.guide(self.lines, open_BA, kind)
-            drawn_B = np.where((wanted_B >= 0) & ~given_B & ~done_B, wanted_B, drawn_B)
+            is_guided_B = (wanted_B >= 0) & ~given_B & ~done_B
+            drawn_B = np.where(is_guided_B, wanted_B, drawn_B)
         chosen_B = np.where(given_B & ~done_B, forced_B, drawn_B)
         free_B = ~given_B & ~done_B
-        raw = torch.log_softmax(logits_BA, dim=-1).numpy()[rows, chosen_B]
+        raw = torch.log_softmax(plain_BA, dim=-1).numpy()[rows, chosen_B]
         log_pi = log_pi_BA.numpy()
         self.log_prior_B += np.where(free_B, raw, 0.0)
         self.log_policy_B += np.where(free_B, log_pi[rows, chosen_B], 0.0)
+        self.log_behaviour_B += np.where(free_B & ~is_guided_B, log_pi[rows, chosen_B], 0.0)
         if g_BA is not None:
-            kl_B = (probabilities_BA * np.where(open_BA, log_pi - log_prior_BA.numpy(), 0.0)).sum(axis=1)
+            # To the prior as it is, whatever flattens it here.
+            masked = log_masked_prior(plain_BA, mask_BA).numpy()
+            kl_B = (probabilities_BA * np.where(open_BA, log_pi - masked, 0.0)).sum(axis=1)
             self.kl_B += np.where(free_B, kl_B, 0.0)
         self.steps_B += free_B
         open_BA = open_BA.copy()
@@ -260,7 +272,7 @@ class _Writing:
     def _keep(
         self,
         view: View,
-        rules_BR: NDArray[np.float32],
+        rules: tuple[Tensor, Tensor],
         pitch: tuple[Whole, dict[str, Any]],
         duration: tuple[Whole, dict[str, Any]],
         done_B: NDArray[np.bool_],
@@ -271,7 +283,8 @@ class _Writing:
             "body": view.body_BNH[:, 0].half(),
             "source_pitch": view.source_pitch_BNS[:, 0].to(torch.uint8),
             "source_duration": view.source_duration_BNS[:, 0].to(torch.uint8),
-            "rules": torch.from_numpy(rules_BR),
+            "rules": rules[0][:, 0],
+            "standing": rules[1][:, 0],
             "pitch": torch.from_numpy(pitch[0]).to(torch.uint8),
             "duration": torch.from_numpy(duration[0]).to(torch.uint8),
             "pitch_mask": pitch[1]["mask"],
@@ -282,6 +295,12 @@ class _Writing:
         }
         for name, tensor in step.items():
             self.trace.setdefault(name, []).append(tensor)
+
+
+def flatness_of(plan: Plan) -> float:
+    """How much the prior is flattened for a wish of closeness: 1 where nothing is asked, FLATTEST at 0, its inverse at 1."""
+    closeness = plan.steering.closeness
+    return 1.0 if closeness is None else float(FLATTEST ** (1.0 - 2.0 * closeness))
 
 
 __all__ = ["PITCH_COUNT", "REST", "Guide", "Writer", "Written"]

@@ -30,7 +30,7 @@ def write(plans: list[Plan], seed: int = 0) -> list[Melody]:
     torch.manual_seed(seed)
     writer = Writer(prior=Prior(inputs=8, hidden=8, body=8).eval())
     generators = [np.random.default_rng([seed, row]) for row in range(len(plans))]
-    conditions = np.stack([condition(plan, None) for plan in plans])
+    conditions = np.stack([condition(plan) for plan in plans])
     return writer.write(plans, styles=[0] * len(plans), condition_BC=conditions, generators=generators).melodies
 
 

@@ -1,6 +1,6 @@
 """The prior and the policy learn what is known, start where they must, and give the same again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from composer.constraints import Plan
-from composer.learning.condition import CONDITION, RULE_VALUES, condition
+from composer.judging import CatalogueIndex, taste_liking
+from composer.learning.condition import condition
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
-from composer.learning.network import Advantage, Prior
-from composer.learning.policy import TASTE_CANDIDATES, load_policy
+from composer.learning.network import Prior
+from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
 from composer.learning.writing import Writer
-from composer.rewards import CatalogueIndex, taste_liking
 from composer.steering import Steering
 from composer.tokens import duration_number, pitch_token
-from dqn.checkpoint import BrokenCheckpoint
+from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from music.features import NAMES, features
 from music.notes import Melody, Note
 from training.slots import NotEnoughToLearnFrom, StopRequested, Trained
@@ -140,15 +140,16 @@ def test_g_starts_at_zero_so_the_policy_starts_exactly_at_the_masked_prior() -> 
     torch.manual_seed(0)
     prior = Prior(inputs=8, hidden=8, body=8).eval()
     plans = [Plan(steering=Steering(bars=2)) for _ in range(6)]
-    taste = np.ones(len(NAMES))
-    conditions = np.stack([condition(plan, taste) for plan in plans])
+    conditions = np.stack([condition(plan) for plan in plans])
+    advantage, foresight = new_heads(prior)
 
-    def write(advantage: Advantage | None) -> list[Melody]:
+    def write(writer: Writer, taste: float) -> list[Melody]:
         generators = [np.random.default_rng(n) for n in range(6)]
-        writer = Writer(prior=prior, advantage=advantage)
-        return writer.write(plans, styles=[0] * 6, condition_BC=conditions, generators=generators).melodies
+        tastes = np.full((6, len(NAMES)), taste)
+        return writer.write(plans, styles=[0] * 6, condition_BC=conditions, generators=generators, taste_BF=tastes).melodies
 
-    assert write(None) == write(Advantage(body=8, rules=RULE_VALUES, condition=CONDITION).eval())
+    masked_prior = write(Writer(prior=prior), 0.0)
+    assert masked_prior == write(Writer(prior=prior, advantage=advantage.eval(), foresight=foresight.eval()), 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +224,7 @@ def test_every_algorithm_can_be_chosen(trained: Trained, tmp_path: Path, algorit
 
 
 def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path) -> None:
-    context = Context(policy_configuration(maximum_kl=0.0), tmp_path, parent_folder=trained.checkpoint)
+    context = Context(policy_configuration(maximum_kl=0.0, prior_temperature=1.0), tmp_path, parent_folder=trained.checkpoint)
 
     made = train(context, toy_catalogue())
 
@@ -241,6 +242,15 @@ def test_it_refuses_another_kind_and_a_prior_as_policy(trained: Trained) -> None
         load_policy("markov", trained.checkpoint)
     with pytest.raises(BrokenCheckpoint):
         load_policy("dqn", trained.checkpoint)
+
+
+def test_it_refuses_a_policy_of_an_earlier_version_and_says_what_to_do(policy: Trained) -> None:
+    checkpoint = read_checkpoint(policy.checkpoint)
+    earlier = replace(checkpoint, configuration={**checkpoint.configuration, "heads": 1})
+
+    with pytest.raises(BrokenCheckpoint, match="train the policy again"):
+        policy_of("dqn", earlier)
+    assert policy_of("prior", earlier).prior_sha256 == load_policy("prior", policy.checkpoint).prior_sha256
 
 
 def test_variants_are_held_out_together() -> None:

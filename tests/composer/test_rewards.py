@@ -5,14 +5,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from composer.judging import Bands, CatalogueIndex, Judge, band_miss, graded, taste_liking
 from composer.rewards import (
-    Bands,
-    CatalogueIndex,
-    Judge,
     Line,
     RuleWeights,
-    band_miss,
-    graded,
     leaps,
     leaps_of,
     motif,
@@ -20,7 +16,6 @@ from composer.rewards import (
     repeated_motif,
     rules,
     structure,
-    taste_liking,
     unique_extrema,
 )
 from composer.steering import Steering
@@ -63,9 +58,17 @@ def test_a_climax_reached_twice_is_taken_back() -> None:
 
 
 def test_half_a_bar_of_three_pitches_that_comes_again_is_a_repeated_motif() -> None:
-    assert repeated_motif(Line(eighths(60, 62, 64, 65, 60, 62, 64, 65)), WEIGHTS)[-1] > 0
+    assert repeated_motif(Line(eighths(60, 62, 64, 65, 60, 62, 64, 65)), WEIGHTS).sum() > 0
     assert repeated_motif(Line(eighths(60, 62, 64, 65, 60, 62, 64, 67)), WEIGHTS).sum() == 0
     assert repeated_motif(Line(eighths(60, 60, 62, 62, 60, 60, 62, 62)), WEIGHTS).sum() == 0
+
+
+def test_on_the_way_to_a_repeated_motif_something_is_lent_and_taken_back_where_it_ends() -> None:
+    broken = repeated_motif(Line(eighths(60, 62, 64, 65, 60, 62, 64, 67, 69)), WEIGHTS)
+
+    # The second and third note of the run, each one eighth of the way further.
+    assert broken[5:7] == pytest.approx([2 * WEIGHTS.approach_step] * 2)
+    assert broken[7] == pytest.approx(-4 * WEIGHTS.approach_step)
 
 
 def test_one_cell_again_and_again_earns_no_more_than_its_cap() -> None:
@@ -146,22 +149,9 @@ def test_the_whole_piece_is_judged_at_its_last_note() -> None:
     melody = eighths(*(60, 62, 64, 65) * 8)
     judge = Judge(WEIGHTS, Bands.measure(features(melody)[None], [""]), None)
 
-    plain = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72), None)
-    wished = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72, leaps=1.0), None)
+    plain = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72))
+    wished = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72, leaps=1.0))
 
     assert plain == pytest.approx(rules(Line(melody), WEIGHTS))
     assert wished[:-1] == pytest.approx(plain[:-1])
     assert wished[-1] < plain[-1]
-
-
-def test_close_to_the_known_pays_what_the_prior_finds_likely_and_far_from_it_the_opposite() -> None:
-    melody = eighths(*(60, 62, 64, 65) * 8)
-    judge = Judge(WEIGHTS, Bands.measure(features(melody)[None], [""]), None)
-
-    def last(closeness: float | None, log_prior_per_step: float) -> float:
-        steering = Steering(tonic=0, lowest=48, highest=72, closeness=closeness)
-        return float(judge.rewards(melody, steering, None, log_prior_per_step=log_prior_per_step)[-1])
-
-    assert last(1.0, -0.5) - last(1.0, -1.5) == pytest.approx(WEIGHTS.closeness)
-    assert last(0.0, -0.5) - last(0.0, -1.5) == pytest.approx(-WEIGHTS.closeness)
-    assert last(None, -0.5) == last(None, -1.5) == last(0.5, -0.5)

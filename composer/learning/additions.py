@@ -1,0 +1,98 @@
+"""What G and foresight add to log p₀ at one note. Before: advantage, what is asked for. After: writing draws a token.
+
+Shapes: B lines, N = 1 note, P pitches, D durations, A either of them, F features, G features of wishes, H hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from composer.constraints import Plan
+from composer.learning.advantage import Advantage, Chosen, Foresight
+from composer.learning.condition import TASTES, WISH_WEIGHTS, WISHED_NUMBERS, goals
+from composer.learning.network import View
+from composer.learning.relations import relate_durations, relate_pitches
+from composer.tokens import DURATION_COUNT, PITCH_COUNT
+
+ALL_PITCHES, ALL_DURATIONS = torch.arange(PITCH_COUNT), torch.arange(DURATION_COUNT)
+
+
+class Asked(NamedTuple):
+    """What foresight is asked for: a taste in nats per standard deviation, and the goals of graded wishes."""
+
+    taste_BF: Tensor
+    goal_BG: Tensor
+    weight_BG: Tensor
+    """How much each goal counts; 0 where nothing is asked."""
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan], taste_BF: NDArray[np.float64] | None) -> Asked | None:
+        """None where nobody asks for anything."""
+        goal_BG = torch.from_numpy(np.stack([goals(plan) for plan in plans])).float()
+        is_wished_BG = ~goal_BG.isnan()
+        has_taste = taste_BF is not None and bool(taste_BF.any())
+        if not has_taste and not bool(is_wished_BG.any()):
+            return None
+        taste = torch.zeros(len(plans), TASTES) if taste_BF is None else torch.from_numpy(taste_BF).float()
+        return cls(taste, goal_BG.nan_to_num(), (is_wished_BG * torch.tensor(WISH_WEIGHTS)).float())
+
+
+class Added:
+    """What G and foresight add to log p₀ at one note; None where there is neither."""
+
+    def __init__(
+        self,
+        advantage: Advantage | None,
+        foresight: Foresight | None,
+        wish_gain: float,
+        view: View,
+        rules_BNR: Tensor,
+        standing_BNS: Tensor,
+        condition_BC: Tensor,
+        asked: Asked | None,
+    ) -> None:
+        self.view, self.standing_BNS, self.asked = view, standing_BNS, asked
+        self.advantage, self.foresight, self.wish_gain = advantage, foresight, wish_gain
+        if self.advantage is not None:
+            self.shared = self.advantage.look(view.body_BNH, rules_BNR, condition_BC)
+            self.related_BNPJ = relate_pitches(ALL_PITCHES, standing_BNS)
+        if self.foresight is not None and asked is not None:
+            self.seen = self.foresight.look(view.body_BNH, rules_BNR, condition_BC)
+            self.state_B1G = self.foresight.state(self.seen)[:, :, WISHED_NUMBERS]
+
+    def pitches(self) -> Tensor | None:
+        """Of each pitch, BP."""
+        if self.advantage is None:
+            return None
+        g_BP = self.advantage.pitches(self.shared, self.view, self.related_BNPJ)[:, 0]
+        if self.foresight is None or self.asked is None:
+            return g_BP
+        body_BPH = self.foresight.pitch_bodies(self.seen, self.view, ALL_PITCHES[None, None], self.related_BNPJ)[:, 0]
+        return g_BP + self._foreseen(body_BPH, self.foresight.pitch_out, self.asked)
+
+    def durations(self, pitch_BN: Tensor) -> Tensor | None:
+        """Of each duration of these pitches, BD."""
+        if self.advantage is None:
+            return None
+        rows = torch.arange(len(pitch_BN))
+        chosen = Chosen(pitch_BN, self.related_BNPJ[rows, 0, pitch_BN[:, 0]].unsqueeze(1))
+        related_BNDL = relate_durations(ALL_DURATIONS, self.standing_BNS)
+        g_BD = self.advantage.durations(self.shared, chosen, self.view, related_BNDL)[:, 0]
+        if self.foresight is None or self.asked is None:
+            return g_BD
+        body_BDH = self.foresight.duration_bodies(self.seen, chosen, self.view, ALL_DURATIONS[None, None], related_BNDL)[:, 0]
+        return g_BD + self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
+
+    def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> Tensor:
+        """What the foreseen piece is worth to taste and wishes, BA: u · ψ, less what it would miss of each goal."""
+        liking_BA = torch.matmul(body_BAH, (asked.taste_BF @ out.weight).unsqueeze(-1)).squeeze(-1)
+        # u · ψ leaves out what all tokens share; a goal is missed by what the piece will be in all.
+        wished = torch.matmul(body_BAH, out.weight[WISHED_NUMBERS].T) + out.bias[WISHED_NUMBERS] + self.state_B1G
+        missed_BAG = (wished - asked.goal_BG.unsqueeze(1)).abs() * asked.weight_BG.unsqueeze(1)
+        worth_BA: Tensor = liking_BA - self.wish_gain * missed_BAG.sum(dim=-1)
+        return worth_BA

@@ -1,0 +1,103 @@
+"""What listeners ask for, made up for training. Before: the catalogue's styles, known tastes. After: policy_training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.constraints import Plan
+from composer.learning.configuration import ComposerConfiguration
+from composer.learning.features import SOURCES, Lines
+from composer.learning.replay_dataset import Tune
+from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
+
+TASTE_SHARE = 0.3
+WISH_SHARE = 0.2
+"""Share of the rollouts in which each graded wish is made."""
+
+
+class Wishes:
+    """Draws steerings and tastes as listeners would have them."""
+
+    def __init__(self, styles: Sequence[str], tunes: Sequence[Tune], configuration: ComposerConfiguration) -> None:
+        self.configuration = configuration
+        self.kinds = [
+            (tune.style, tune.melody.metre, tune.melody.mode)
+            for tune in tunes
+            if 1 <= tune.melody.bar_quarters <= 8 and tune.melody.metre[1] <= 16
+        ] or [(style, (4, 4), "major") for style in styles[:8] or ("song",)]
+
+    def draw(
+        self, count: int, is_short: bool, generator: np.random.Generator
+    ) -> tuple[list[Plan], list[NDArray[np.float64] | None]]:
+        """Plans, and a taste for some of them."""
+        from recsys.taste_population import population
+
+        known = population()
+        plans: list[Plan] = []
+        tastes: list[NDArray[np.float64] | None] = []
+        while len(plans) < count:
+            try:
+                plans.append(self._short(generator) if is_short else self._usual(generator))
+            except ImpossibleSteering:
+                continue
+            has_taste = not is_short and generator.random() < TASTE_SHARE
+            tastes.append(known.draw(generator) if has_taste else None)
+        return plans, tastes
+
+    def _short(self, generator: np.random.Generator) -> Plan:
+        style = self.kinds[generator.integers(len(self.kinds))][0]
+        return short_plan(style[:40])
+
+    def _usual(self, generator: np.random.Generator) -> Plan:
+        style, metre, mode = self.kinds[generator.integers(len(self.kinds))]
+        wishes = {wish: float(generator.random()) for wish in GRADED if generator.random() < WISH_SHARE}
+        lowest = int(generator.integers(55, 65))
+        bars = int(generator.choice([4, 8, 8]))
+        if bars * metre[0] / metre[1] * 4 > 32:
+            bars = 4
+        return Plan(
+            steering=Steering(
+                style=style[:40],
+                tonic=int(generator.integers(12)),
+                mode=mode,
+                metre=metre,
+                bars=bars,
+                tempo=HABITS.get(style, ((4, 4), 120.0))[1],
+                lowest=lowest,
+                highest=lowest + int(generator.integers(14, 28)),
+                **wishes,  # type: ignore[arg-type]
+            )
+        )
+
+
+def short_plan(style: str) -> Plan:
+    """Two bars of 4/4 in C major on the sixteenths grid, from middle C: the task of the Sequence Tutor."""
+    steering = Steering(style=style, tonic=0, mode="major", metre=(4, 4), bars=2, lowest=48, highest=83)
+    return Plan(steering=steering, is_on_sixteenths=True, longest_ticks=72, opening=60)
+
+
+class CopyGuide:
+    """Makes some rollouts copy what was half a bar … eight bars ago for a while: found by chance, copying is too rare."""
+
+    def __init__(self, plans: Sequence[Plan], share: float, generator: np.random.Generator) -> None:
+        count = len(plans)
+        self.is_forced_B = generator.random(count) < share
+        self._bar_B = np.array([plan.bar_ticks for plan in plans])
+        bars_B = np.array([plan.steering.bars for plan in plans])
+        self._source_B = np.where(bars_B <= 2, generator.integers(0, 2, count), generator.integers(1, SOURCES - 1, count))
+        back_B = self._bar_B * np.array([1, 2, 4, 8, 16])[self._source_B] // 2
+        self._from_B = back_B + self._bar_B // 2 * generator.integers(0, 3, count)
+        self._to_B = self._from_B + (back_B * generator.uniform(0.4, 1.0, count)).astype(np.int64)
+        self._rows = np.arange(count)
+
+    def __call__(self, lines: Lines, open_BA: NDArray[np.bool_], kind: str) -> NDArray[np.int64]:
+        """The token to force, −1 where the policy chooses."""
+        source_BS = lines.sources()[0 if kind == "pitch" else 1]
+        wanted_B = source_BS[self._rows, self._source_B]
+        is_on_B = self.is_forced_B & (lines.now_B >= self._from_B) & (lines.now_B < self._to_B)
+        size = open_BA.shape[1]
+        is_open_B = is_on_B & (wanted_B < size) & open_BA[self._rows, np.minimum(wanted_B, size - 1)]
+        return np.where(is_open_B, wanted_B, -1)

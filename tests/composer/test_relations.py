@@ -1,0 +1,115 @@
+"""What a token would do to the rules, on lines whose answer is known by hand."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from composer.constraints import Plan
+from composer.learning.features import Lines, metre_number
+from composer.learning.relations import DURATION_RELATIONS, PITCH_RELATIONS, relate_durations, relate_pitches
+from composer.learning.standing import RULE_VALUES, STANDING, RuleState
+from composer.rewards import Line, leaps_of
+from composer.steering import Steering
+from composer.tokens import REST, duration_number, pitch_token
+from music.notes import Melody, Note
+
+# Places in the list of relations, in its order.
+REPEATS_NOTE, ABOVE, REPEATS_HIGHEST, BELOW, REPEATS_LOWEST, RESOLVES, DOUBLES = 1, 10, 12, 14, 16, 18, 19
+ENDS_BAR = 4
+
+
+def grow(pitches: list[int | None], quarters: Fraction = Fraction(1, 2)) -> tuple[RuleState, Lines]:
+    """A line of these pitches in C, 4/4, and how the rules stand after it."""
+    plan = Plan(steering=Steering(tonic=0, bars=4, lowest=48, highest=84))
+    one = np.ones(1, dtype=np.int64)
+    lines = Lines(
+        bar_B=one * 192,
+        pickup_B=one * 0,
+        end_B=one * 768,
+        metre_B=one * metre_number((4, 4)),
+        mode_B=one * 0,
+        style_B=one * 0,
+        capacity=64,
+    )
+    state = RuleState([plan])
+    for pitch in pitches:
+        token, duration = one * pitch_token(pitch, 0), one * duration_number(quarters)
+        ticks = one * round(quarters * 48)
+        state.append(lines, token, ticks, np.ones(1, dtype=bool))
+        lines.append(token, duration, ticks)
+    return state, lines
+
+
+def relations_of(pitches: list[int | None], candidates: list[int]) -> np.ndarray:
+    state, lines = grow(pitches)
+    tokens = torch.tensor([pitch_token(pitch, 0) for pitch in candidates])
+    return relate_pitches(tokens, torch.from_numpy(state.standing(lines)))[0].numpy()
+
+
+def test_it_knows_which_note_would_repeat_or_pass_the_highest_and_the_lowest() -> None:
+    highest, above, lowest, below, between = relations_of([60, 67, 64], [67, 69, 60, 59, 62])
+
+    assert highest[REPEATS_HIGHEST] == 1
+    assert above[ABOVE] == 1
+    assert lowest[REPEATS_LOWEST] == 1
+    assert below[BELOW] == 1
+    assert between[[ABOVE, REPEATS_HIGHEST, BELOW, REPEATS_LOWEST]].sum() == 0
+
+
+def test_a_highest_note_heard_twice_can_no_longer_be_spoiled() -> None:
+    again = relations_of([60, 67, 64, 67], [67])[0]
+
+    assert again[REPEATS_HIGHEST] == 0
+    assert again[REPEATS_HIGHEST + 1] == 1
+
+
+def test_after_a_leap_it_knows_what_resolves_and_what_doubles_it() -> None:
+    back, further, onwards = relations_of([60, 69], [60 + 2, 60 - 1, 77])
+
+    assert back[RESOLVES] == 0  # not yet back at the note left
+    assert further[RESOLVES] == 0  # a leap itself
+    assert onwards[DOUBLES] == 1
+    assert relations_of([60, 69, 65], [60])[0][RESOLVES] == 1
+
+
+def test_before_the_first_note_nothing_is_repeated_and_a_rest_has_no_height() -> None:
+    first = relations_of([], [60])[0]
+    rest = relations_of([60, 62], [60])  # any pitch, to have the shape
+
+    assert first[:27].sum() == 0
+    assert rest.shape == (1, PITCH_RELATIONS)
+    state, lines = grow([60, 62])
+    related = relate_pitches(torch.tensor([REST]), torch.from_numpy(state.standing(lines)))[0, 0].numpy()
+    assert related[0] == 1
+    assert related[1:].sum() == 0
+
+
+def test_a_duration_knows_the_bar_line() -> None:
+    state, lines = grow([60, 62, 64, 65, 67, 65])
+    tokens = torch.tensor([duration_number(Fraction(1)), duration_number(Fraction(1, 2))])
+    related = relate_durations(tokens, torch.from_numpy(state.standing(lines)))[0].numpy()
+
+    assert related.shape == (2, DURATION_RELATIONS)
+    assert related[:, ENDS_BAR].tolist() == [1, 0]
+
+
+def test_the_state_follows_leaps_as_the_rule_does() -> None:
+    generator = np.random.default_rng(1)
+    for _ in range(30):
+        pitches: list[int | None] = [int(pitch) for pitch in generator.integers(48, 84, size=12)]
+        state, _ = grow(pitches)
+        notes = tuple(Note(pitch, Fraction(1, 2)) for pitch in pitches)
+        found = leaps_of(Line(Melody(notes=notes, metre=(4, 4), tonic=0, mode="major")))
+
+        assert (state.direction_B[0] != 0) == found.is_open_N[-1]
+
+
+def test_the_networks_input_has_the_size_it_says() -> None:
+    state, lines = grow([60, 64, None, 67])
+
+    assert state.observe(lines).shape == (1, RULE_VALUES)
+    assert np.isfinite(state.observe(lines)).all()
+    assert state.standing(lines).shape == (1, len(STANDING))

@@ -1,0 +1,16 @@
+"""What the prior is flattened by, and that a wish of closeness is heard."""
+
+from __future__ import annotations
+
+import pytest
+
+from composer.constraints import Plan
+from composer.learning.writing import FLATTEST, flatness_of
+from composer.steering import Steering
+
+
+def test_far_from_the_known_flattens_the_prior_and_close_to_it_sharpens_it() -> None:
+    asked = [flatness_of(Plan(steering=Steering(closeness=wish))) for wish in (0.0, 0.5, 1.0)]
+
+    assert asked == pytest.approx([FLATTEST, 1.0, 1 / FLATTEST])
+    assert flatness_of(Plan(steering=Steering())) == 1.0
