@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from music import bars, keys
@@ -109,12 +110,12 @@ def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
             voices.setdefault(voice, []).append(token)
     metre = _metre(header.get("M", ""))
     lines = {voice: _line(found, Fraction(4 * metre[0], metre[1])) for voice, found in voices.items()}
-    lines = {voice: line for voice, line in lines.items() if any(note.pitch is not None for note in line[0])}
+    lines = {voice: line for voice, line in lines.items() if any(note.pitch is not None for note in line.notes)}
     if not lines:
         raise ValueError("it holds no notes")
     title = header.get("T", "")[:200]
     style = style_of(rhythm=header.get("R", ""), title=title, name=name, origin=header.get("O", ""), metre=metre)
-    tonic, mode = _key(key_text, [note for notes, _ in lines.values() for note in notes])
+    tonic, mode = _key(key_text, [note for line in lines.values() for note in line.notes])
     tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metre)
     return AbcTune(
         score=Score(
@@ -123,9 +124,17 @@ def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
                 Voice(
                     name=names.get(voice, ""),
                     program=PROGRAMS.get(style, 0),
-                    melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo),
+                    melody=Melody(
+                        notes=line.notes,
+                        metre=metre,
+                        tonic=tonic,
+                        mode=mode,
+                        pickup=line.pickup,
+                        tempo=tempo,
+                        odd_bars=line.odd_bars,
+                    ),
                 )
-                for voice, (notes, pickup) in lines.items()
+                for voice, line in lines.items()
             ),
         ),
         style=style,
@@ -133,17 +142,27 @@ def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
     )
 
 
-def _line(tokens: list[Any], bar_quarters: Fraction) -> tuple[tuple[Note, ...], Fraction]:
-    """Notes of one voice and its pickup: what sounds before the first bar line, where that is less than a bar."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One voice as it is printed."""
+
+    notes: tuple[Note, ...]
+    pickup: Fraction
+    """What sounds before the first bar line, where that is less than a bar."""
+    odd_bars: tuple[tuple[int, Fraction], ...]
+
+
+def _line(tokens: list[Any], bar_quarters: Fraction) -> _Line:
+    """The notes of one voice with their bar lines."""
     from music21 import abcFormat
 
     notes: list[Note] = []
     quarters = Fraction(0)
-    bar_line_at: Fraction | None = None
+    bar_lines: list[Fraction] = []
     is_tied = False
     for token in tokens:
-        if isinstance(token, abcFormat.ABCBar) and notes and bar_line_at is None:
-            bar_line_at = quarters
+        if isinstance(token, abcFormat.ABCBar) and notes:
+            bar_lines.append(quarters)
         if not isinstance(token, abcFormat.ABCNote) or token.inGrace:
             continue
         pitch, length = _pitch(token), Fraction(token.quarterLength).limit_denominator(1024)
@@ -157,9 +176,10 @@ def _line(tokens: list[Any], bar_quarters: Fraction) -> tuple[tuple[Note, ...], 
             notes.append(Note(pitch, length))
         quarters += length
         is_tied = token.tie in ("start", "continue")
-    is_short = bar_line_at is not None and bar_line_at < bar_quarters and bar_line_at < quarters
-    pickup = bar_line_at if is_short and bar_line_at is not None else Fraction(0)
-    return join_rests(notes), pickup
+    is_short = bool(bar_lines) and bar_lines[0] < bar_quarters and bar_lines[0] < quarters
+    pickup = bar_lines[0] if is_short else Fraction(0)
+    lengths = [end - start for start, end in pairwise([pickup, *(line for line in bar_lines if line > pickup), quarters])]
+    return _Line(join_rests(notes), pickup, bars.odd_bars(lengths, bar_quarters))
 
 
 def _pitch(token: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
@@ -62,14 +62,16 @@ def bars(melody: Melody) -> list[list[Printed]]:
 def _cut(melody: Melody) -> list[list[_Segment]]:
     """Cuts the notes at the bar lines."""
     found: list[list[_Segment]] = [[]]
-    room = melody.pickup or melody.bar_quarters
+    odd, number = dict(melody.odd_bars), -1 if melody.pickup else 0
+    room = melody.pickup or odd.get(0, melody.bar_quarters)
     length = room
     for note in melody.notes:
         left = note.quarters
         while left > 0:
             if room == 0:
                 found.append([])
-                room = length = melody.bar_quarters
+                number += 1
+                room = length = odd.get(number, melody.bar_quarters)
             taken = min(left, room)
             is_note = note.pitch is not None
             back, on = is_note and left < note.quarters, is_note and taken < left
@@ -77,6 +79,26 @@ def _cut(melody: Melody) -> list[list[_Segment]]:
             left -= taken
             room -= taken
     return found
+
+
+def odd_bars(printed: Iterable[Fraction], bar_quarters: Fraction) -> tuple[tuple[int, Fraction], ...]:
+    """Which bars differ from the metre, from the lengths between printed bar lines (pickup left out).
+
+    Two lengths that make up a bar are one: repeat signs stand inside bars. More than two bars without a line between them
+    only lack their lines. The last bar may be short without being odd: there the melody just ends."""
+    left, odd, number = [length for length in printed if length > 0], [], 0
+    left.reverse()
+    while left:
+        length = left.pop()
+        if left and length < bar_quarters and length + left[-1] == bar_quarters:
+            length += left.pop()
+        if length >= 2 * bar_quarters:
+            left.append(length - bar_quarters)
+            length = bar_quarters
+        if length != bar_quarters and (left or length > bar_quarters):
+            odd.append((number, length))
+        number += 1
+    return tuple(odd)
 
 
 def _print(segments: list[_Segment]) -> list[Printed]:

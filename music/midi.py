@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from music import keys
@@ -38,6 +40,9 @@ def write_midi(score: Score) -> bytes:
     midi.key_signature_changes.append(pretty_midi.KeySignature(_key_number(melody), 0))
     midi.text_events.append(pretty_midi.containers.Text(f"key: {_NAMES[melody.tonic]} {melody.mode}", 0))
     midi.text_events.append(pretty_midi.containers.Text(f"title: {_latin(score.title)}", 0))
+    if melody.odd_bars:
+        odd = " ".join(f"{number}={length}" for number, length in melody.odd_bars)
+        midi.text_events.append(pretty_midi.containers.Text(f"odd bars: {odd}", 0))
     for number, voice in enumerate(score.voices):
         instrument = pretty_midi.Instrument(program=voice.program, name=_latin(voice.name) or f"Voice {number + 1}")
         for start, note in voice.melody.onsets():
@@ -83,7 +88,8 @@ def read_midi(content: bytes) -> Score:
     metre, pickup = _metre(midi, resolution)
     tonic, mode = _key(midi, [note for _, _, notes in voices for note in notes])
     _, tempi = midi.get_tempo_changes()
-    tempo = round(float(tempi[0]), 3) if len(tempi) else 120.0
+    tempo = _tempo(float(tempi[0])) if len(tempi) else 120.0
+    odd_bars = _odd_bars(midi)
     title = next((text.text[7:] for text in midi.text_events if text.text.startswith("title: ")), "")
     return Score(
         title=title,
@@ -91,7 +97,7 @@ def read_midi(content: bytes) -> Score:
             Voice(
                 name=name,
                 program=program,
-                melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo),
+                melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=odd_bars),
             )
             for name, program, notes in voices
         ),
@@ -101,6 +107,12 @@ def read_midi(content: bytes) -> Score:
 def _quarters(tick: int, resolution: int) -> Fraction:
     exact = Fraction(int(tick), int(resolution))
     return exact if exact.denominator <= _FINEST_EXACT else Fraction(round(exact * 24), 24)
+
+
+def _tempo(told: float) -> float:
+    """The roundest tempo that is meant: MIDI keeps whole microseconds per quarter note, so that 241 comes as 241.0006."""
+    rounder = (round(told, digits) for digits in range(3))
+    return next((tempo for tempo in rounder if tempo and abs(6e7 / tempo - 6e7 / told) <= 1), round(told, 3))
 
 
 def _legato(notes: tuple[Note, ...]) -> tuple[Note, ...]:
@@ -129,6 +141,15 @@ def _metre(midi: Any, resolution: int) -> tuple[tuple[int, int], Fraction]:
     return first, Fraction(0)
 
 
+def _odd_bars(midi: Any) -> tuple[tuple[int, Fraction], ...]:
+    """Bars of other lengths as our own files spell them out: MIDI knows signatures, no bar lines."""
+    told = next((text.text[10:] for text in midi.text_events if text.text.startswith("odd bars: ")), "")
+    found = re.findall(r"(\d{1,5})=(\d{1,5}(?:/[1-9]\d{0,4})?)(?= |$)", told)
+    odd = tuple((int(number), Fraction(length)) for number, length in found)
+    is_in_order = all(one < other for (one, _), (other, _) in pairwise(odd))
+    return odd if is_in_order and all(length > 0 for _, length in odd) else ()
+
+
 def _key(midi: Any, notes: list[Note]) -> tuple[int, str]:
     """The key as our own files spell it out, else from the signature and the notes."""
     for text in midi.text_events:
@@ -151,7 +172,7 @@ def _key_number(melody: Melody) -> int:
 
 def accent(start: Fraction, melody: Melody) -> int:
     """How hard a note is struck, by its place in the bar."""
-    in_bar = (start - melody.pickup) % melody.bar_quarters
+    in_bar = melody.place_in_bar(start)
     beats, unit = melody.metre
     beat = Fraction(12 if beats > 3 and beats % 3 == 0 and unit >= 8 else 4, unit)
     return _ACCENTS[0] if in_bar == 0 else _ACCENTS[1] if in_bar % beat == 0 else _ACCENTS[2]

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 from typing import Any
 from xml.sax.saxutils import escape
@@ -78,6 +79,7 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
     lines.sort(key=lambda line: not re.search(r"soprano|melody|discant", str(line[0].partName or ""), re.IGNORECASE))
     first = lines[0][0]
     metre, pickup = _metre(first)
+    odd_bars = _odd_bars(first, metre, pickup)
     tonic, mode = _key(first, [note for _, notes in lines for note in notes])
     metadata = stream.metadata
     title = str((metadata.movementName or metadata.title or "") if metadata else "")[:200]
@@ -91,7 +93,9 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
                 Voice(
                     name=str(part.partName or "")[:60],
                     program=_program(part, style),
-                    melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo),
+                    melody=Melody(
+                        notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=odd_bars
+                    ),
                 )
                 for part, notes in lines
             ),
@@ -136,6 +140,15 @@ def _metre(part: Any) -> tuple[tuple[int, int], Fraction]:
     pickup = _fraction(measure.duration.quarterLength) if measure is not None else Fraction(0)
     has_more = len(part.getElementsByClass(stream.Measure)) > 1
     return metre, pickup if has_more and pickup < Fraction(4 * metre[0], metre[1]) else Fraction(0)
+
+
+def _odd_bars(part: Any, metre: tuple[int, int], pickup: Fraction) -> tuple[tuple[int, Fraction], ...]:
+    """Measures whose length is not the metre's."""
+    from music21 import stream
+
+    starts = [_fraction(measure.offset) for measure in part.getElementsByClass(stream.Measure)]
+    lines = sorted({pickup, *(start for start in starts if start > pickup), _fraction(part.highestTime)})
+    return bars.odd_bars([end - start for start, end in pairwise(lines)], Fraction(4 * metre[0], metre[1]))
 
 
 def _key(part: Any, notes: list[Note]) -> tuple[int, str]:

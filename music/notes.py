@@ -38,6 +38,8 @@ class Melody:
     """Quarter notes before the first full bar."""
     tempo: float = 120.0
     """Quarter notes per minute."""
+    odd_bars: tuple[tuple[int, Fraction], ...] = ()
+    """(number after the pickup, from 0; quarter notes) of bars printed longer or shorter than the metre says, in order."""
 
     @property
     def quarters(self) -> Fraction:
@@ -59,6 +61,24 @@ class Melody:
         """Number of full bars begun after the pickup, at least 1."""
         body = self.quarters - self.pickup
         return max(1, -(-body // self.bar_quarters))
+
+    def bar_starts(self) -> Iterator[Fraction]:
+        """Where each bar begins as it is printed, in quarter notes; the pickup's begin is left out."""
+        start, number, odd, end = self.pickup, 0, dict(self.odd_bars), self.quarters
+        while start < end:
+            yield start
+            start += odd.get(number, self.bar_quarters)
+            number += 1
+
+    def place_in_bar(self, start: Fraction) -> Fraction:
+        """Quarter notes since the bar line before ``start``; in a pickup as if the bar had begun before the melody."""
+        shift = self.pickup
+        for number, length in self.odd_bars:
+            begin = number * self.bar_quarters + shift
+            if start < begin + length:
+                return start - begin if start >= begin else (start - shift) % self.bar_quarters
+            shift += length - self.bar_quarters
+        return (start - shift) % self.bar_quarters
 
     def onsets(self) -> Iterator[tuple[Fraction, Note]]:
         """Each note with its start in quarter notes from the beginning."""
@@ -83,7 +103,7 @@ class Melody:
             "mode": self.mode,
             "pickup": str(self.pickup),
             "tempo": self.tempo,
-        }
+        } | ({"odd_bars": [[number, str(length)] for number, length in self.odd_bars]} if self.odd_bars else {})
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Melody:
@@ -95,6 +115,7 @@ class Melody:
             mode=values["mode"],
             pickup=Fraction(values["pickup"]),
             tempo=values["tempo"],
+            odd_bars=tuple((number, Fraction(length)) for number, length in values.get("odd_bars", ())),
         )
 
     def content_hash(self) -> str:

@@ -38,4 +38,4 @@ def piano_roll(score: Score) -> dict[str, Any]:
 def _bar_lines(score: Score) -> list[float]:
     melody = score.melody
     second = 60.0 / melody.tempo
-    return [round(float(melody.pickup + number * melody.bar_quarters) * second, 4) for number in range(melody.bars)]
+    return [round(float(start) * second, 4) for start in melody.bar_starts()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from music.bars import odd_bars
 from music.keys import join_rests
 from music.notes import MODES, Melody, Note, Score, Voice
 
@@ -47,6 +49,21 @@ def melodies(draw: st.DrawFn) -> Melody:
         pickup=pickup,
         tempo=float(draw(st.integers(30, 300))),
     )
+
+
+@st.composite
+def misprinted_melodies(draw: st.DrawFn) -> Melody:
+    """A melody some of whose bars are printed longer or shorter than its metre, as no reader could merge or split them."""
+    tune = draw(melodies())
+    bar, total = tune.bar_quarters, tune.quarters - tune.pickup
+    factors = draw(st.lists(st.sampled_from(["1", "1", "1/3", "5/8", "5/4", "3/2"]), max_size=8))
+    lengths: list[Fraction] = []
+    left = total
+    for factor in factors:
+        length = min(Fraction(factor) * bar if lengths else max(Fraction(factor), Fraction(1)) * bar, left)
+        lengths += [length] if length else []
+        left -= length
+    return replace(tune, odd_bars=odd_bars([*lengths, left], bar))
 
 
 def scores() -> st.SearchStrategy[Score]:

@@ -12,10 +12,10 @@ from hypothesis import assume, given, settings
 from music.abc import write_abc
 from music.midi import write_midi
 from music.musicxml import write_musicxml
-from music.notes import Note, Score
+from music.notes import Melody, Note, Score
 from music.parsing import read_in_process
 from tests.music.cast import CHORALE, JIG, TRIPLETS, score
-from tests.music.strategies import scores
+from tests.music.strategies import misprinted_melodies, scores
 
 WRITERS: dict[str, Callable[[Score], bytes]] = {
     ".mid": write_midi,
@@ -33,6 +33,13 @@ def read_back(written: Score, suffix: str) -> Score:
 @given(written=scores())
 def test_a_melody_survives_the_file(suffix: str, written: Score) -> None:
     assert read_back(written, suffix).melody == written.melody
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@settings(max_examples=40)
+@given(written=misprinted_melodies())
+def test_bars_of_other_lengths_survive_the_file(suffix: str, written: Melody) -> None:
+    assert read_back(score(written), suffix).melody == written
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
