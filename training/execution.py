@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from dqn.checkpoint import hash_folder
-from training import gate, promotion, slots
+from training import checkpoints, gate, promotion, slots
 from training.configuration import read_configuration
 from training.figures import finite
 from training.gate import DATASET_NOTE
@@ -102,7 +102,7 @@ def _make_context(run: Run, lease: Lease, heartbeat: Heartbeat, should_leave: Ca
         seed=run.seed,
         device=device,
         folder=folder,
-        parent_folder=checkpoint_folder(run.starts_from),
+        parent_folder=checkpoints.folder_of(run.starts_from),
         lease=lease,
         heartbeat=heartbeat,
         should_leave=should_leave,
@@ -128,11 +128,6 @@ def _tidy(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path.name != DATASET_NOTE:
             path.unlink(missing_ok=True)
-
-
-def checkpoint_folder(version: PolicyVersion | None) -> Path | None:
-    """Where a version's checkpoint lies; None for versions without weights."""
-    return Path(settings.ENCORE_VAR) / version.folder if version is not None and version.folder else None
 
 
 def choose_device(wanted: str) -> str:

@@ -51,7 +51,7 @@ class ItemMean(RandomPolicy):
 
 
 def evaluate(checkpoint: Path, dataset: ReplayDataset) -> dict[str, Any]:
-    """Figures of the run: estimates on held-out slates of the new policy and of those beside it, with intervals."""
+    """Figures of the run, per policy, the new one and those beside it: each estimate as [value, low, high]."""
     log = HeldOutLog.of(dataset)
     figures: dict[str, Any] = {"held_out_slates": len(log.decisions), "held_out_listeners": len(set(log.listener_R.tolist()))}
     if not log.decisions:
@@ -59,13 +59,14 @@ def evaluate(checkpoint: Path, dataset: ReplayDataset) -> dict[str, Any]:
     policies = {"ours": load_policy("dqn", checkpoint), **_beside(log), "random": RandomPolicy()}
     for name, policy in policies.items():
         judged = log.judge(policy)
-        for estimator, found in _estimates(log, judged).items():
-            figures[f"{name}_{estimator}"] = found.value
-            figures[f"{name}_{estimator}_low"], figures[f"{name}_{estimator}_high"] = found.low, found.high
-        figures[f"{name}_effective_samples"] = judged.effective_samples
-        figures[f"{name}_clipped_share"] = judged.clipped_share
-        figures[f"{name}_hit_at_10"], figures[f"{name}_ndcg_at_10"] = judged.hit_at_10, judged.ndcg_at_10
+        figures[name] = {each: [found.value, found.low, found.high] for each, found in _estimates(log, judged).items()} | {
+            "effective_samples": judged.effective_samples,
+            "clipped_share": judged.clipped_share,
+            "hit_at_10": judged.hit_at_10,
+            "ndcg_at_10": judged.ndcg_at_10,
+        }
     figures["logged_reward_per_track"] = float(log.reward_R.mean())
+    figures["estimated_reward_per_track"] = figures["ours"]["self_normalised_dr"][0]
     return figures
 
 

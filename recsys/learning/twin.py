@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def train_both(context: RunContext, dataset: ReplayDataset) -> Trained:
     context.log(_words(gain))
     chosen, other = (bandit, ahead) if serves_bandit else (ahead, bandit)
     beside = "ahead" if serves_bandit else "bandit"
-    figures = {**chosen.figures, **_ours_as(beside, other.figures), "serves_bandit": serves_bandit}
+    figures = {**chosen.figures, beside: other.figures.get("ours", {}), "serves_bandit": serves_bandit}
     checkpoint = _keep_both(context.folder / "both", chosen.checkpoint, other.checkpoint, serves_bandit)
     return Trained(kind=chosen.kind, checkpoint=checkpoint, figures=figures)
 
@@ -102,10 +101,6 @@ def _words(gain: float | None) -> str:
         return "Nothing is held out yet: the policy that looks ahead is kept without a proof that it pays."
     pays = "pays: it is kept" if gain > 0 else "does not pay: the bandit is kept"
     return f"Looking ahead {pays} ({gain:+.4f} reward to the session's end on held-out slates)."
-
-
-def _ours_as(name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {name + key.removeprefix("ours"): value for key, value in figures.items() if key.startswith("ours_")}
 
 
 def _keep_both(place: Path, chosen: Path, other: Path, serves_bandit: bool) -> Path:
