@@ -1,7 +1,7 @@
 """Are melodies of chorales that nobody learned from harmonised as Bach would, and led without faults? Before: the accompanist.
 
 Each seed trains an accompanist with the product's code on the chorales of train and valid; those of the test split are
-measured, half bar by half bar, beside what Bach wrote, a hidden Markov model of chords, and retrieval of the most similar spot."""
+measured, half bar by half bar, beside what Bach wrote, a hidden Markov model of chords, and retrieval of the nearest spot."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _train(options: Any, dataset: ChoraleDataset, seed: int) -> ChordPolicy:
     from composer.accompaniment.policy import KIND, load_policy
     from composer.accompaniment.training import train
 
-    configuration = AccompanistConfiguration(**({"epochs": 6, "rollouts": 4} if options.quick else {}))
+    configuration = AccompanistConfiguration(epochs=6, rollouts=4) if options.quick else AccompanistConfiguration()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(configuration=configuration, folder=Path(folder), device="cpu", seed=seed)
         return load_policy(KIND, train(run, dataset).checkpoint)

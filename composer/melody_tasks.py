@@ -28,7 +28,7 @@ LOWEST_MELODY, HIGHEST_MELODY = 48, 100
 METRE_CHANGES_ABOVE = 0.5
 """Blend up to which a melody keeps its own metre."""
 USUAL_METRES: dict[str, tuple[tuple[int, int], ...]] = {
-    "german folk": ((4, 4), (3, 4), (2, 4), (6, 8)),
+    "german folk": ((4, 4), (3, 4), (2, 4)),
     "chinese folk": ((2, 4), (4, 4)),
     "chorale": ((4, 4), (3, 4)),
     "air": ((4, 4), (3, 4), (2, 4), (6, 8)),

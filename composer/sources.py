@@ -152,14 +152,13 @@ def _metre(value: object) -> tuple[int, int]:
         raise ImpossibleSteering("metre", 'is missing: name it, such as "4/4" or [6, 8]')
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,2}/[0-9]{1,2}", value):
         value = [int(part) for part in value.split("/")]
-    is_pair = isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2
-    if not is_pair or not all(isinstance(part, int) and not isinstance(part, bool) for part in value):  # type: ignore[attr-defined]
+    parts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
+    if len(parts) != 2 or not all(isinstance(part, int) and not isinstance(part, bool) for part in parts):
         raise ImpossibleSteering("metre", f"must be two numbers such as 6/8; it is {value!r:.40}")
-    beats, unit = value  # type: ignore[misc]
+    beats, unit = parts
     if not 1 <= beats <= 16 or unit not in (2, 4, 8, 16) or not 1 <= Fraction(4 * beats, unit) <= 8:
-        raise ImpossibleSteering(
-            "metre", f"must be 1 … 16 over 2, 4, 8 or 16 and last 1 … 8 quarter notes; it is {beats}/{unit}"
-        )
+        bounds = "1 … 16 over 2, 4, 8 or 16 and last 1 … 8 quarter notes"
+        raise ImpossibleSteering("metre", f"must be {bounds}; it is {beats}/{unit}")
     return beats, unit
 
 

@@ -29,13 +29,14 @@ def label(score: Score, cut: list[HalfBar]) -> NDArray[np.int64]:
     sounding_TP = heard_VTP.sum(axis=0)
     sounding_TP /= np.maximum(sounding_TP.sum(axis=1, keepdims=True), 1e-9)
     bass_TP = hear(score.voices[-1].melody, cut).accented_TP
-    return _scores(sounding_TP, bass_TP).argmax(axis=1)
+    chords_T: NDArray[np.int64] = _scores(sounding_TP, bass_TP).argmax(axis=1)
+    return chords_T
 
 
 def _scores(sounding_TP: NDArray[np.float64], bass_TP: NDArray[np.float64]) -> NDArray[np.float64]:
     """How well each chord explains each half bar, TA."""
     inside_TA = sounding_TP @ HOLDS_AP.T
-    scores_TA = inside_TA - _OUTSIDE * (sounding_TP.sum(axis=1, keepdims=True) - inside_TA)
+    scores_TA: NDArray[np.float64] = inside_TA - _OUTSIDE * (sounding_TP.sum(axis=1, keepdims=True) - inside_TA)
     for number in range(COUNT):
         chord = CHORDS[number]
         members = list(chord.pitch_classes)

@@ -53,15 +53,12 @@ class ChordAdvantage(nn.Module):
 
     def __init__(self, hidden: int = 128) -> None:
         super().__init__()
+        last = nn.Linear(hidden, COUNT)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(
-            nn.Linear(FEATURES + CONTEXT + len(DIALS), hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, COUNT),
+            nn.Linear(FEATURES + CONTEXT + len(DIALS), hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), last
         )
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """G, …A."""

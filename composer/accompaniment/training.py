@@ -68,10 +68,10 @@ def train_prior(context: RunContext, dataset: ChoraleDataset, configuration: Acc
     best, best_nats, since = copy.deepcopy(prior.state_dict()), float("inf"), 0
     for epoch in range(1, configuration.epochs + 1):
         prior.train()
-        for rows in torch.randperm(len(learnt[2]), generator=generator).split(PRIOR_BATCH):
+        for rows in torch.split(torch.randperm(len(learnt[2]), generator=generator), PRIOR_BATCH):
             loss = cross_entropy(prior(learnt[0][rows], learnt[1][rows]), learnt[2][rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         prior.eval()
         with torch.no_grad():

@@ -41,7 +41,7 @@ def pitches(score: Score) -> list[list[int | None]]:
 def test_music21_reads_the_musicxml_of_all_voices(as_alice: APIClient, harmonised: Track) -> None:
     from music21 import converter
 
-    stream = converter.parseData(form(as_alice, harmonised, "musicxml").decode(), format="musicxml")
+    stream: Any = converter.parseData(form(as_alice, harmonised, "musicxml").decode(), format="musicxml")
     names = [part.partName for part in stream.parts]
 
     assert names == ["Soprano", "Alto", "Tenor", "Bass"]

@@ -20,7 +20,7 @@ from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
 PIECES = "/api/v1/pieces/"
-TUNE = {
+TUNE: dict[str, Any] = {
     "notes": [
         [62, "1"],
         [64, 1],
@@ -74,7 +74,7 @@ def test_bars_are_written_anew_and_all_others_stay_to_the_note(
 
 
 def test_a_pickup_stays_where_bars_are_written_anew(as_alice: APIClient) -> None:
-    notes = [[67, "1/2"], *TUNE["notes"][:-1], [62, "3/2"]]  # type: ignore[misc]
+    notes = [[67, "1/2"], *TUNE["notes"][:-1], [62, "3/2"]]
     tune = TUNE | {"notes": notes, "pickup": "1/2"}
     piece = asked(as_alice, {"kind": "rewrite", "melody": tune, "first_bar": 2, "last_bar": 2})
     melody = melody_of(piece.track)
@@ -139,10 +139,10 @@ def test_own_melodies_come_as_notes_or_as_abc(as_alice: APIClient) -> None:
 
 
 def test_a_retry_with_the_same_id_and_another_task_is_a_conflict(as_alice: APIClient, track: Track) -> None:
-    wish = {"id": str(uuid.uuid4()), "task": {"kind": "continue", "track": track.pk, "bars": 4}}
+    wish: dict[str, Any] = {"id": str(uuid.uuid4()), "task": {"kind": "continue", "track": track.pk, "bars": 4}}
 
     assert as_alice.post(PIECES, wish).json() == as_alice.post(PIECES, wish).json()
-    assert as_alice.post(PIECES, wish | {"task": wish["task"] | {"bars": 5}}).status_code == 409  # type: ignore[operator]
+    assert as_alice.post(PIECES, wish | {"task": wish["task"] | {"bars": 5}}).status_code == 409
 
 
 POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
