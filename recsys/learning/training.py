@@ -5,7 +5,7 @@ Letters: B batch, H heads, A listed tracks, N transitions, M states, T tracks.""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,14 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
     torch.set_num_threads(1)  # more threads help no network of this size, and take time from the other processes
     configuration: RecommenderConfiguration = context.configuration
     scaling = Scaling.of(dataset.table)
-    learner, replay = prepare(configuration, dataset, scaling, seed=context.seed, device=context.device)
+    # A bandit learns from a log that was read for looking ahead: what follows a track is nothing to it.
+    taught = dataset if configuration.discount > 0 else replace(dataset, discount_N=np.zeros_like(dataset.discount_N))
+    learner, replay = prepare(configuration, taught, scaling, seed=context.seed, device=context.device)
     kept = read_state(context.folder / STATE)
     if kept is not None:
         learner.load_state_dict(kept)
         context.log(f"Goes on after {learner.updates} updates.")
-    _run(context, learner, replay, dataset)
+    _run(context, learner, replay, taught)
     checkpoint = context.folder / CHECKPOINT
     if not checkpoint.exists():
         write_network(checkpoint, learner.network, scaling, configuration, dataset, seed=context.seed)
