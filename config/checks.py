@@ -50,11 +50,24 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **options: Any) -> list
 @register(Tags.security)
 def check_https(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
     """encore.W001: a public host without https."""
-    local = {"localhost", "127.0.0.1", "[::1]", "testserver"}
-    if settings.ENCORE_HTTPS or settings.DEBUG or set(settings.ALLOWED_HOSTS) <= local:
+    if settings.ENCORE_HTTPS or not _is_public():
         return []
     hint = "Put a proxy with a certificate before it and set ENCORE_HTTPS=true."
     return [Warning("The site has a public host name but is not reached by https.", hint=hint, id="encore.W001")]
+
+
+@register(Tags.security)
+def check_mail(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
+    """encore.W002: a public host that sends no mail."""
+    if settings.EMAIL_HOST or not _is_public():
+        return []
+    hint = "Set ENCORE_SMTP_HOST: passwords can't be reset, and a sign-up tells strangers which addresses have an account."
+    return [Warning("The site has a public host name but no mail server.", hint=hint, id="encore.W002")]
+
+
+def _is_public() -> bool:
+    """Whether strangers reach it, as far as its host names tell."""
+    return not settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= {"localhost", "127.0.0.1", "[::1]", "testserver"}
 
 
 @register(Tags.database)

@@ -14,7 +14,8 @@ def ids(found: list[object]) -> list[str]:
 
 
 def test_the_settings_of_the_tests_are_fine() -> None:
-    every = [checks.check_folder, checks.check_rates, checks.check_hosts, checks.check_https, checks.check_database_kind]
+    every = [checks.check_folder, checks.check_rates, checks.check_hosts, checks.check_https, checks.check_mail]
+    every += [checks.check_database_kind]
 
     assert [message for check in every for message in check(None)] == []
 
@@ -55,6 +56,14 @@ def test_a_public_host_without_https_is_warned_about(settings: Settings) -> None
     settings.ALLOWED_HOSTS = ["music.example.org"]
 
     assert ids([*checks.check_https(None)]) == ["encore.W001"]
+
+
+def test_a_public_host_without_mail_is_warned_about(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["music.example.org"]
+    assert ids([*checks.check_mail(None)]) == ["encore.W002"]
+
+    settings.EMAIL_HOST = "smtp.example.org"
+    assert checks.check_mail(None) == []
     settings.ENCORE_HTTPS = True
     assert checks.check_https(None) == []
 
