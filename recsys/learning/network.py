@@ -76,8 +76,8 @@ class RecommenderNetwork(nn.Module):
         self._start_alike()
         if lookahead is not None:
             with torch.no_grad():
-                self.after_XH += torch.as_tensor(lookahead.content_X, dtype=torch.float32)[:, None]
-                self.lookahead_H += lookahead.pleasure
+                self.after_XH.add_(torch.as_tensor(lookahead.content_X, dtype=torch.float32)[:, None])
+                self.lookahead_H.add_(lookahead.pleasure)
 
     @torch.no_grad()
     def _start_alike(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import Listener
 from recsys.models import Feedback, Recommendation, Track
-from recsys.simulation import NotSimulated, Population
+from recsys.simulation import CATCHY_PLEASURE, CATCHY_SURFEIT, SATIATION_HALF_LIFE, NotSimulated, Population
 
 START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 
@@ -44,6 +45,25 @@ def test_what_is_received_never_lies_before_what_was_recommended(settings: Setti
     for row in Feedback.objects.select_related("recommendation"):
         assert row.recommendation is not None
         assert row.recommendation.created_at < row.occurred_at <= row.received_at
+
+
+@pytest.mark.django_db
+def test_catchy_tracks_please_at_once_and_wear_out_what_follows(settings: Settings, tracks: list[Track]) -> None:
+    settings.ENCORE_SIMULATED = True
+    population = Population.make(listeners=1, seed=7, start=START, catchiness=1.0)
+    catalogue, who = population.catalogue, population.listeners[0]
+    catchy, other = int(catalogue.catchy_T.argmax()), int(catalogue.catchy_T.argmin())
+    plain = replace(who, catchiness=0.0)
+    more = float(catalogue.catchy_T[catchy])
+
+    assert who.appeal(catalogue, catchy, START) == pytest.approx(
+        plain.appeal(catalogue, catchy, START) + CATCHY_PLEASURE * more
+    )
+    who.tire(catalogue, catchy, START)
+    assert who.surfeit_at(START) == pytest.approx(CATCHY_SURFEIT * more)
+    who.tire(catalogue, other, START)
+    assert who.surfeit_at(START) == pytest.approx(CATCHY_SURFEIT * more)
+    assert who.surfeit_at(START + SATIATION_HALF_LIFE) == pytest.approx(CATCHY_SURFEIT * more / 2)
 
 
 @pytest.mark.django_db

@@ -11,9 +11,10 @@ import pytest
 from accounts.models import Account, Listener
 from recsys.feedback import rows_of
 from recsys.learning.features import WINDOW, encode_state, state_of_rows
-from recsys.learning.replay_dataset import build, build_replay_dataset
-from recsys.models import Feedback, Track
+from recsys.learning.replay_dataset import LOOKED_BEYOND, build, build_replay_dataset
+from recsys.models import Feedback, Recommendation, Track
 from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
+from training.models import PolicyVersion
 from training.slots import NotEnoughToLearnFrom
 
 LATER = MONDAY + timedelta(days=10)
@@ -112,6 +113,39 @@ def test_a_resumed_run_reads_what_its_first_attempt_read(two_sessions: list[Feed
     play(two_sessions[0].listener, two_sessions[0].track, first.as_of + timedelta(seconds=1), 5.0).save()
 
     assert build_replay_dataset(Context(folder=tmp_path)).fingerprint == first.fingerprint
+
+
+def test_what_was_shown_and_not_played_was_passed_over_as_far_as_anyone_looked(alice: Account, tracks: list[Track]) -> None:
+    version = PolicyVersion.objects.create(slot="recommender", kind="random")
+    shown = [track.pk for track in tracks[:12]]
+
+    def slate(minute: int) -> Recommendation:
+        return Recommendation.objects.create(
+            listener=alice.listener,
+            created_at=MONDAY + timedelta(minutes=minute),
+            slot="recommender",
+            policy_version=version,
+            seed=1,
+            epsilon=0.1,
+            candidates=shown,
+            tracks=shown,
+            scores=[0.0] * 12,
+            probabilities=[0.1] * 12,
+            reasons=[],
+        )
+
+    looked_at, _ignored = slate(0), slate(1)
+    played = tracks[2]
+    play(alice.listener, played, MONDAY + timedelta(minutes=5), 60.0, recommendation=looked_at).save()
+    Feedback.objects.bulk_create(
+        play(alice.listener, track, MONDAY + timedelta(minutes=8 + 3 * number), 60.0)
+        for number, track in enumerate(tracks[:12])
+    )
+    dataset = build(replace(SMALL, held_out_share=1e-9), as_of=LATER)
+    passed = dataset.table.ids_T[dataset.passed_track_K].tolist()
+
+    assert passed == [track for track in shown[: 3 + LOOKED_BEYOND] if track != played.pk]
+    assert set(dataset.passed_listener_K.tolist()) == {alice.listener.pk}
 
 
 def test_too_little_is_refused_with_what_is_missing(alice: Account, tracks: list[Track]) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from accounts.models import Listener
 from dqn.checkpoint import read_checkpoint
+from recsys.learning.credit import steps_of
 from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.features import Scaling, TrackTable, build_state, encode_state
 from recsys.learning.network import RecommenderNetwork
@@ -137,6 +138,29 @@ def test_curves_show_loss_and_q(dataset: ReplayDataset, tmp_path: Path) -> None:
 
     assert {"td_loss", "td_error", "mean_q", "held_out_error"} <= set(context.points)
     assert context.points["td_error"][-1] < context.points["td_error"][0]
+
+
+def test_the_towers_learn_from_rewards_and_not_from_returns(dataset: ReplayDataset) -> None:
+    learner, replay = prepare(SMALL, dataset, Scaling.of(dataset.table), seed=1, device="cpu")
+    network = learner.network
+    assert isinstance(network, RecommenderNetwork)
+    batch = replay.rows(torch.arange(SMALL.batch_size))
+    network(batch.observation).sum().backward()
+    reached = {name for name, weight in network.named_parameters() if weight.grad is not None}
+
+    assert reached == {"value_hidden.weight", "value_hidden.bias", "value.weight", "value.bias", "after_XH", "lookahead_H"}
+
+
+def test_the_next_state_is_valued_by_what_was_really_played_next(dataset: ReplayDataset) -> None:
+    _, replay = prepare(SMALL, dataset, Scaling.of(dataset.table), seed=1, device="cpu")
+    batch = replay.rows(torch.arange(SMALL.batch_size))
+    steps = steps_of(dataset, SMALL.n_steps)
+    taught = np.flatnonzero(~dataset.is_held_out_N)[: SMALL.batch_size]
+    went_on = steps.next_track_N[taught] >= 0
+
+    assert batch.next_mask_BA.sum(dim=1).tolist() == [1] * SMALL.batch_size
+    assert batch.next_mask_BA[:, 0].tolist() == went_on.tolist()
+    assert batch.next_observation["taken_B"][torch.as_tensor(went_on)].tolist() == steps.next_track_N[taught][went_on].tolist()
 
 
 def test_a_bandit_learns_rewards_without_what_follows(dataset: ReplayDataset) -> None:
