@@ -105,7 +105,8 @@ class Scored:
 
     def score(self, state: Any, track_ids: Any) -> np.ndarray:
         """scores_1N."""
-        return self.scores(state.listener_id)[self.table.rows_of(track_ids)][None].astype(np.float64)
+        scores_1N: np.ndarray = self.scores(state.listener_id)[self.table.rows_of(track_ids)][None].astype(np.float64)
+        return scores_1N
 
     def top(self, state: Any, count: int, excluded: Any) -> list[int]:
         """The best ones."""
@@ -156,7 +157,13 @@ FITS: dict[str, Callable[[Life, int], Any]] = {
     "ALS": fit_als,
     "bandit": lambda life, phase: fit_dqn(life, phase, discount=0.0),
     "ours": fit_dqn,
+    "without factors": lambda life, phase: fit_dqn(life, phase, identity_width=0),
+    "without passed-over tracks": lambda life, phase: fit_dqn(life, phase, passed_over_weight=0.0),
+    "with the best of 12 as target": lambda life, phase: fit_dqn(life, phase, target_tracks=12),
+    "with one step": lambda life, phase: fit_dqn(life, phase, n_steps=1),
+    "with one head": lambda life, phase: fit_dqn(life, phase, heads=1),
 }
+"""Policies by name; behind ours its ablations, which are measured where `--only` names them."""
 
 
 def measure(life: Life, phase: int) -> tuple[np.ndarray, np.ndarray]:
@@ -257,7 +264,7 @@ def main() -> int:
     parser.add_argument(
         "--catchiness", type=float, default=1.0, help="how much catchy tunes wear out what follows; 0: only styles tire"
     )
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), help="leave the others out")
+    parser.add_argument("--only", nargs="+", choices=list(FITS), default=list(NAMES), help="leave the others out")
     parser.add_argument("--updates", type=int, default=1500, help="gradient steps of each training")
     options = read_options(parser)
     if options.quick:
