@@ -52,8 +52,10 @@ class Rehearsal:
         """(reward per session of the new one less LEAST_SHARE of the old one's, that of the old one)."""
         mine_L, theirs_L = self.rewards(new), self.rewards(old)
         listener_L = np.arange(len(mine_L))
+        # Of the mean, not of each listener: a share of rewards of either sign would count losses twice.
+        allowed = (1 - LEAST_SHARE) * abs(float(theirs_L.mean()))
         return (
-            estimate(_mean(mine_L - LEAST_SHARE * np.abs(theirs_L)), listener_L),
+            estimate(_mean(mine_L - theirs_L + allowed), listener_L),
             estimate(_mean(theirs_L), listener_L),
         )
 

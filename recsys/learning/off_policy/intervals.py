@@ -15,6 +15,8 @@ from recsys.learning.off_policy.estimators import Estimator, Floats
 RESAMPLES = 1000
 MOST_STUDENTISED = 64
 """Columns up to which the spread within each resample is reckoned too; above, the interval is a percentile one."""
+FEWEST_CLUSTERS = 10
+"""Of fewer listeners a resample says nothing about how different listeners are: two would give an interval without width."""
 Integers = NDArray[np.int64]
 
 
@@ -31,10 +33,10 @@ def estimate(estimator: Estimator, cluster_R: Integers, *, seed: int = 0, resamp
     """Value and 95 % interval over resampled clusters: one listener's tracks are no independent witnesses.
 
     Bootstrap-t (Efron & Tibshirani 1993, chapter 12.5): heavy weights make the estimate's own spread uncertain, and plain
-    percentiles then cover too little. Fewer than two clusters show no spread between them: the interval is everything."""
+    percentiles then cover too little. Where there are fewer than FEWEST_CLUSTERS, the interval is everything."""
     sums_CK = cluster_sums(estimator.columns_RK, cluster_R)
     value = float(estimator.of_sums(sums_CK.sum(axis=0))) if len(sums_CK) else float("nan")
-    if len(sums_CK) < 2 or not np.isfinite(value):
+    if len(sums_CK) < FEWEST_CLUSTERS or not np.isfinite(value):
         return Estimate(value=value, low=-np.inf, high=np.inf)
     counts_BC = resample_counts(len(sums_CK), resamples, seed)
     if sums_CK.shape[1] > MOST_STUDENTISED:

@@ -69,3 +69,12 @@ def test_clearly_less_than_the_champion_fails() -> None:
 
     assert checks.holds_its_own(Estimate(value=-1.0, low=-2.0, high=-0.1), usual, 0.9).outcome == "fail"
     assert checks.holds_its_own(Estimate(value=-1.0, low=-2.0, high=0.1), usual, 0.9).outcome == "pass"
+
+
+def test_who_is_as_good_as_the_champion_passes_whatever_the_sign_of_the_rewards(rehearsal: Rehearsal) -> None:
+    for inclination in (1.0, -1.0):
+        policy = Hidden(rehearsal, inclination)
+        distance, theirs = rehearsal.difference(policy, policy)
+
+        assert distance.value == pytest.approx(0.1 * abs(theirs.value))
+        assert distance.low == pytest.approx(distance.value)

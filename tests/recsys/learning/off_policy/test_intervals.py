@@ -86,3 +86,14 @@ def test_intervals_of_a_session_cover_the_truth_as_often_as_they_say() -> None:
         covered["fqe"] += fitted.low <= chain.truth <= fitted.high
 
     assert {name: 0.92 <= count / RUNS <= 0.97 for name, count in covered.items()} == {"wdr": True, "fqe": True}
+
+
+@pytest.mark.parametrize("listeners", [1, 2, 3, 9])
+def test_a_handful_of_listeners_proves_nothing(listeners: int) -> None:
+    generator = np.random.default_rng(4)
+    reward_R = generator.normal(5.0, 0.1, 20 * listeners)
+
+    found = estimate(estimators.ips(np.ones_like(reward_R), reward_R), np.repeat(np.arange(listeners), 20))
+
+    assert found.value == pytest.approx(5.0, abs=0.1)
+    assert (found.low, found.high) == (-np.inf, np.inf)
