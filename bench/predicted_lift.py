@@ -70,7 +70,7 @@ class World:
         mixed_n: Floats = mixture.liking * own_n + mixture.quality * quality_T[rows_n] + mixture.noise * chance_T[rows_n]
         return mixed_n
 
-    def live(self, mixture: Mixture, listeners: int) -> Radio:
+    def live(self, mixture: Mixture, listeners: int, *, reckons_worth: bool = False) -> Radio:
         """What the first listeners do under a policy, from the beginning."""
         crowd = self.crowd.again(listeners)
         radio = Radio(
@@ -80,6 +80,7 @@ class World:
             temperature=mixture.temperature,
             duration_seconds_T=self.table.duration_seconds_T,
             styles=self.styles,
+            reckons_worth=reckons_worth,
         )
         crowd.population.live(START + timedelta(days=self.options.days), serve=radio.serve, record=radio.record)
         radio.reward_everybody(immediate_rewards())
@@ -209,7 +210,7 @@ def judge_policies(world: World, mixtures: list[Mixture]) -> list[Outcome]:
     from recsys.learning.off_policy.estimators import difference
     from recsys.learning.off_policy.intervals import estimate
 
-    everybody = world.live(LOGGING, len(world.crowd.population.listeners))
+    everybody = world.live(LOGGING, len(world.crowd.population.listeners), reckons_worth=True)
     known = {each.listener.pk for each in world.crowd.population.listeners[: LEARNING_LISTENERS + world.options.listeners]}
     fresh = [each for each in everybody.asked if each.listener_id not in known]
     log = log_of(world, everybody.asked)

@@ -47,6 +47,8 @@ class Radio:
     temperature: float
     duration_seconds_T: Floats
     styles: dict[int, tuple[str, ...]]
+    reckons_worth: bool
+    """Whether the truth about each candidate is wanted; it takes longer than serving."""
     asked: list[Asked] = field(default_factory=list)
     feedback: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
@@ -72,14 +74,15 @@ class Radio:
                 rows_n=rows_n,
                 pick=drawn.picks[0],
                 probability=drawn.probabilities[0],
-                worth_n=expected_reward(self._appeal(who, rows_n, moment), self.duration_seconds_T[rows_n]),
+                worth_n=self._worth(who, rows_n, moment) if self.reckons_worth else np.zeros(0),
             )
         )
         track = int(self.table.ids_T[rows_n[drawn.picks[0]]])
         return Recommendation(pk=len(self.asked), listener=listener, tracks=[track])
 
-    def _appeal(self, who: Any, rows_n: NDArray[np.int64], moment: datetime) -> Floats:
-        return np.array([who.appeal(self.population.catalogue, int(row), moment) for row in rows_n])
+    def _worth(self, who: Any, rows_n: NDArray[np.int64], moment: datetime) -> Floats:
+        appeal_n = np.array([who.appeal(self.population.catalogue, int(row), moment) for row in rows_n])
+        return expected_reward(appeal_n, self.duration_seconds_T[rows_n])
 
     def record(self, listener: Any, rows: Sequence[Any], moment: datetime) -> None:
         """Feedback as learning reads it."""
