@@ -89,6 +89,8 @@ def test_everything_about_the_tune_that_plays_has_a_key(page: Page) -> None:
     expect(title).to_have_text(f"{TITLE} 1")
     page.keyboard.press("q")
     expect(page.locator("#queue")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#queue")).to_be_hidden()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
 

@@ -2,7 +2,7 @@
 
 import { opinionOf, rate, say } from "./feedback.js";
 import { player } from "./player.js";
-import { SEEK_SECONDS, toggleQueue } from "./player_bar.js";
+import { SEEK_SECONDS, closeQueue, toggleQueue } from "./player_bar.js";
 
 const toggleOpinion = (kind) => player.track && say(player.track, kind, !opinionOf(player.track.id)[kind]);
 
@@ -42,6 +42,7 @@ document.addEventListener("click", (event) => {
   }
 });
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !document.querySelector("dialog[open]") && closeQueue()) return;
   const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
   if (menu) {
     menu.open = false;

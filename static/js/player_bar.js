@@ -118,6 +118,16 @@ function describeToSystem(track) {
 export function toggleQueue() {
   queuePanel.hidden = !queuePanel.hidden;
   part("queue").setAttribute("aria-expanded", String(!queuePanel.hidden));
+  if (!queuePanel.hidden) part("list").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+}
+
+/** Closes the queue and goes back to its button; tells whether it was open. */
+export function closeQueue() {
+  if (!queuePanel || queuePanel.hidden) return false;
+  const hadFocus = queuePanel.contains(document.activeElement);
+  toggleQueue();
+  if (hadFocus) part("queue").focus();
+  return true;
 }
 
 function tracksIn(list) {
