@@ -15,17 +15,9 @@ from numpy.typing import NDArray
 
 from dqn.checkpoint import Checkpoint, read_checkpoint
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.features import (
-    SIGNAL_NAMES,
-    Arrays,
-    ListenerState,
-    Scaling,
-    TrackTable,
-    encode_state,
-    encode_without,
-    track_table,
-)
+from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, encode_without, track_table
 from recsys.learning.policy import Reason, best_open
+from recsys.learning.windows import SIGNAL_NAMES
 
 TRACK_MATRIX = "tracks.npy"
 ROW_SCALE = 0.2
@@ -91,8 +83,12 @@ class DqnPolicy:
         return self._scores(state, self.vectors(table), rows_N)
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
-        """One matrix-vector product over the whole catalogue, then a partition."""
-        vectors = self.vectors(track_table())
+        """The best of the whole catalogue."""
+        return self.top_of(state, track_table(), count, excluded)
+
+    def top_of(self, state: ListenerState, table: TrackTable, count: int, excluded: Collection[int]) -> list[int]:
+        """The best of a table that is at hand: one matrix-vector product, then a partition."""
+        vectors = self.vectors(table)
         heads, width = self.configuration.heads, self.configuration.tower_width
         f_HD = self._state_vector(encode_state(state, vectors.indexed), vectors)
         summed = np.concatenate([f_HD.ravel() / math.sqrt(width), np.ones(heads)]).astype(np.float32)

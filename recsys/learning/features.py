@@ -4,7 +4,6 @@ Letters: N states, L rows of a state, S signals of a row, C numbers of the clock
 
 from __future__ import annotations
 
-import math
 import time
 import zoneinfo
 from collections.abc import Iterable, Sequence
@@ -18,24 +17,9 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from recsys.feedback import FeedbackRow
+from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows, in_open_session, session_clock
 from recsys.models import Feedback, Preferences, Track
 
-WINDOW = 50
-"""Rows of feedback a state remembers."""
-SESSION_GAP_SECONDS = 30 * 60.0
-KINDS: tuple[str, ...] = tuple(Feedback.Kind.values)
-KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
-SIGNAL_NAMES = (*KINDS, "completion", "left_early", "rating", "was_recommended", "log_gap", "in_session")
-CLOCK_NAMES = (
-    "in_session",
-    "session_log_seconds",
-    "session_plays",
-    "hour_sin",
-    "hour_cos",
-    "weekday_sin",
-    "weekday_cos",
-    "rows",
-)
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -189,80 +173,6 @@ def state_of_rows(
         weekday=weekday,
         styles=styles,
     )
-
-
-def in_open_session(
-    began_NL: NDArray[np.float64],
-    occurred_NL: NDArray[np.float64],
-    open_NL: NDArray[np.bool_],
-    moment_N: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Which rows belong to the session that is still open at the moment: no gap above 30 minutes after them."""
-    if not occurred_NL.shape[1]:
-        return np.zeros_like(open_NL)
-    following = np.concatenate([began_NL[:, 1:], moment_N[:, None]], axis=1)
-    is_near = (following - occurred_NL <= SESSION_GAP_SECONDS) & open_NL
-    return np.logical_and.accumulate(is_near[:, ::-1], axis=1)[:, ::-1]
-
-
-def session_clock(
-    began_NL: NDArray[np.float64],
-    is_play_NL: NDArray[np.bool_],
-    inside_NL: NDArray[np.bool_],
-    moment_N: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(seconds since the open session's first row, tracks played in it)."""
-    if not began_NL.shape[1]:
-        return np.zeros(len(moment_N)), np.zeros(len(moment_N), dtype=np.int64)
-    first = np.where(inside_NL, began_NL, np.inf).min(axis=1)
-    elapsed = np.where(np.isfinite(first), moment_N - np.where(np.isfinite(first), first, 0.0), 0.0)
-    return np.maximum(elapsed, 0.0), (inside_NL & is_play_NL).sum(axis=1)
-
-
-def encode_windows(
-    *,
-    kind_NL: NDArray[np.int64],
-    value_NL: NDArray[np.float64],
-    duration_NL: NDArray[np.float64],
-    recommended_NL: NDArray[np.bool_],
-    occurred_NL: NDArray[np.float64],
-    open_NL: NDArray[np.bool_],
-    moment_N: NDArray[np.float64],
-    hour_N: NDArray[np.float64],
-    weekday_N: NDArray[np.float64],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(signals [N, L, S], clock [N, C]): the one feature code of training and serving. Rows oldest first, at the right end."""
-    count, length = kind_NL.shape
-    is_play = kind_NL == KIND_INDEX["play"]
-    # A play is sent at its end: it began as many seconds earlier as were heard.
-    began_NL = occurred_NL - np.where(is_play, value_NL, 0.0)
-    inside_NL = in_open_session(began_NL, occurred_NL, open_NL, moment_N)
-    elapsed_N, plays_N = session_clock(began_NL, is_play & open_NL, inside_NL, moment_N)
-    signals = np.zeros((count, length, len(SIGNAL_NAMES)), dtype=np.float32)
-    signals[:, :, : len(KINDS)] = np.eye(len(KINDS), dtype=np.float32)[kind_NL]
-    gap = np.maximum(moment_N[:, None] - occurred_NL, 0.0)
-    at = len(KINDS)
-    signals[:, :, at] = np.where(is_play, np.clip(value_NL / np.maximum(duration_NL, 1e-6), 0.0, 1.0), 0.0)
-    signals[:, :, at + 1] = is_play & (value_NL < np.minimum(30.0, duration_NL / 4))
-    signals[:, :, at + 2] = np.where(kind_NL == KIND_INDEX["rate"], (value_NL - 3.0) / 2.0, 0.0)
-    signals[:, :, at + 3] = recommended_NL
-    signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0
-    signals[:, :, at + 5] = inside_NL
-    signals *= open_NL[:, :, None]
-    clock = np.stack(
-        [
-            (plays_N > 0).astype(np.float64),
-            np.log1p(elapsed_N / 60.0) / 5.0,
-            plays_N / 20.0,
-            np.sin(hour_N * (2 * math.pi / 24)),
-            np.cos(hour_N * (2 * math.pi / 24)),
-            np.sin(weekday_N * (2 * math.pi / 7)),
-            np.cos(weekday_N * (2 * math.pi / 7)),
-            open_NL.sum(axis=1) / length,
-        ],
-        axis=1,
-    )
-    return signals, clock.astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from recsys.learning.credit import returns_of
 from recsys.learning.factors import Factors
-from recsys.learning.features import SIGNAL_NAMES
 from recsys.learning.replay_dataset import ReplayDataset
+from recsys.learning.windows import SIGNAL_NAMES
 
 Floats = NDArray[np.float64]
 ROUNDS = 30

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.dqn_policy import ROW_SCALE
 from recsys.learning.factors import Factors
-from recsys.learning.features import CLOCK_NAMES, SIGNAL_NAMES
 from recsys.learning.lookahead import Lookahead
+from recsys.learning.windows import CLOCK_NAMES, SIGNAL_NAMES
 
 HIDDEN = 32
 """Units of the layers that weigh rows and value the moment."""

@@ -20,18 +20,9 @@ from numpy.typing import NDArray
 
 from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.features import (
-    KIND_INDEX,
-    WINDOW,
-    Arrays,
-    ListenerState,
-    TrackTable,
-    declared_shares,
-    encode_windows,
-    local_clock,
-    state_of_rows,
-)
+from recsys.learning.features import Arrays, ListenerState, TrackTable, declared_shares, local_clock, state_of_rows
 from recsys.learning.log import Log, Versions, styles_as_of
+from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows
 from recsys.models import Recommendation
 from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
 from training.slots import NotEnoughToLearnFrom, RunContext

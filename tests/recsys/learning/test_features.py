@@ -8,13 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from recsys.feedback import FeedbackRow
-from recsys.learning.features import (
-    SIGNAL_NAMES,
-    WINDOW,
-    TrackTable,
-    encode_state,
-    state_of_rows,
-)
+from recsys.learning.features import TrackTable, encode_state, state_of_rows
+from recsys.learning.windows import SIGNAL_NAMES, WINDOW
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
