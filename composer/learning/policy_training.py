@@ -22,7 +22,7 @@ from composer.learning.novelty import Novelty
 from composer.learning.policy import ComposerPolicy, new_heads
 from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
-from composer.learning.wishes import CopyGuide, Wishes
+from composer.learning.wishes import CopyGuide, Wishes, is_wished
 from composer.learning.writing import Written
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
@@ -37,6 +37,8 @@ from training.slots import RunContext
 STATE = "policy_state.safetensors"
 LONG_STEPS, SHORT_STEPS = 144, 48
 """Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
+HEARD_FULLY_AT = 0.25
+"""Share of the training from which tastes and wishes are followed as at play."""
 IMITATED_SHARE = 0.6
 """Of the training; afterwards only the learner's target remains."""
 IMITATED_NATS = 3.0
@@ -101,6 +103,7 @@ class PolicyTraining:
     def run(self) -> dict[str, Tensor]:
         """Writes and learns in turn until time, updates or the guard end it."""
         while (share := self.budget.share(self.learner.updates / self.configuration.updates)) < 1.0:
+            self._hear(share)
             figures = self.roll_out()
             if not self._is_good(figures):
                 self.context.log("The guard stopped the training: it had left the prior, or wrote too much alike.")
@@ -150,6 +153,14 @@ class PolicyTraining:
                 learned["foresight"] = self.foresight.run(replay, max(1, updates // 2), self.configuration.batch_size)
         return learned
 
+    def _hear(self, share: float) -> None:
+        """Tastes and wishes are heard the more, the more was foreseen rightly: at first foresight knows nothing."""
+        heard = min(1.0, share / HEARD_FULLY_AT)
+        configuration = self.configuration
+        settings = self.policy.settings | {"taste_gain": configuration.taste_gain * heard}
+        writer = replace(self.policy.writer, wish_gain=configuration.wish_gain * heard)
+        self.policy = replace(self.policy, writer=writer, settings=settings)
+
     def roll_out(self) -> dict[str, float]:
         """Adds pieces of the newest policy to the replay; gives their figures."""
         generator = np.random.default_rng([self.context.seed & 0x7FFFFFFF, self.rollouts])
@@ -174,7 +185,8 @@ class PolicyTraining:
         phi_BF = np.stack([features(melody) for melody in written.melodies])
         reward_BN = self._rewards(written, plans, phi_BF)
         replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, steps))
-        return self._figures(written, reward_BN, copies, "_short" if is_short else "")
+        is_asked_B = np.array([taste is not None or is_wished(plan) for plan, taste in zip(plans, tastes, strict=True)])
+        return self._figures(written, reward_BN, copies, is_asked_B, "_short" if is_short else "")
 
     def _share(self, steps: int) -> float:
         """Of pieces and updates, for short or long pieces."""
@@ -187,9 +199,18 @@ class PolicyTraining:
             reward_BN[row, len(melody.notes) - 1] -= self.novelty.cost(melody)
         return reward_BN
 
-    def _figures(self, written: Written, reward_BN: NDArray[np.float64], copies: CopyGuide, ending: str) -> dict[str, float]:
-        """Of the pieces that were not forced to copy."""
-        free_B = ~copies.is_forced_B if not copies.is_forced_B.all() else copies.is_forced_B
+    def _figures(
+        self,
+        written: Written,
+        reward_BN: NDArray[np.float64],
+        copies: CopyGuide,
+        is_asked_B: NDArray[np.bool_],
+        ending: str,
+    ) -> dict[str, float]:
+        """Of the pieces that were not forced to copy, and for which neither a taste nor a wish was heard."""
+        free_B = ~(copies.is_forced_B | is_asked_B)
+        if not free_B.any():
+            free_B = np.ones_like(free_B)
         steps_B = np.maximum(written.steps_B, 1)
         free = [melody for melody, is_free in zip(written.melodies, free_B, strict=True) if is_free]
         figures = {

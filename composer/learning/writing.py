@@ -20,6 +20,7 @@ from composer.learning.advantage import Advantage, Foresight
 from composer.learning.features import DURATION_TICKS, Lines, in_ticks, metre_number
 from composer.learning.network import Prior, View
 from composer.learning.standing import RuleState
+from composer.rewards import SHORT_BARS
 from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
 from dqn.targets import log_masked_prior, log_policy
 from music.notes import MODES, Melody, Note
@@ -60,7 +61,7 @@ class Writer:
     foresight: Foresight | None = None
     temperature: float = 1.0
     prior_temperature: float = 1.0
-    """Above 1 the prior is flattened before anything else: the same in training and at play."""
+    """Above 1 the prior of phrases (pieces of a few bars) is flattened: the same in training and at play."""
     is_added_to_prior: bool = True
     """False for `q`, `double_q` and `psi`, whose values hold log p₀ already: π ∝ exp(Q)."""
     wish_gain: float = 0.0
@@ -114,7 +115,7 @@ class _Writing:
         )
         self.constraints = Constraints(plans, self.lines)
         self.rules = RuleState(plans)
-        self.flatness_B1 = torch.tensor([[writer.prior_temperature * flatness_of(plan)] for plan in plans]).float()
+        self.flatness_B1 = torch.tensor([[flatness_of(plan, writer.prior_temperature)] for plan in plans]).float()
         self.asked = Asked.of(plans, taste_BF) if writer.foresight is not None else None
         self.condition_BC = torch.from_numpy(condition_BC)
         self.notes: list[list[Note]] = [[] for _ in plans]
@@ -297,10 +298,12 @@ class _Writing:
             self.trace.setdefault(name, []).append(tensor)
 
 
-def flatness_of(plan: Plan) -> float:
-    """How much the prior is flattened for a wish of closeness: 1 where nothing is asked, FLATTEST at 0, its inverse at 1."""
+def flatness_of(plan: Plan, of_phrases: float) -> float:
+    """How much the prior is flattened: by a wish of closeness from 1/FLATTEST at 1 to FLATTEST at 0; and phrases of a few
+    bars, of which there would be too few different ones."""
     closeness = plan.steering.closeness
-    return 1.0 if closeness is None else float(FLATTEST ** (1.0 - 2.0 * closeness))
+    asked = 1.0 if closeness is None else float(FLATTEST ** (1.0 - 2.0 * closeness))
+    return asked * of_phrases if plan.steering.bars <= SHORT_BARS else asked
 
 
 __all__ = ["PITCH_COUNT", "REST", "Guide", "Writer", "Written"]
