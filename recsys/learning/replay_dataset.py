@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.features import Arrays, ListenerState, TrackTable, declared_shares, local_clock, state_of_rows
+from recsys.learning.features import Arrays, ListenerState, TrackTable, local_clock, state_of_rows
 from recsys.learning.log import Log, Versions, styles_as_of
-from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows
+from recsys.learning.states import States
+from recsys.learning.windows import WINDOW
 from recsys.models import Recommendation
 from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
 from training.slots import NotEnoughToLearnFrom, RunContext
@@ -165,12 +166,7 @@ class _Collected:
         self.as_of = as_of
         self.table = table
         self.row_of_track = {track_id: row for row, track_id in enumerate(table.ids_T.tolist())}
-        self.rows: list[FeedbackRow] = []
-        self.window_ends: list[tuple[int, int]] = []
-        """Per state: the listener's first row in `rows`, and the end of what the state saw."""
-        self.moments: list[float] = []
-        self.clocks: list[tuple[float, float]] = []
-        self.declared: list[tuple[str, ...]] = []
+        self.states = States()
         self.transitions: list[tuple[int, int, int, float, float, bool, int]] = []
         self.played: dict[tuple[int, int], tuple[float, float]] = {}
         """(recommendation, track) → (reward, return) in held-out sessions."""
@@ -192,18 +188,15 @@ class _Collected:
         is_held_out_listener: bool,
     ) -> None:
         """One listener's sessions. A session that may still go on bootstraps from its newest state; others end."""
-        first = len(self.rows)
-        self.rows.extend(rows)
+        first = len(self.states.rows)
+        self.states.rows.extend(rows)
         if is_held_out_listener:
             self.held_out_listeners[listener_id] = (rows, zone, versions)
         received = [row.received_at for row in rows]
 
         def add_state(moment: datetime) -> int:
-            self.window_ends.append((first, first + bisect_right(received, moment)))
-            self.moments.append(moment.timestamp())
-            self.clocks.append(local_clock(moment, zone))
-            self.declared.append(styles_as_of(versions, moment))
-            return len(self.moments) - 1
+            end = first + bisect_right(received, moment)
+            return self.states.add(first, end, moment.timestamp(), local_clock(moment, zone), styles_as_of(versions, moment))
 
         for session in sessions:
             is_held_out = is_held_out_listener and session[0].play.started_at >= split_moment
@@ -235,13 +228,13 @@ class _Collected:
             # The first listeners of an installation: learning from all of them matters more than judging.
             held_out[:] = False
             decisions, self.held_out_sessions = (), 0
-        starts = min(self.moments)
+        starts = min(self.states.moments)
         return ReplayDataset(
             as_of=self.as_of,
             fingerprint=fingerprint,
             description={
                 "listeners": len(set(columns[6])),
-                "feedback_rows": len(self.rows),
+                "feedback_rows": len(self.states.rows),
                 "transitions": len(self.transitions),
                 "sessions": self.sessions,
                 "held_out_sessions": self.held_out_sessions,
@@ -252,7 +245,7 @@ class _Collected:
                 "listeners_are": "simulated" if settings.ENCORE_SIMULATED else "people",
             },
             table=self.table,
-            states=self._states(),
+            states=self.states.encoded(self.table, self.row_of_track),
             state_N=np.array(columns[0], dtype=np.int64),
             next_state_N=np.array(columns[1], dtype=np.int64),
             track_N=np.array(columns[2], dtype=np.int64),
@@ -264,45 +257,6 @@ class _Collected:
             passed_track_K=passed[:, 1],
             decisions=decisions,
         )
-
-    def _states(self, chunk: int = 4096) -> Arrays:
-        """Windows of the rows through `encode_windows`, chunk by chunk; signals are kept as float16."""
-        kind_E = np.array([KIND_INDEX[row.kind] for row in self.rows], dtype=np.int64)
-        value_E = np.array([row.value or 0.0 for row in self.rows])
-        track_E = np.array([self.row_of_track[row.track_id] for row in self.rows], dtype=np.int64)
-        duration_E = self.table.duration_seconds_T[track_E]
-        recommended_E = np.array([row.recommendation_id is not None for row in self.rows], dtype=np.bool_)
-        occurred_E = np.array([row.occurred_at.timestamp() for row in self.rows])
-        first_M, end_M = (np.array(column, dtype=np.int64) for column in zip(*self.window_ends, strict=True))
-        moment_M = np.array(self.moments)
-        hour_M, weekday_M = (np.array(column) for column in zip(*self.clocks, strict=True))
-        window_ML = end_M[:, None] - WINDOW + np.arange(WINDOW)
-        open_ML = window_ML >= first_M[:, None]
-        window_ML = np.maximum(window_ML, 0)
-        signals, clocks = [], []
-        for start in range(0, len(moment_M), chunk):
-            here = slice(start, start + chunk)
-            window, is_open = window_ML[here], open_ML[here]
-            signal, clock = encode_windows(
-                kind_NL=kind_E[window],
-                value_NL=np.where(is_open, value_E[window], 0.0),
-                duration_NL=duration_E[window],
-                recommended_NL=recommended_E[window],
-                occurred_NL=np.where(is_open, occurred_E[window], moment_M[here, None]),
-                open_NL=is_open,
-                moment_N=moment_M[here],
-                hour_N=hour_M[here],
-                weekday_N=weekday_M[here],
-            )
-            signals.append(signal.astype(np.float16))
-            clocks.append(clock)
-        return {
-            "row_track_ML": np.where(open_ML, track_E[window_ML], 0),
-            "row_open_ML": open_ML,
-            "row_signal_MLS": np.concatenate(signals),
-            "clock_MC": np.concatenate(clocks),
-            "declared_MS": np.stack([declared_shares(styles, self.table.styles) for styles in self.declared]),
-        }
 
     def _state_at(self, listener_id: int, moment: datetime) -> ListenerState:
         """What `build_state` gave the request, from the rows at hand."""
