@@ -17,7 +17,8 @@ from training.models import Promotion, Slot
 logger = logging.getLogger(__name__)
 
 WATCH = timedelta(days=7)
-"""So long after its promotion a champion is held against what the previous one did in as long a time before it."""
+"""So long after its promotion a champion is held against what the previous one did in such a time before it. Rates are
+compared, never counts: how many different tracks were shown says more about time than about the version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +27,6 @@ class AlarmLimits:
 
     skip_rate: float = 0.1
     """Skip rate above the other's."""
-    coverage: float = 0.5
-    """Coverage as a share of the other's."""
     minimum_plays: float = 50
     """Fewer plays say nothing yet. Disliked tracks that were served count from the first."""
 
@@ -45,9 +44,6 @@ def alarm(
     skip_rate, their_rate = watched.get("skip_rate", 0), usual.get("skip_rate", 0)
     if skip_rate > their_rate + limits.skip_rate:
         return f"Its skip rate is {skip_rate:.0%}, {other}'s is {their_rate:.0%}."
-    coverage, their_coverage = watched.get("coverage", 1), usual.get("coverage", 0)
-    if coverage < limits.coverage * their_coverage:
-        return f"Its coverage is {coverage:.1%}, {other}'s is {their_coverage:.1%}."
     return None
 
 
@@ -57,22 +53,26 @@ def watch(slot: str, limits: AlarmLimits | None = None) -> Promotion | None:
     if row is None:
         return None
     limits = limits or AlarmLimits()
-    done = _watch_checkpoint(row) or _watch_canary(row, limits) or _watch_champion(row, limits)
-    if done is not None:
-        _tell_operators(done)
-    return done
+    for look in (_watch_checkpoint, _watch_canary, _watch_champion):
+        try:
+            done = look(row, limits)
+        except promotion.PromotionRefused as refusal:
+            # A person was quicker, or nothing stands before it: then the slot serves what needs no weights.
+            logger.warning("an alarm in %s changed nothing: %s", slot, refusal)
+            continue
+        if done is not None:
+            _tell_operators(done)
+            return done
+    return None
 
 
-def _watch_checkpoint(row: Slot) -> Promotion | None:
+def _watch_checkpoint(row: Slot, limits: AlarmLimits) -> Promotion | None:
     """A champion whose weights are gone or damaged gives way to the one before."""
     trouble = checkpoints.trouble_with(row.champion)
     if trouble is None:
         return None
     logger.error("%s", trouble)
-    try:
-        return promotion.roll_back(row.name, by=None, reason=f"Alarm: {trouble}", expected=row.champion)
-    except promotion.PromotionRefused:
-        return None  # there is none before: the slot serves what needs no weights, and the log says why
+    return promotion.roll_back(row.name, by=None, reason=f"Alarm: {trouble}", expected=row.champion)
 
 
 def _watch_canary(row: Slot, limits: AlarmLimits) -> Promotion | None:
@@ -81,7 +81,9 @@ def _watch_canary(row: Slot, limits: AlarmLimits) -> Promotion | None:
     trouble = checkpoints.trouble_with(row.challenger)
     guard_metrics, since = slots.functions_of(row.name).guard_metrics, canary_since(row.name)
     found = trouble or alarm(guard_metrics(row.challenger.pk, since), guard_metrics(row.champion.pk, since), limits)
-    return promotion.end_canary(row.name, by=None, reason=f"Alarm: {found}") if found else None
+    if not found:
+        return None
+    return promotion.end_canary(row.name, by=None, reason=f"Alarm: {found}", expected=row.challenger)
 
 
 def _watch_champion(row: Slot, limits: AlarmLimits) -> Promotion | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -25,11 +26,23 @@ def trouble_with(version: PolicyVersion) -> str | None:
     folder = folder_of(version)
     if folder is None:
         return None
+    error = _read(folder, version.sha256, _written(folder))
+    return f"The checkpoint of version {version.pk} can't be used: {error}." if error else None
+
+
+def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of each file: what is asked for every few seconds is read again only where it was written."""
+    found = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return tuple((str(path), each.st_size, each.st_mtime_ns) for path, each in found)
+
+
+@lru_cache(maxsize=32)
+def _read(folder: Path, sha256: str, written: tuple[tuple[str, int, int], ...]) -> str:
     try:
-        read_checkpoint(folder, version.sha256 or None)
+        read_checkpoint(folder, sha256 or None)
     except (BrokenCheckpoint, OSError) as error:
-        return f"The checkpoint of version {version.pk} can't be used: {error}."
-    return None
+        return str(error)
+    return ""
 
 
 def stand_ins(version: PolicyVersion) -> Iterator[PolicyVersion]:

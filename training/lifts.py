@@ -87,7 +87,8 @@ def _next_change(promotion: Promotion, without: str = "") -> datetime | None:
 
 
 def _prediction(promotion: Promotion) -> dict[str, float | None]:
-    """The check of the newest verdict against the same version that says what is to be expected."""
-    verdicts = Verdict.objects.filter(version=promotion.version, champion=promotion.replaced)
+    """The check that said what is to be expected: of the newest verdict before the promotion, for later ones have seen it."""
+    earlier = Verdict.objects.filter(created_at__lte=promotion.created_at)
+    verdicts = earlier.filter(version=promotion.version, champion=promotion.replaced)
     checks: Iterable[dict[str, float | None]] = (check for verdict in verdicts[:1] for check in verdict.checks)
     return next((check for check in checks if check.get("predicts_lift")), {})

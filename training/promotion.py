@@ -182,12 +182,14 @@ def start_canary(slot: str, version: PolicyVersion, share: float, by: Account | 
         )
 
 
-def end_canary(slot: str, by: Account | None, reason: str) -> Promotion:
-    """Serves the champion to everyone again."""
+def end_canary(slot: str, by: Account | None, reason: str, expected: PolicyVersion | None = None) -> Promotion:
+    """Serves the champion to everyone again. An alarm names the canary it is about: one that came since stays."""
     with transaction.atomic():
         row = lock_slot(slot)
         if row is None or row.challenger is None:
             raise PromotionRefused("There is no canary to end.")
+        if expected is not None and row.challenger_id != expected.pk:
+            raise PromotionRefused(f"Version {expected.pk} is no longer the canary.")
         ended = row.challenger
         row.challenger, row.canary_share = None, 0
         row.save(update_fields=["challenger", "canary_share", "changed_at"])

@@ -107,3 +107,17 @@ def test_where_nothing_was_served_nothing_is_kept(counting: SlotFunctions, olga:
 
     assert lifts.measure_all() == 0
     assert not Lift.objects.exists()
+
+
+def test_a_verdict_that_saw_the_canary_predicts_nothing(asked: list[tuple[Served, Served]], olga: Account) -> None:
+    champion, version = first_champion(), new_version()
+    verdict_on(version, champion)
+    canary = promotion.start_canary(SLOT, version, 0.2, olga, "try it")
+    later = verdict_on(version, champion)
+    later.checks[1]["figure"] = 0.5
+    later.save(update_fields=["checks"])
+
+    lift = lifts.measure(canary)
+
+    assert lift is not None
+    assert lift.predicted == 0.08
