@@ -1,0 +1,111 @@
+"""The page of tasks: reachable from a track, refuses with field and bound, becomes a commission."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.models import Account
+from composer.composing import compose_commission
+from composer.melody_tasks import KINDS
+from composer.models import Commission
+from recsys.models import Track
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
+TASK = "/compose/task/"
+TUNE = "M:3/4\nL:1/4\nK:G\nG A B | d B G | A F D | G3 |]"
+
+
+@pytest.fixture
+def browser(client: Client, alice: Account) -> Client:
+    client.force_login(alice)
+    return client
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_task_is_offered_on_the_track_page_and_has_its_form(browser: Client, track: Track, kind: str) -> None:
+    address = f"{TASK}?task={kind}&track={track.pk}"
+
+    assert address.replace("&", "&amp;") in browser.get(f"/tracks/{track.pk}/").content.decode()
+    page = browser.get(address).content.decode()
+    assert track.title in page
+    assert f'name="kind" value="{kind}"' in page
+
+
+def test_the_compose_page_leads_to_a_melody_of_ones_own(browser: Client) -> None:
+    assert f"{TASK}?task=accompany" in browser.get("/compose/").content.decode()
+    assert 'name="abc"' in browser.get(TASK).content.decode()
+
+
+def test_a_sent_form_becomes_a_commission_and_its_piece_shows_the_chords(browser: Client, track: Track) -> None:
+    form = {"kind": "accompany", "track": track.pk, "texture": "block", "motion": "0.5", "colour": "0.5", "seed": "4"}
+    answer = browser.post(TASK, form)
+    made = Commission.objects.get()
+    compose_commission(made.pk)
+    made.refresh_from_db()
+
+    assert answer.headers["Location"] == f"/commissions/{made.pk}/"
+    assert made.piece is not None
+    page = browser.get(f"/tracks/{made.piece.track_id}/").content.decode()
+    assert 'class="chart"' in page
+    assert "One voice alone" in page
+
+
+def test_own_melodies_come_as_text_or_as_a_file(browser: Client) -> None:
+    form = {"kind": "continue", "bars": "2"}
+    by_text = browser.post(TASK, form | {"abc": TUNE})
+    by_file = browser.post(TASK, form | {"file": SimpleUploadedFile("air.abc", f"X:1\n{TUNE}\n".encode())})
+
+    assert (by_text.status_code, by_file.status_code) == (302, 302)
+    assert {made.task["melody"]["metre"][0] for made in Commission.objects.all()} == {3}
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"kind": "rewrite", "first_bar": "9", "last_bar": "9"}, "1 … 8"),
+        ({"kind": "rewrite", "first_bar": "x", "last_bar": "9"}, "whole number"),
+        ({"kind": "accompany", "texture": "waltz", "motion": "0.5", "colour": "0.5"}, "three beats"),
+        ({"kind": "transfer", "style": "bebop", "blend": "1"}, "air, chorale"),
+        ({"kind": "vary", "closeness": "nan"}, "0 … 1"),
+        ({"kind": "sing"}, "continue, vary"),
+        ({}, "continue, vary"),
+    ],
+)
+def test_an_impossible_task_is_refused_with_what_is_allowed(
+    browser: Client, track: Track, form: dict[str, str], words: str
+) -> None:
+    answer = browser.post(TASK, form | {"track": str(track.pk)})
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not Commission.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("tune.txt", b"hello", ".mid"),
+        ("tune.mid", b"hello", "MThd"),
+        ("tune.abc", b"x" * (1024 * 1024 + 1), "at most 1"),
+        ("tune.abc", b"X:1\nK:C\nCDEF|", "M:4/4"),
+    ],
+)
+def test_a_file_that_is_no_melody_is_refused(browser: Client, name: str, content: bytes, words: str) -> None:
+    answer = browser.post(TASK, {"kind": "continue", "bars": "2", "file": SimpleUploadedFile(name, content)})
+
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", ["task=sing", "track=0", "track=x", "track=99999999"])
+def test_what_is_not_there_is_not_found(browser: Client, query: str) -> None:
+    assert browser.get(f"{TASK}?{query}").status_code == 404
+
+
+def test_a_private_track_is_not_shown_to_others(client: Client, bob: Account, alices_piece: Track) -> None:
+    client.force_login(bob)
+
+    assert client.get(f"{TASK}?task=vary&track={alices_piece.pk}").status_code == 404
+    assert client.post(TASK, {"kind": "vary", "closeness": "0.5", "track": alices_piece.pk}).status_code == 404
