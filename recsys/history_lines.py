@@ -210,6 +210,7 @@ def _moment(text: str) -> datetime:
 
 def _moment_of_seconds(seconds: float) -> datetime:
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        # The play's length is added later: no moment so close to the end of all time that there is no room for it.
+        return datetime.fromtimestamp(seconds, UTC) + timedelta(days=30) - timedelta(days=30)
     except (ValueError, OverflowError, OSError):
         raise BrokenLine("listened_at", "it must be a second counted from 1970") from None

@@ -123,8 +123,11 @@ def _arriving() -> dict[str, int] | None:
     return together.aggregate(done=Sum("done"), total=Sum("total"))
 
 
+LEARNING = {"composer": "the music", "accompanist": "which chords go with a melody", "recommender": "what listeners like"}
+
+
 def _words_of(run: Run) -> str:
-    return "Encore is learning the music:" if run.slot == "composer" else "Encore is learning what listeners like:"
+    return f"Encore is learning {LEARNING.get(run.slot, run.slot)}:"
 
 
 @require_GET

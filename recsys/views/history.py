@@ -78,7 +78,7 @@ class HistoryLinesView(APIView):
         """Takes lines of Encore's history and ListenBrainz' listens; sent again, they add nothing."""
         listener = _listener(request)
         try:
-            outcomes = take_in(listener, cast(dict[str, bytes], request.data)["lines"])
+            outcomes = take_in(listener, cast(dict[str, bytes], request.data).get("lines", b""))
         except TooManyLines as refusal:
             raise ValidationError({"lines": [str(refusal)]}) from refusal
         return Response({"counts": count(outcomes), "results": [_as_json(outcome) for outcome in outcomes]})

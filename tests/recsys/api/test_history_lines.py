@@ -164,6 +164,7 @@ def test_of_tracks_with_one_title_the_artist_and_then_the_collection_decide(as_a
         ({"track_metadata": {"track_name": "a"}, "listened_at": 3}, "track_metadata.artist_name"),
         ({"track_metadata": {"track_name": "a", "artist_name": "b"}}, "listened_at"),
         ({"track_metadata": {"track_name": "a", "artist_name": "b"}, "listened_at": 1e14}, "listened_at"),
+        ({"track_metadata": {"track_name": "a", "artist_name": "b"}, "listened_at": 253402300799}, "listened_at"),
     ],
 )
 def test_a_refused_line_names_its_row_and_field_and_stops_no_other(
@@ -182,6 +183,10 @@ def test_a_line_that_is_no_object_is_refused_by_its_row(as_alice: APIClient, tra
 
     assert [(result["row"], result["status"]) for result in results] == [(3, "refused"), (4, "stored")]
     assert results[0]["error"]["field"] == "line"
+
+
+def test_an_empty_file_brings_nothing(as_alice: APIClient) -> None:
+    assert send(as_alice, b"")["results"] == []
 
 
 def test_a_foreign_piece_is_not_found(as_bob: APIClient, alices_piece: Track) -> None:
