@@ -38,7 +38,9 @@ def main() -> int:
     options = read_options(parser)
     set_up()
     report = Report("steering", options)
-    dataset = read_tunes(30 if options.quick else 3)
+    from composer.learning.replay_dataset import MelodyDataset
+
+    dataset = MelodyDataset(()) if options.checkpoint else read_tunes(30 if options.quick else 3)
     ours, _ = policies(options, dataset)
     count = 40 if options.quick else PIECES
     for seed in range(options.seeds):
