@@ -64,7 +64,8 @@ def _rewrite(
     composed = policy.compose(steering, taste_D, seed=seed, report=report)
     own, bar = task.melody, task.melody.bar_quarters
     start, end = (task.first_bar - 1) * bar, task.last_bar * bar
-    new = between(composed.melody, start, end)
+    # A last bar that gives its pickup back is short, and stays so.
+    new = between(composed.melody, start, min(end, own.quarters - own.pickup))
     before = between(own, own.pickup * 0, own.pickup + start)
     after = between(own, own.pickup + end, own.quarters)
     return replace(own, notes=join_rests((*before, *new, *after))), dict(composed.figures)

@@ -71,11 +71,8 @@ def _commission(request: HttpRequest) -> HttpResponse:
     track = _track(request, request.POST.get("track", ""))
     wish, file = _read(request, track)
     try:
-        seed = _whole(request.POST["seed"]) if request.POST.get("seed") else None
         read = read_wish(listener_of(request), {}, wish, file)
-        made = commission(
-            listener_of(request), read.steering, seed=seed, id=_read_id(request), task=read.task, source=read.source
-        )
+        made = commission(listener_of(request), read.steering, id=_read_id(request), task=read.task, source=read.source)
     except NoSuchTrack as refusal:
         raise Http404 from refusal
     except (ImpossibleTask, ImpossibleSteering) as refusal:

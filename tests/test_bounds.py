@@ -1,4 +1,4 @@
-"""Each number of both trainings has bounds, which the dashboard's form shows and the API refuses to leave."""
+"""Each number of every training has bounds, which the dashboard's form shows and the API refuses to leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from training import slots
 from training.configuration import WrongConfiguration, fields_of, read_configuration
 
-SLOTS = ("recommender", "composer")
+SLOTS = tuple(functions.name for functions in slots.registered())
 
 
 @pytest.mark.parametrize("slot", SLOTS)

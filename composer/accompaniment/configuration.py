@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from training.configuration import Bounds
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccompanistConfiguration:
     """Every number of a training; saved with the checkpoint. Without `is_timed` it ends in the same weights each time."""
+
+    BOUNDS: ClassVar[Bounds] = {
+        "seconds": (1, 86_400),
+        "algorithm": ("q", "double_q", "psi", "g", "kl_residual"),
+        **dict.fromkeys(("epochs", "rollouts", "updates_per_rollout"), (1, 100_000)),
+        **dict.fromkeys(("batch_size", "rollout_melodies"), (1, 4096)),
+        **dict.fromkeys(("learning_rate", "prior_learning_rate"), (1e-6, 1)),
+        **dict.fromkeys(("dropout", "lambda_return", "folk_share"), (0, 0.999)),
+        "polyak": (0, 1),
+        "hidden": (8, 4096),
+        "replay_melodies": (1, 1_000_000),
+        "temperature": (0.05, 20),
+    }
+    """What the dashboard's form and the API let through."""
 
     seconds: float = 60.0
     """Of training the policy; ENCORE_TRAINING_SECONDS caps it. The prior takes a few seconds before."""

@@ -84,6 +84,13 @@ def test_a_pickup_stays_where_bars_are_written_anew(as_alice: APIClient) -> None
     assert melody.notes[-1].quarters == Fraction(3, 2)
 
 
+def test_a_short_last_bar_stays_short_when_it_is_written_anew(as_alice: APIClient) -> None:
+    tune = TUNE | {"notes": [[67, "1/2"], *TUNE["notes"][:-1], [62, "3/2"]], "pickup": "1/2"}
+    piece = asked(as_alice, {"kind": "rewrite", "melody": tune, "first_bar": 3, "last_bar": 3})
+
+    assert melody_of(piece.track).quarters == 12
+
+
 def test_a_melody_is_varied_by_closeness(as_alice: APIClient, track: Track) -> None:
     same = asked(as_alice, {"kind": "vary", "track": track.pk, "closeness": 1})
     other = asked(as_alice, {"kind": "vary", "track": track.pk, "closeness": 0.5})
