@@ -60,6 +60,7 @@ def evaluate(checkpoint: Path, dataset: ReplayDataset) -> dict[str, Any]:
     for name, policy in policies.items():
         judged = log.judge(policy)
         figures[name] = {each: [found.value, found.low, found.high] for each, found in _estimates(log, judged).items()} | {
+            "snips_by_position": [each.value for each in log.by_position(judged)],
             "effective_samples": judged.effective_samples,
             "clipped_share": judged.clipped_share,
             "hit_at_10": judged.hit_at_10,
