@@ -127,7 +127,7 @@ class _Side:
                 precision_GKK[:, k, j] += found_G
                 if j < k:
                     precision_GKK[:, j, k] += found_G
-        covariance_GKK: Floats = np.linalg.inv(precision_GKK)
+        covariance_GKK = np.linalg.inv(precision_GKK).astype(np.float64, copy=False)
         mean_GK = np.einsum("gkj,gj->gk", covariance_GKK, pulled_GK)
         return _Side(mean_GK=mean_GK, covariance_GKK=covariance_GKK, spread_K=self.spread_K)
 

@@ -94,6 +94,7 @@ def test_without_a_cause_a_track_falls_by_what_the_cause_contributed(trained: Pa
         state = build_state(listener, NOW)
         track_id = policy.top(state, 1, [])[0]
         cause = next(reason for reason in policy.explain(state, [track_id])[0] if reason.kind == "heard")
+        assert cause.track_id is not None
         Feedback.objects.filter(listener=listener, track_id=cause.track_id).delete()
         before = policy.score(state, ids).mean(axis=0)
         after = policy.score(build_state(listener, NOW), ids).mean(axis=0)
