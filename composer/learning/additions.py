@@ -19,7 +19,7 @@ from composer.learning.network import View
 from composer.learning.relations import relate_durations, relate_pitches
 from composer.tokens import DURATION_COUNT, PITCH_COUNT
 
-ALL_PITCHES, ALL_DURATIONS = torch.arange(PITCH_COUNT), torch.arange(DURATION_COUNT)
+ALL_PITCHES, ALL_DURATIONS = np.arange(PITCH_COUNT), np.arange(DURATION_COUNT)
 
 
 class Asked(NamedTuple):
@@ -52,7 +52,7 @@ class Added:
         wish_gain: float,
         view: View,
         rules_BNR: Tensor,
-        standing_BNS: Tensor,
+        standing_BNS: NDArray[np.int16],
         condition_BC: Tensor,
         asked: Asked | None,
     ) -> None:
@@ -60,7 +60,7 @@ class Added:
         self.advantage, self.foresight, self.wish_gain = advantage, foresight, wish_gain
         if self.advantage is not None:
             self.shared = self.advantage.look(view.body_BNH, rules_BNR, condition_BC)
-            self.related_BNPJ = relate_pitches(ALL_PITCHES, standing_BNS)
+            self.related_BNPJ = torch.from_numpy(relate_pitches(ALL_PITCHES, standing_BNS))
         if self.foresight is not None and asked is not None:
             self.seen = self.foresight.look(view.body_BNH, rules_BNR, condition_BC)
             self.state_B1G = self.foresight.state(self.seen)[:, :, WISHED_NUMBERS]
@@ -72,7 +72,7 @@ class Added:
         g_BP = self.advantage.pitches(self.shared, self.view, self.related_BNPJ)[:, 0]
         if self.foresight is None or self.asked is None:
             return g_BP
-        body_BPH = self.foresight.pitch_bodies(self.seen, self.view, ALL_PITCHES[None, None], self.related_BNPJ)[:, 0]
+        body_BPH = self.foresight.pitch_bodies(self.seen, self.view, _listed(ALL_PITCHES), self.related_BNPJ)[:, 0]
         return g_BP + self._foreseen(body_BPH, self.foresight.pitch_out, self.asked)
 
     def durations(self, pitch_BN: Tensor) -> Tensor | None:
@@ -81,11 +81,11 @@ class Added:
             return None
         rows = torch.arange(len(pitch_BN))
         chosen = Chosen(pitch_BN, self.related_BNPJ[rows, 0, pitch_BN[:, 0]].unsqueeze(1))
-        related_BNDL = relate_durations(ALL_DURATIONS, self.standing_BNS)
+        related_BNDL = torch.from_numpy(relate_durations(ALL_DURATIONS, self.standing_BNS))
         g_BD = self.advantage.durations(self.shared, chosen, self.view, related_BNDL)[:, 0]
         if self.foresight is None or self.asked is None:
             return g_BD
-        body_BDH = self.foresight.duration_bodies(self.seen, chosen, self.view, ALL_DURATIONS[None, None], related_BNDL)[:, 0]
+        body_BDH = self.foresight.duration_bodies(self.seen, chosen, self.view, _listed(ALL_DURATIONS), related_BNDL)[:, 0]
         return g_BD + self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
 
     def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> Tensor:
@@ -96,3 +96,8 @@ class Added:
         missed_BAG = (wished - asked.goal_BG.unsqueeze(1)).abs() * asked.weight_BG.unsqueeze(1)
         worth_BA: Tensor = liking_BA - self.wish_gain * missed_BAG.sum(dim=-1)
         return worth_BA
+
+
+def _listed(tokens: NDArray[np.int64]) -> Tensor:
+    """All tokens, as one list for every line and note."""
+    return torch.from_numpy(tokens)[None, None]

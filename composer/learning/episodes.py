@@ -4,12 +4,14 @@ Shapes as in advantage.py; T = 2N steps. The prior is frozen, so its view of a s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from composer.learning.relations import relate_durations, relate_pitches
+from composer.learning.relations import Related, relate_durations, relate_pitches
 from composer.learning.writing import Written
 from dqn.replay import Episodes
 
@@ -37,9 +39,9 @@ def episodes_of(
     names = ("body", "source_pitch", "source_duration", "rules")
     observation = {name: kept[name] for name in names}
     observation |= {"open_pitch": listed_pitch["token"], "open_duration": listed_duration["token"]}
-    standing_BNS = kept["standing"]
-    observation["related_pitch"] = relate_pitches(listed_pitch["token"], standing_BNS).half()
-    observation["related_duration"] = relate_durations(listed_duration["token"], standing_BNS).half()
+    standing_BNS = kept["standing"].numpy()
+    observation["related_pitch"] = _related(relate_pitches, listed_pitch["token"], standing_BNS)
+    observation["related_duration"] = _related(relate_durations, listed_duration["token"], standing_BNS)
     observation["condition"] = written.trace["condition"]
     observation["log_behaviour"] = torch.from_numpy(written.log_behaviour_B).float()
     observation["finished"] = torch.from_numpy(finished_BF).float()
@@ -53,6 +55,11 @@ def episodes_of(
         valid_BT=valid_BT,
         log_prior_BTA=_interleave(listed_pitch["log_prior"], listed_duration["log_prior"]),
     )
+
+
+def _related(relate: Callable[..., Related], token_BNK: Tensor, standing_BNS: NDArray[np.int16]) -> Tensor:
+    """Relations of the listed tokens, in half the memory."""
+    return torch.from_numpy(relate(token_BNK.numpy(), standing_BNS)).half()
 
 
 def _list(kept: dict[str, Tensor], kind: str, taken_BN: Tensor) -> dict[str, Tensor]:

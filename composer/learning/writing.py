@@ -153,7 +153,7 @@ class _Writing:
         view, self.state_1BH = writer.prior.look(index, self.state_1BH)
         given = self._given()
         rules_BNR = torch.from_numpy(self.rules.observe(lines)).unsqueeze(1)
-        standing_BNS = torch.from_numpy(self.rules.standing(lines)).unsqueeze(1)
+        standing_BNS = self.rules.standing(lines)[:, None]
         added = Added(
             writer.advantage, writer.foresight, writer.wish_gain, view, rules_BNR, standing_BNS, self.condition_BC, self.asked
         )
@@ -273,7 +273,7 @@ class _Writing:
     def _keep(
         self,
         view: View,
-        rules: tuple[Tensor, Tensor],
+        rules: tuple[Tensor, NDArray[np.int16]],
         pitch: tuple[Whole, dict[str, Any]],
         duration: tuple[Whole, dict[str, Any]],
         done_B: NDArray[np.bool_],
@@ -285,7 +285,7 @@ class _Writing:
             "source_pitch": view.source_pitch_BNS[:, 0].to(torch.uint8),
             "source_duration": view.source_duration_BNS[:, 0].to(torch.uint8),
             "rules": rules[0][:, 0],
-            "standing": rules[1][:, 0],
+            "standing": torch.from_numpy(rules[1][:, 0]),
             "pitch": torch.from_numpy(pitch[0]).to(torch.uint8),
             "duration": torch.from_numpy(duration[0]).to(torch.uint8),
             "pitch_mask": pitch[1]["mask"],

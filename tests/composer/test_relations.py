@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-import torch
 
 from composer.constraints import Plan
 from composer.learning.features import Lines, metre_number
@@ -45,8 +44,8 @@ def grow(pitches: list[int | None], quarters: Fraction = Fraction(1, 2)) -> tupl
 
 def relations_of(pitches: list[int | None], candidates: list[int]) -> np.ndarray:
     state, lines = grow(pitches)
-    tokens = torch.tensor([pitch_token(pitch, 0) for pitch in candidates])
-    return relate_pitches(tokens, torch.from_numpy(state.standing(lines)))[0].numpy()
+    tokens = np.array([pitch_token(pitch, 0) for pitch in candidates])
+    return relate_pitches(tokens, state.standing(lines))[0]
 
 
 def test_it_knows_which_note_would_repeat_or_pass_the_highest_and_the_lowest() -> None:
@@ -82,15 +81,15 @@ def test_before_the_first_note_nothing_is_repeated_and_a_rest_has_no_height() ->
     assert first[:27].sum() == 0
     assert rest.shape == (1, PITCH_RELATIONS)
     state, lines = grow([60, 62])
-    related = relate_pitches(torch.tensor([REST]), torch.from_numpy(state.standing(lines)))[0, 0].numpy()
+    related = relate_pitches(np.array([REST]), state.standing(lines))[0, 0]
     assert related[0] == 1
     assert related[1:].sum() == 0
 
 
 def test_a_duration_knows_the_bar_line() -> None:
     state, lines = grow([60, 62, 64, 65, 67, 65])
-    tokens = torch.tensor([duration_number(Fraction(1)), duration_number(Fraction(1, 2))])
-    related = relate_durations(tokens, torch.from_numpy(state.standing(lines)))[0].numpy()
+    tokens = np.array([duration_number(Fraction(1)), duration_number(Fraction(1, 2))])
+    related = relate_durations(tokens, state.standing(lines))[0]
 
     assert related.shape == (2, DURATION_RELATIONS)
     assert related[:, ENDS_BAR].tolist() == [1, 0]
