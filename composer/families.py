@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 from accounts.models import Listener
 from composer.models import Piece
@@ -13,7 +13,8 @@ from recsys.models import Track
 
 MOST_GENERATIONS = 12
 MOST_BRANCHES = 60
-"""Beyond these a page would be a forest; the nearest ones are shown."""
+"""Beyond these a page would be a forest: the line that leads to the track is shown whole, then the older generations, of each
+the newest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,35 +31,41 @@ class Branch:
 
 def family_of(track: Track, listener: Listener) -> list[Branch]:
     """The tree that holds this track, from its first ancestor down, as far as the listener may see; empty if it is alone."""
-    root = _first_ancestor(track, listener)
-    children = _descendants(root, listener)
+    line = _line_to(track, listener)
+    children = _descendants(line, listener)
     if not children:
         return []
     branches: list[Branch] = []
-    _grow(branches, root, "", 0, children, track.pk)
-    return branches[:MOST_BRANCHES]
+    _grow(branches, line[0], "", 0, children, track.pk)
+    return branches
 
 
-def _first_ancestor(track: Track, listener: Listener) -> Track:
-    """The oldest track that this one came from, step by step."""
+def _line_to(track: Track, listener: Listener) -> list[Track]:
+    """The track and what it came from, step by step, the oldest first."""
+    line = [track]
     for _ in range(MOST_GENERATIONS):
-        piece = getattr(track, "piece", None)
+        piece = getattr(line[0], "piece", None)
         origin = None if piece is None else piece.source or (piece.parent.track if piece.parent else None)
         # A shared piece may have a private origin: for others it is the first one.
         if origin is None or not (origin.owner_id in (None, listener.pk) or origin.is_shared):
-            return track
-        track = origin
-    return track
+            return line
+        line.insert(0, origin)
+    return line
 
 
-def _descendants(root: Track, listener: Listener) -> dict[int, list[Piece]]:
-    """The pieces made of each track, by the track's number; one query a generation."""
+def _descendants(line: Sequence[Track], listener: Listener) -> dict[int, list[Piece]]:
+    """The pieces made of each track, oldest first, by the track's number; one query a generation."""
     children: dict[int, list[Piece]] = {}
-    level: Sequence[int] = [root.pk]
-    for _ in range(MOST_GENERATIONS):
+    level: Sequence[int] = [line[0].pk]
+    left = MOST_BRANCHES - len(line)
+    leads_there = Case(When(track__in=[track.pk for track in line], then=0), default=1)
+    for generation in range(1, MOST_GENERATIONS + 1):
         made_of = Q(source__in=level) | Q(source=None, parent__track__in=level)
         seen = Track.objects.visible_to(listener)
-        found = Piece.objects.filter(made_of, track__in=seen).select_related("track", "parent").order_by("id")[:MOST_BRANCHES]
+        pieces = Piece.objects.filter(made_of, track__in=seen.values("pk")).select_related("track", "parent")
+        pieces = pieces.defer("track__score", "track__features", "parent__recipe").order_by(leads_there, "-id")
+        found = sorted(pieces[: left + (generation < len(line))], key=lambda piece: piece.pk)
+        left -= len(found) - (generation < len(line))
         for piece in found:
             origin = piece.source_id or (piece.parent.track_id if piece.parent else 0)
             children.setdefault(origin, []).append(piece)

@@ -1,1 +1,1 @@
-"""A melody gets chords, then four voices or a pattern. Before: melody_tasks.py. After: Score, exports.."""
+"""A melody gets chords, then four voices or a pattern. Before: melody_tasks.py. After: Score, exports."""

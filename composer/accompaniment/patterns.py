@@ -48,7 +48,6 @@ class Pattern:
     program: int
     play: Callable[[Hand], list[list[Event]]]
     """Events of each voice in one half bar."""
-    needs_chords: bool = True
 
 
 def realise(pattern: Pattern, melody: Melody, cut: Sequence[HalfBar], chords: Sequence[int]) -> tuple[Voice, ...]:
@@ -179,17 +178,14 @@ def _boom_chuck(hand: Hand) -> list[list[Event]]:
     beats = _beats(hand)
     if len(beats) == 1:
         start, length = beats[0]
-        if not half.is_strong and not hand.is_compound and length == hand.beat and half.quarters == hand.beat:
-            first = length / 2
-        else:
-            first = length * Fraction(2, 3) if hand.is_compound else length / 2
+        first = length * Fraction(2, 3) if hand.is_compound else length / 2
         beats = [(start, first), (start + first, length - first)]
     bass = [(beats[0][0], beats[0][1], hand.bass if half.is_strong else hand.fifth)]
     return [*_chuck(hand, beats[1:]), bass]
 
 
 def _drone(hand: Hand) -> list[list[Event]]:
-    """Handled by `drone`: the same two notes whatever the chord."""
+    """The same two notes whatever the chord."""
     return [[(hand.half.start, hand.half.quarters, hand.fifth)], [(hand.half.start, hand.half.quarters, hand.bass)]]
 
 
@@ -200,5 +196,5 @@ PATTERNS: dict[str, Pattern] = {
     "alberti": Pattern(voices=("Alberti bass",), program=PIANO, play=_alberti),
     "waltz": Pattern(voices=(*_UPPER, "Bass"), program=ACCORDION, play=_waltz),
     "boom-chuck": Pattern(voices=(*_UPPER, "Bass"), program=GUITAR, play=_boom_chuck),
-    "drone": Pattern(voices=("Fifth", "Drone"), program=REED_ORGAN, play=_drone, needs_chords=False),
+    "drone": Pattern(voices=("Fifth", "Drone"), program=REED_ORGAN, play=_drone),
 }

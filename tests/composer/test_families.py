@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import Account, Listener
 from composer.composing import store_piece
-from composer.families import family_of, words_of
+from composer.families import MOST_BRANCHES, family_of, words_of
 from composer.models import Piece
 from recsys.models import Track
 from tests.conftest import unsaved_track
@@ -91,3 +91,18 @@ def test_the_track_page_shows_the_tree(client: Client, alice: Account, version: 
     assert "Family" in page
     assert f"/tracks/{child.track_id}/" in page
     assert "4 bars more" in page
+
+
+def test_a_page_of_a_much_varied_tune_still_shows_the_way_to_one_s_own(
+    listener: Listener, version: PolicyVersion, track: Track
+) -> None:
+    mine = made(listener, version, track, number=1)
+    grandchild = made(listener, version, mine.track, number=2)
+    for number in range(MOST_BRANCHES + 5):
+        made(listener, version, track, number=3 + number)
+
+    tree = family_of(grandchild.track, listener)
+
+    assert len(tree) == MOST_BRANCHES
+    assert [branch.track for branch in tree[:3]] == [track, mine.track, grandchild.track]
+    assert tree[-1].track.title == f"Piece {MOST_BRANCHES + 7}"
