@@ -26,6 +26,8 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 MOST_ROWS_A_CALL = 1000
 
 Kind = Feedback.Kind
+KINDS = tuple(Kind.values)
+"""Once: the enumeration makes its list anew each time it is asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,8 +125,8 @@ def _refusals(listener: Listener, rows: Sequence[NewFeedback], moment: datetime,
 
 def _refusal_of_value(row: NewFeedback) -> Refusal | None:
     value, position = row.value, row.track_position_seconds
-    if row.kind not in Kind.values:
-        return Refusal(field="kind", message=f"{row.kind!r} is no kind of feedback; it must be one of {', '.join(Kind.values)}")
+    if row.kind not in KINDS:
+        return Refusal(field="kind", message=f"{row.kind!r} is no kind of feedback; it must be one of {', '.join(KINDS)}")
     if row.kind == Kind.PLAY and (value is None or not 0 <= value <= LONGEST_PLAY_SECONDS):
         return Refusal(field="value", message=f"a play needs the seconds heard, 0 … {LONGEST_PLAY_SECONDS:g}")
     if row.kind == Kind.RATE and (value is None or not math.isfinite(value) or value not in {1, 2, 3, 4, 5}):
