@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from composer.accompaniment.half_bars import beat_quarters, first_half
 from composer.constraints import Plan
+from composer.judging import Bands, band_miss
 from composer.learning.features import in_ticks
 from composer.melody_tasks import between, full_bars
+from music.features import features
 from music.keys import join_rests, pitch_class_profile
 from music.notes import Melody, Note
 
@@ -33,6 +35,8 @@ MOST_DOUBT_NATS = 12.0
 """Beyond this a melody is of another style anyway; no candidate is the better for being so a little less."""
 NATURAL_NATS = 4.0
 """What a nat per note of likelihood within the style is worth."""
+BAND_NATS = 4.0
+"""What a feature outside the band of people's tunes in the style costs."""
 RIVALS = 6
 """The commonest styles, among which the style must be recognised."""
 
@@ -58,7 +62,9 @@ def transfer(
     written = policy.write([plan] * CANDIDATES, [taste_D] * CANDIDATES, seeds=seeds, report=report)
     content_n = np.array([content(melody, candidate) for candidate in written.melodies])
     style_n, natural_n = log_style(policy, written.melodies, steering.style, own_style)
+    miss_n = _band_misses(policy, written.melodies, steering.style)
     worth_n = (1 - blend) * CONTENT_NATS * content_n + blend * np.maximum(style_n, -MOST_DOUBT_NATS) + NATURAL_NATS * natural_n
+    worth_n -= blend * BAND_NATS * miss_n
     best = int(np.argmax(worth_n))
     told = _with_pickup(melody, written.melodies[best])
     figures = {
@@ -154,6 +160,14 @@ def log_style(policy: ComposerPolicy, melodies: list[Melody], style: str, own: s
         return np.zeros(len(melodies)), each_n
     against_n = np.logaddexp.reduce([nats(name) for name in rivals], axis=0)
     return -np.logaddexp(0.0, against_n - total_n), each_n
+
+
+def _band_misses(policy: ComposerPolicy, melodies: list[Melody], style: str) -> Floats:
+    """How far each melody lies outside what people's tunes of the style are like; 0 where nobody measured the style."""
+    bands = Bands(policy.settings.get("bands", {}))
+    if style not in bands.of_style:
+        return np.zeros(len(melodies))
+    return np.array([band_miss(features(melody), bands, style) for melody in melodies])
 
 
 def _with_pickup(source: Melody, told: Melody) -> Melody:
