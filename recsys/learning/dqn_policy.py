@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dqn.checkpoint import Checkpoint, read_checkpoint
+from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, encode_without, track_table
 from recsys.learning.policy import Reason, best_open
@@ -22,6 +22,20 @@ from recsys.learning.windows import SIGNAL_NAMES
 TRACK_MATRIX = "tracks.npy"
 ROW_SCALE = 0.2
 """Keeps the sum over fifty rows near 1; the network in torch takes it from here."""
+LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden")
+NEEDED = frozenset(f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")) | {
+    "tower_f.weight",
+    "identity_TZ",
+    "prior_XH",
+    "after_XH",
+    "lookahead_H",
+    "popularity_T",
+    "popularity_H",
+    "mean_D",
+    "spread_D",
+    "track_ids",
+}
+"""Weights that serving reads."""
 Floats = NDArray[np.float64]
 
 
@@ -53,6 +67,9 @@ class DqnPolicy:
     """Scores any catalogue by one matrix product; reasons split the same product."""
 
     def __init__(self, checkpoint: Checkpoint, matrix_PW: NDArray[np.float32] | None) -> None:
+        missing = NEEDED - checkpoint.weights.keys()
+        if missing:
+            raise BrokenCheckpoint(f"it was made by an earlier version: {', '.join(sorted(missing))} is missing; train again")
         self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
         self.temperature = self.configuration.serving_temperature
         self.weights: dict[str, Floats] = {
