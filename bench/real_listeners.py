@@ -18,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from bench.real_listeners_sessions import (
     COUNTED_AFTER,
+    EXPECTED_RATING,
     FEATURES,
     LIKED,
     SESSION_FEATURES,
@@ -66,11 +67,13 @@ class Network(nn.Module):
             seen_F[TASTE_FEATURES] = 0
         self.register_buffer("mean_F", torch.as_tensor(mean_F, dtype=torch.float32))
         self.register_buffer("scale_F", torch.as_tensor(seen_F / spread_F, dtype=torch.float32))
-        self.now = nn.Sequential(nn.Linear(FEATURES, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+        last_now = nn.Linear(width, 1)
+        self.now = nn.Sequential(nn.Linear(FEATURES, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), last_now)
+        self.trust = nn.Parameter(torch.ones(()))
         last, last_of_session = nn.Linear(16, len(SURPRISE_FEATURES)), nn.Linear(width, 1)
         self.later = nn.Sequential(nn.Linear(SESSION_FEATURES, 16), nn.ReLU(), last)
         self.session = nn.Sequential(nn.Linear(SESSION_FEATURES, width), nn.ReLU(), last_of_session)
-        for layer in (last, last_of_session):
+        for layer in (last_now, last, last_of_session):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -81,13 +84,17 @@ class Network(nn.Module):
 
     def like_logit(self, observation: dict[str, Tensor]) -> Tensor:
         """Logit of the chance that each listed track is liked."""
-        logit: Tensor = self.now(self.scaled(observation)).squeeze(-1)
+        return self._logit(self.scaled(observation))
+
+    def _logit(self, x: Tensor) -> Tensor:
+        # Learning starts at the order in which the Bayesian model would choose.
+        logit: Tensor = self.now(x).squeeze(-1) + self.trust * x[..., EXPECTED_RATING]
         return logit
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """Q of each listed track. Looking ahead, the chance of a like is learnt from likes alone, not from returns."""
         x = self.scaled(observation)
-        now: Tensor = torch.sigmoid(self.now(x)).squeeze(-1)
+        now = torch.sigmoid(self._logit(x))
         if not self.looks_ahead:
             return now
         session = x[..., -SESSION_FEATURES:]

@@ -129,7 +129,7 @@ TASTE_FEATURES = [0, 1, 2, 3, 4, 5, 9, 10, 11, 15]
 SURPRISE_FEATURES = [9, 10, 11]
 SESSION_FEATURES = 5
 FEATURES = 17
-UNSURE_OF_LIKING = 3
+EXPECTED_RATING, UNSURE_OF_LIKING = 0, 3
 
 Choose = Callable[[Asked], Indices]
 """The place in each person's list of the track to ask for next."""
