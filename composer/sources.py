@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -63,6 +64,10 @@ def source_of_score(score: Score, style: str, voice: int | None = None) -> Sourc
     return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
 
 
+_reading = threading.BoundedSemaphore(1)
+LONGEST_READING_SECONDS = 20.0
+
+
 def source_of_file(content: bytes, name: str, voice: int | None = None) -> Source:
     """A melody from an uploaded file. It is read in a child process with limits: it may be broken or hostile."""
     suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
@@ -72,10 +77,16 @@ def source_of_file(content: bytes, name: str, voice: int | None = None) -> Sourc
         raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
     if suffix == ".abc" and not re.search(rb"^M:\s*(\d+\s*/\s*\d+|C\|?)", content, re.MULTILINE):
         raise ImpossibleSteering("metre", "the music names none: add a line such as M:4/4 or M:6/8")
+    field = "abc" if name == ABC_NAME else "file"
+    # A request waits for the child: one at a time, so that slow files can't occupy every thread of the site.
+    if not _reading.acquire(blocking=False):
+        raise ImpossibleSteering(field, "another melody is being read at this moment; send it again in a few seconds")
     try:
-        tunes = read_file(content, suffix)
+        tunes = read_file(content, suffix, seconds=LONGEST_READING_SECONDS)
     except UnreadableMusic as refusal:
-        raise ImpossibleSteering("abc" if name == ABC_NAME else "file", str(refusal)) from None
+        raise ImpossibleSteering(field, str(refusal)) from None
+    finally:
+        _reading.release()
     source = source_of_score(tunes[0].score, tunes[0].style, voice)
     return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
 

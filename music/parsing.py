@@ -39,11 +39,13 @@ class Parsed:
     """Its number in a collection: `X:` of ABC."""
 
 
-def read_file(content: bytes, suffix: str, name: str = "") -> list[Parsed]:
+def read_file(content: bytes, suffix: str, name: str = "", seconds: float | None = None) -> list[Parsed]:
     """The tunes of a file, read in a child process with limits on memory, CPU, time and size.
 
-    ``suffix`` is one of SUFFIXES; ``name`` (folder and file) helps to tell the style. Raises UnreadableMusic."""
+    ``suffix`` is one of SUFFIXES; ``name`` (folder and file) helps to tell the style; after `seconds` the child is ended.
+    Raises UnreadableMusic."""
     _check_size(content)
+    seconds = MAX_SECONDS if seconds is None else seconds
     root = Path(__file__).resolve().parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
@@ -51,12 +53,12 @@ def read_file(content: bytes, suffix: str, name: str = "") -> list[Parsed]:
             [sys.executable, "-m", "music.parsing", suffix, name],
             input=content,
             capture_output=True,
-            timeout=MAX_SECONDS,
+            timeout=seconds,
             env=environment,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnreadableMusic(f"reading it took more than {MAX_SECONDS} seconds") from None
+        raise UnreadableMusic(f"reading it took more than {seconds:g} seconds") from None
     if child.returncode == 0:
         return [
             Parsed(score=Score.from_json(tune["score"]), style=tune["style"], number=tune["number"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from accounts.models import Listener
-from dqn.checkpoint import read_checkpoint
+from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from recsys.learning.credit import steps_of
 from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.features import Scaling, TrackTable, build_state, encode_state
@@ -85,6 +87,14 @@ def test_reasons_sum_to_the_score(trained: Path, checkerboard: list[Listener], d
     for reasons, score in zip(policy.explain(state, listed), policy.score(state, listed).mean(axis=0), strict=True):
         assert sum(reason.contribution for reason in reasons) == pytest.approx(score, abs=1e-9)
         assert {reason.kind for reason in reasons} == {"heard", "popular", "residual"}
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused_and_says_what_to_do(trained: Path) -> None:
+    checkpoint = read_checkpoint(trained)
+    weights = {name: weight for name, weight in checkpoint.weights.items() if name != "lookahead_H"}
+
+    with pytest.raises(BrokenCheckpoint, match="lookahead_H is missing; train again"):
+        DqnPolicy(dataclasses.replace(checkpoint, weights=weights), matrix_PW=None)
 
 
 def test_without_a_cause_a_track_falls_by_what_the_cause_contributed(trained: Path, checkerboard: list[Listener]) -> None:
@@ -165,11 +175,18 @@ def test_the_next_state_is_valued_by_what_was_really_played_next(dataset: Replay
 
 
 def test_a_bandit_learns_rewards_without_what_follows(dataset: ReplayDataset) -> None:
-    from dataclasses import replace
-
     configuration = replace(SMALL, discount=0.0)
     learner, replay = prepare(configuration, dataset, Scaling.of(dataset.table), seed=1, device="cpu")
     figures = learner.run(replay, 300)
 
     assert configuration.learner().discount == 0.0
     assert figures["loss"] < 1.0
+
+
+def test_a_checkpoint_from_before_looking_ahead_still_serves(trained: Path, checkerboard: list[Listener]) -> None:
+    checkpoint = read_checkpoint(trained)
+    older = {name: weight for name, weight in checkpoint.weights.items() if name not in ("lookahead_H", "after_XH")}
+    policy = DqnPolicy(replace(checkpoint, weights=older), matrix_PW=None)
+    state = build_state(checkerboard[0], NOW)
+
+    assert np.isfinite(policy.score(state, TrackTable.load().ids_T.tolist())).all()
