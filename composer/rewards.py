@@ -63,7 +63,7 @@ class RuleWeights:
     """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
     steering: float = -10.0
     """Per unit by which a graded wish is missed."""
-    copied_note: float = -0.6
+    copied_note: float = -1.2
     """Per note beyond `longest_shared_notes` of the longest run that a tune of the catalogue has too."""
     longest_shared_notes: int = 14
 

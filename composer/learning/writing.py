@@ -27,6 +27,8 @@ from music.notes import MODES, Melody, Note
 
 Whole = NDArray[np.int64]
 SHORTEST_TICKS = 6
+FLATNESS_OF_TUNES = 0.65
+"""Power of the phrases' flatness that tunes have."""
 FLATTEST = 2.2
 """Temperature of the prior that is as far from the catalogue as can be asked."""
 Guide = Callable[[Lines, NDArray[np.bool_], str], Whole]
@@ -61,7 +63,7 @@ class Writer:
     foresight: Foresight | None = None
     temperature: float = 1.0
     prior_temperature: float = 1.0
-    """Above 1 the prior of phrases (pieces of a few bars) is flattened: the same in training and at play."""
+    """Above 1 the prior of phrases (pieces of a few bars) is flattened, that of tunes less: in training as at play."""
     is_added_to_prior: bool = True
     """False for `q`, `double_q` and `psi`, whose values hold log p₀ already: π ∝ exp(Q)."""
     wish_gain: float = 0.0
@@ -299,11 +301,12 @@ class _Writing:
 
 
 def flatness_of(plan: Plan, of_phrases: float) -> float:
-    """How much the prior is flattened: by a wish of closeness from 1/FLATTEST at 1 to FLATTEST at 0; and phrases of a few
-    bars, of which there would be too few different ones."""
+    """How much the prior is flattened: by a wish of closeness from 1/FLATTEST at 1 to FLATTEST at 0; and against G, which
+    prefers what is likely anyway: phrases of a few bars, of which there would be too few different ones, more than tunes,
+    which would share long runs with the catalogue."""
     closeness = plan.steering.closeness
     asked = 1.0 if closeness is None else float(FLATTEST ** (1.0 - 2.0 * closeness))
-    return asked * of_phrases if plan.steering.bars <= SHORT_BARS else asked
+    return asked * (of_phrases if plan.steering.bars <= SHORT_BARS else of_phrases**FLATNESS_OF_TUNES)
 
 
 __all__ = ["PITCH_COUNT", "REST", "Guide", "Writer", "Written"]

@@ -45,7 +45,8 @@ def grow(pitches: list[int | None], quarters: Fraction = Fraction(1, 2)) -> tupl
 def relations_of(pitches: list[int | None], candidates: list[int]) -> np.ndarray:
     state, lines = grow(pitches)
     tokens = np.array([pitch_token(pitch, 0) for pitch in candidates])
-    return relate_pitches(tokens, state.standing(lines))[0]
+    related: np.ndarray = relate_pitches(tokens, state.standing(lines))[0]
+    return related
 
 
 def test_it_knows_which_note_would_repeat_or_pass_the_highest_and_the_lowest() -> None:
