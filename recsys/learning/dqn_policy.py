@@ -75,9 +75,6 @@ class DqnPolicy:
         self.weights: dict[str, Floats] = {
             name: weight.astype(np.float64) for name, weight in checkpoint.weights.items() if name != "track_ids"
         }
-        # Checkpoints from before a policy looked ahead by itself: nothing follows.
-        heads, content = self.configuration.heads, self.weights["content.weight"].shape[1]
-        self.weights = {"lookahead_H": np.zeros(heads), "after_XH": np.zeros((content, heads)), **self.weights}
         self.scaling = Scaling(
             mean_D=checkpoint.weights["mean_D"],
             spread_D=checkpoint.weights["spread_D"],

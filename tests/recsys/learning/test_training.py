@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -94,7 +93,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_and_says_what_to_do(train
     weights = {name: weight for name, weight in checkpoint.weights.items() if name != "lookahead_H"}
 
     with pytest.raises(BrokenCheckpoint, match="lookahead_H is missing; train again"):
-        DqnPolicy(dataclasses.replace(checkpoint, weights=weights), matrix_PW=None)
+        DqnPolicy(replace(checkpoint, weights=weights), matrix_PW=None)
 
 
 def test_without_a_cause_a_track_falls_by_what_the_cause_contributed(trained: Path, checkerboard: list[Listener]) -> None:
@@ -181,12 +180,3 @@ def test_a_bandit_learns_rewards_without_what_follows(dataset: ReplayDataset) ->
 
     assert configuration.learner().discount == 0.0
     assert figures["loss"] < 1.0
-
-
-def test_a_checkpoint_from_before_looking_ahead_still_serves(trained: Path, checkerboard: list[Listener]) -> None:
-    checkpoint = read_checkpoint(trained)
-    older = {name: weight for name, weight in checkpoint.weights.items() if name not in ("lookahead_H", "after_XH")}
-    policy = DqnPolicy(replace(checkpoint, weights=older), matrix_PW=None)
-    state = build_state(checkerboard[0], NOW)
-
-    assert np.isfinite(policy.score(state, TrackTable.load().ids_T.tolist())).all()
