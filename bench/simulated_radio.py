@@ -1,4 +1,4 @@
-"""Simulated listeners of a radio (slates of one), and what each track would bring them. After: predicted_lift.py.
+"""Simulated listeners of a radio (slates of one), and what each track would bring them. After: simulated_policies.py.
 
 Letters: n candidates, D decisions, T tracks. The listeners are those of recsys/simulation.py; nothing they do is stored."""
 
