@@ -6,6 +6,8 @@ from datetime import datetime
 
 from django.db import connection
 
+from recsys.rewards import active_weights
+
 _GUARDS = """
 WITH shown AS (
     SELECT r.id, r.listener_id, r.created_at, s.track_id
@@ -23,7 +25,7 @@ WITH shown AS (
       ON play.recommendation_id = shown.id AND play.track_id = shown.track_id AND play.kind = 'play'
 )
 SELECT count(*), count(heard_seconds), count(DISTINCT track_id), count(*) FILTER (WHERE opinion = 'dislike'),
-       count(*) FILTER (WHERE heard_seconds < least(30, duration_seconds / 4)),
+       count(*) FILTER (WHERE heard_seconds < least(%(early_seconds)s, duration_seconds * %(early_share)s)),
        coalesce(avg(least(1, heard_seconds / duration_seconds)), 0)
 FROM judged
 """
@@ -31,8 +33,10 @@ FROM judged
 
 def guard_metrics(version_id: int, since: datetime) -> dict[str, float]:
     """Shown and played tracks, skip rate (left early, of played), coverage (share of the catalogue shown), disliked served."""
+    weights = active_weights()
     with connection.cursor() as cursor:
-        cursor.execute(_GUARDS, {"version": version_id, "since": since})
+        early = {"early_seconds": weights.early_leave_seconds, "early_share": weights.early_leave_share}
+        cursor.execute(_GUARDS, {"version": version_id, "since": since, **early})
         shown, played, different, disliked, left_early, completion = cursor.fetchone()
         cursor.execute("SELECT count(*) FROM recsys_track WHERE owner_id IS NULL OR (is_shared AND is_approved)")
         (catalogue,) = cursor.fetchone()

@@ -131,7 +131,7 @@ def build(
             is_held_out_listener=is_held_out_listener(listener_id, configuration.held_out_share),
         )
     digest.update(json.dumps([asdict(weights), configuration.discount, configuration.held_out_share], sort_keys=True).encode())
-    digest.update(table.ids_T.tobytes() + table.features_TD.tobytes())
+    digest.update(table.ids_T.tobytes() + table.features_TD.tobytes() + table.recommendable_T.tobytes())
     return collected.dataset(digest.hexdigest(), split_moment, log)
 
 
