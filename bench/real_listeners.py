@@ -281,9 +281,10 @@ def main() -> int:
     options = read_options(parser)
     torch.set_num_threads(1)
     report = Report("real_listeners", options)
-    if not options.train.exists():
-        report.note(f"{options.train} is not here: nothing was measured")
-        return report.finish()
+    for path in (options.train, options.test):
+        if path is not None and not path.exists():
+            report.note(f"{path} is not here: nothing was measured")
+            return report.finish()
     train_NI, test_PI = tables(options.train, options.test)
     if options.quick:
         train_NI = train_NI[:150]
