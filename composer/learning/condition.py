@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from composer.constraints import Plan
 from composer.judging import STEERED, WIDEST_WISH
 from composer.steering import GRADED
+from composer.tokens import shift_of
 from music.features import NAMES
 from recsys.taste_answers import standardise
 
 Values = NDArray[np.float32]
 TASTES = len(NAMES)
-CONDITION = 2 * len(GRADED) + 5
+CONDITION = 2 * len(GRADED) + 6
 Taste = NDArray[np.float64] | None
 
 
@@ -32,6 +33,8 @@ def condition(plan: Plan) -> Values:
         (steering.lowest - 60) / 12,
         (steering.highest - 80) / 12,
         float(plan.is_on_sixteenths),
+        # Pitch tokens are counted from the tonic; range and mean pitch are not.
+        shift_of(steering.tonic) / 6,
     ]
     return np.array(values, dtype=np.float32)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from composer.constraints import Plan
 from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
 from composer.rewards import LEAP_SEMITONES, MOTIF_TICKS, STEP_TICKS
-from composer.tokens import REST
+from composer.tokens import REST, pitch_token
 
 Values = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ class RuleState:
 
     def __init__(self, plans: Sequence[Plan]) -> None:
         count = len(plans)
-        self._range_B2 = np.array([[plan.steering.lowest, plan.steering.highest] for plan in plans], dtype=np.float64)
+        self._range_B2 = np.array([_range(plan) for plan in plans], dtype=np.float64)
         self._beat_B = np.array([72 if _is_compound(plan.steering.metre) else TICKS_PER_QUARTER for plan in plans])
         self.last_B, self.before_B, self.before_that_B = (np.full(count, -1.0) for _ in range(3))
         self.highest_B, self.lowest_B = np.full(count, -1.0), np.full(count, 999.0)
@@ -194,6 +194,12 @@ class RuleState:
         self.since_B = np.where(is_leap_B, lines.now_B, self.since_B)
         self.direction_B = np.where(is_leap_B & is_closed_B, np.sign(interval_B), self.direction_B)
         self.direction_B = np.where(is_back_B | is_returned_B, 0.0, self.direction_B)
+
+
+def _range(plan: Plan) -> tuple[int, int]:
+    """Lowest and highest pitch as tokens."""
+    steering = plan.steering
+    return pitch_token(steering.lowest, steering.tonic), pitch_token(steering.highest, steering.tonic)
 
 
 def _is_compound(metre: tuple[int, int]) -> bool:
