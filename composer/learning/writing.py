@@ -29,7 +29,7 @@ Whole = NDArray[np.int64]
 SHORTEST_TICKS = 6
 FLATNESS_OF_TUNES = 0.65
 """Power of the phrases' flatness that tunes have."""
-FLATTEST = 2.2
+FLATTEST = 2.6
 """Temperature of the prior that is as far from the catalogue as can be asked."""
 Guide = Callable[[Lines, NDArray[np.bool_], str], Whole]
 """Forces tokens during rollouts: (lines, open, `pitch` or `duration`) → token per line, −1 where the policy chooses."""
