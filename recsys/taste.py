@@ -22,7 +22,7 @@ from recsys.taste_population import Population, population
 
 __all__ = ["Answers", "Liking", "Population", "Profile", "Taste", "profile", "standardise", "taste_from", "taste_of"]
 
-LEAST_CERTAINTY = 0.1
+LEAST_CERTAINTY = 0.03
 """Below this share of the listener's own variance explained, a taste abstains."""
 LEAST_ANSWERS = 5
 
