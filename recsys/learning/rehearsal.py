@@ -38,7 +38,9 @@ class Rehearsal:
     """The same listeners, tracks and dice for each policy."""
 
     def __init__(self, table: TrackTable, moment: datetime, weights: RewardWeights, *, seed: int = 0) -> None:
-        self.table, self.moment, self.weights, self.seed = table, moment, weights, seed
+        self.table, self.weights, self.seed = table, weights, seed
+        # So long before the log's last full hour that no session lasts into a time of which more will be known later.
+        self.moment = moment.replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
         recommendable = table.ids_T[table.recommendable_T]
         generator = np.random.default_rng([seed, 20])
         chosen = generator.choice(recommendable, min(TRACKS, len(recommendable)), replace=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from accounts.models import Listener
 from recsys.learning import checks
 from recsys.learning.features import ListenerState, track_table
 from recsys.learning.off_policy.intervals import Estimate
-from recsys.learning.policy import RandomPolicy
+from recsys.learning.policy import PopularityPolicy, RandomPolicy
 from recsys.learning.rehearsal import LISTENERS, Rehearsal
 from recsys.models import Feedback, Recommendation, Track
 from recsys.rewards import RewardWeights
-from tests.recsys.learning.conftest import MONDAY
+from tests.recsys.learning.conftest import MONDAY, play
 
 pytestmark = pytest.mark.django_db
 
@@ -78,3 +79,15 @@ def test_who_is_as_good_as_the_champion_passes_whatever_the_sign_of_the_rewards(
 
         assert distance.value == pytest.approx(0.1 * abs(theirs.value))
         assert distance.low == pytest.approx(distance.value)
+
+
+def test_what_is_received_after_the_log_ends_changes_nothing(checkerboard_tracks: list[Track]) -> None:
+    last = MONDAY.replace(hour=9, minute=59, second=50)
+    listener = Listener.objects.create(external_id="late")
+    play(listener, checkerboard_tracks[0], last, 5.0).save()
+    before = Rehearsal(track_table(), last, RewardWeights()).rewards(PopularityPolicy())
+
+    for track in checkerboard_tracks[1:20]:
+        play(listener, track, last + timedelta(seconds=5), track.duration_seconds).save()
+
+    assert Rehearsal(track_table(), last, RewardWeights()).rewards(PopularityPolicy()).tolist() == before.tolist()
