@@ -53,23 +53,9 @@ class Memory:
 
     def record(self, listener: Any, rows: Sequence[Any], moment: datetime) -> None:
         """What `feedback.record` would store."""
-        from recsys.feedback import FeedbackRow
-
         for row in rows:
             self.count += 1
-            self.rows[listener.pk].append(
-                FeedbackRow(
-                    id=self.count,
-                    track_id=row.track_id,
-                    kind=row.kind,
-                    value=row.value,
-                    track_position_seconds=None,
-                    occurred_at=row.occurred_at,
-                    received_at=moment,
-                    recommendation_id=row.recommendation_id,
-                    position=row.position,
-                )
-            )
+            self.rows[listener.pk].append(row.as_row(self.count, moment))
             if row.kind in ("like", "dislike"):
                 self.standing[listener.pk, row.track_id] = row.kind
 

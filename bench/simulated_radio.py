@@ -86,22 +86,8 @@ class Radio:
 
     def record(self, listener: Any, rows: Sequence[Any], moment: datetime) -> None:
         """Feedback as learning reads it."""
-        from recsys.feedback import FeedbackRow
-
         for row in rows:
-            self.feedback[listener.pk].append(
-                FeedbackRow(
-                    id=len(self.feedback[listener.pk]),
-                    track_id=row.track_id,
-                    kind=row.kind,
-                    value=row.value,
-                    track_position_seconds=None,
-                    occurred_at=row.occurred_at,
-                    received_at=moment,
-                    recommendation_id=row.recommendation_id,
-                    position=row.position,
-                )
-            )
+            self.feedback[listener.pk].append(row.as_row(len(self.feedback[listener.pk]), moment))
 
     def reward_everybody(self, weights: Any) -> None:
         """Credits each request with what its track brought, by the rewards of the service."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -44,6 +44,12 @@ class NewFeedback:
     recommendation_id: int | None = None
     position: int | None = None
     """Place in the slate, from 0; found by the track where it is left out."""
+
+    def as_row(self, id: int, received_at: datetime) -> FeedbackRow:
+        """What learning reads once it is stored; for simulations that store nothing."""
+        sent = asdict(self)
+        del sent["client_id"]
+        return FeedbackRow(id=id, received_at=received_at, **sent)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

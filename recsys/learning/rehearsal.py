@@ -118,19 +118,7 @@ class _Stage:
         """Feedback as the next state sees it."""
         kept = self.rows[listener.pk]
         for row in rows:
-            kept.append(
-                FeedbackRow(
-                    id=len(kept),
-                    track_id=row.track_id,
-                    kind=row.kind,
-                    value=row.value,
-                    track_position_seconds=None,
-                    occurred_at=row.occurred_at,
-                    received_at=moment,
-                    recommendation_id=row.recommendation_id,
-                    position=row.position,
-                )
-            )
+            kept.append(row.as_row(len(kept), moment))
 
 
 def _mean(values_L: Floats) -> Estimator:
