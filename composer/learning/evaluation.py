@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from composer.constraints import Plan
 from composer.judging import Bands, CatalogueIndex, band_miss
+from composer.learning.copies import copied_share, copy_limits
 from composer.learning.network import Prior
 from composer.learning.policy import ComposerPolicy, load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, observe_tunes
@@ -29,8 +30,6 @@ PIECES = 192
 BARS = 8
 BOOTSTRAPS = 1000
 MAXIMUM_COPIED_SHARE = 0.02
-LONGEST_SHARED_NOTES = 18
-"""A run longer than this that a tune of the catalogue has too is a copy."""
 MINIMUM_DISTINCT = 0.8
 MAXIMUM_KL = 0.6
 
@@ -75,18 +74,17 @@ def write_sample(policy: ComposerPolicy, count: int = PIECES, seed: int = 1) -> 
     return policy.write(plans, [None] * count, seeds=seeds), steerings
 
 
-def figures_of(
-    written: Written, steerings: Sequence[Steering], bands: Bands, catalogue: CatalogueIndex | None
-) -> dict[str, float]:
-    """Averages over the pieces."""
+def figures_of(written: Written, steerings: Sequence[Steering], bands: Bands, dataset: MelodyDataset) -> dict[str, float]:
+    """Averages over the pieces; copies are looked for among the tunes that taught."""
     each = piece_figures(written.melodies, steerings, bands)
     figures = {name: float(values_n.mean()) for name, values_n in each.items()}
     figures["distinct"] = len({melody.content_hash() for melody in written.melodies}) / len(written.melodies)
     figures["kl_per_step"] = float((written.kl_B / np.maximum(written.steps_B, 1)).mean())
     figures["log_prior_per_step"] = float((written.log_prior_B / np.maximum(written.steps_B, 1)).mean())
-    if catalogue is not None:
-        figures["copied"] = float(np.mean([catalogue.longest_shared(m) > LONGEST_SHARED_NOTES for m in written.melodies]))
-    return figures
+    catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
+    limits = copy_limits(((tune.style, tune.melody) for tune in dataset.held_out), catalogue)
+    styles = [steering.style for steering in steerings]
+    return figures | {"copied": copied_share(written.melodies, styles, catalogue, limits)}
 
 
 def piece_figures(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> dict[str, NDArray[np.float64]]:
@@ -155,15 +153,14 @@ def _judge_prior(challenger: ComposerPolicy, champion: ComposerPolicy | None, da
 
 def _judge_policy(challenger: ComposerPolicy, champion: ComposerPolicy | None, dataset: MelodyDataset) -> list[Check]:
     bands = Bands(challenger.settings["bands"])
-    catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
     written, steerings = write_sample(challenger)
-    figures = figures_of(written, steerings, bands, catalogue)
+    figures = figures_of(written, steerings, bands, dataset)
     checks = [
         _at_most(
             "copies of the catalogue",
             figures["copied"],
             MAXIMUM_COPIED_SHARE,
-            "of the pieces share more than 18 notes in a row with a tune",
+            "of the pieces share a longer run of notes with a tune than one in a hundred of people's unseen tunes of the style",
         ),
         _at_most("distance to the prior", figures["kl_per_step"], MAXIMUM_KL, "nats per step lie between it and the prior"),
         _at_least("different pieces", figures["distinct"], MINIMUM_DISTINCT, "of the pieces differ from each other"),

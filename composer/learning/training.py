@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from composer.judging import Bands, CatalogueIndex
+from composer.judging import Bands
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.policy import HEADS, ComposerPolicy, hash_weights, load_policy, policy_of
@@ -98,5 +98,4 @@ def _sample_figures(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
     """What its pieces are like, and what people's are."""
     bands = Bands(policy.settings["bands"])
     written, steerings = evaluation.write_sample(policy, count=96)
-    catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
-    return evaluation.figures_of(written, steerings, bands, catalogue) | evaluation.human_figures(dataset, bands)
+    return evaluation.figures_of(written, steerings, bands, dataset) | evaluation.human_figures(dataset, bands)

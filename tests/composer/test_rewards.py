@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from composer.judging import Bands, CatalogueIndex, Judge, band_miss, graded, taste_liking
+from composer.learning.copies import FEWEST_TUNES, copied_share, copy_limits
 from composer.rewards import (
     Line,
     RuleWeights,
@@ -155,3 +156,21 @@ def test_the_whole_piece_is_judged_at_its_last_note() -> None:
     assert plain == pytest.approx(rules(Line(melody), WEIGHTS))
     assert wished[:-1] == pytest.approx(plain[:-1])
     assert wished[-1] < plain[-1]
+
+
+def test_a_copy_is_a_longer_run_than_people_of_the_style_share() -> None:
+    generator = np.random.default_rng(3)
+    tune = eighths(*(60 + generator.integers(0, 12, 60)).tolist())
+    catalogue = CatalogueIndex([tune])
+
+    def sharing(notes: int) -> Melody:
+        return eighths(
+            *[note.pitch or 0 for note in tune.notes[:notes]], *(60 + generator.integers(0, 12, 60 - notes)).tolist()
+        )
+
+    limits = copy_limits([("reel", sharing(26))] * FEWEST_TUNES + [("jig", sharing(50))] * (FEWEST_TUNES - 1), catalogue)
+    written = [sharing(17), sharing(23), sharing(23), sharing(40)]
+
+    assert 25 <= limits["reel"] <= 30
+    assert "jig" not in limits
+    assert copied_share(written, ["reel", "reel", "jig", "reel"], catalogue, limits) == 0.5
