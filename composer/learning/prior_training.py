@@ -1,12 +1,13 @@
 """Trains the prior by maximum likelihood. Before: replay_dataset. After: training.py writes the checkpoint.
 
-Shapes as in network.py. A training that was cut goes on from `context.folder`, at the epoch it had reached."""
+Shapes as in network.py. A training that was cut goes on from `context.folder`, at the batch it had reached."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,13 +16,28 @@ from composer.learning.configuration import ComposerConfiguration
 from composer.learning.network import Prior, forget_styles
 from composer.learning.replay_dataset import MelodyDataset, Observed, observe_tunes
 from dqn.checkpoint import read_state, write_state
-from training.slots import RunContext
+from training.slots import RunContext, StopRequested
 
 STATE = "prior_state.safetensors"
 REPORT_EVERY_UPDATES = 20
 LOWEST_LEARNING_RATE = 1e-4
 FORGOTTEN_STYLE_SHARE = 0.1
 """Of the melodies are read without their style, so that a style never seen is no surprise."""
+
+
+KEEP_EVERY_UPDATES = 50
+"""A worker that was killed loses no more than so many updates; one that is asked to stop loses none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a training goes on: the next batch of an epoch, and the dice as they lay."""
+
+    epoch: int
+    batch: int = 0
+    dice: torch.Tensor | None = None
+    """Of the forgotten styles."""
+    global_dice: torch.Tensor | None = None
 
 
 class Budget:
@@ -50,12 +66,13 @@ def train_prior(
     buckets = list(observe_tunes(dataset.training, dataset.styles))
     prior = Prior(hidden=configuration.hidden)
     optimizer = torch.optim.Adam(prior.parameters(), lr=configuration.prior_learning_rate, betas=(0.9, 0.98))
-    first_epoch, budget = _resume(context, prior, optimizer, seconds)
-    for epoch in range(first_epoch, configuration.epochs):
+    place, budget = _resume(context, prior, optimizer, seconds)
+    for epoch in range(place.epoch, configuration.epochs):
         if budget.share(0.0) >= 1.0:
             break
-        _train_epoch(context, buckets, prior, optimizer, configuration, epoch, budget)
-        _keep(context, prior, optimizer, epoch + 1, budget)
+        begin = place if epoch == place.epoch else Place(epoch=epoch)
+        _train_epoch(context, buckets, prior, optimizer, configuration, begin, budget)
+        _keep(context, prior, optimizer, Place(epoch=epoch + 1), budget)
     return prior.eval()
 
 
@@ -65,27 +82,39 @@ def _train_epoch(
     prior: Prior,
     optimizer: torch.optim.Optimizer,
     configuration: ComposerConfiguration,
-    epoch: int,
+    begin: Place,
     budget: Budget,
 ) -> None:
-    """One pass over the tunes; its randomness depends on seed and epoch only, so that a resumed run is the same run."""
+    """One pass over the tunes, or the rest of it; its randomness depends on seed and epoch only: a resumed run is the same."""
+    epoch = begin.epoch
     generator = torch.Generator().manual_seed(context.seed * 1000 + epoch)
     torch.manual_seed(context.seed * 1000 + epoch)
     batches = list(_batches(buckets, configuration.prior_batch_size, np.random.default_rng([context.seed & 0x7FFFFFFF, epoch])))
+    if begin.dice is not None and begin.global_dice is not None:
+        generator.set_state(begin.dice)
+        torch.set_rng_state(begin.global_dice)
     bits: list[float] = []
     prior.train()
-    for number, batch in enumerate(batches):
+
+    def keep(next_batch: int) -> None:
+        place = Place(epoch=epoch, batch=next_batch, dice=generator.get_state(), global_dice=torch.get_rng_state())
+        _keep(context, prior, optimizer, place, budget)
+
+    for number, batch in list(enumerate(batches))[begin.batch :]:
         share = budget.share((epoch + number / len(batches)) / configuration.epochs)
         if share >= 1.0:
             break
         _set_learning_rate(optimizer, configuration, share)
         bits.append(_update(prior, optimizer, batch, configuration, generator))
+        if number % KEEP_EVERY_UPDATES == KEEP_EVERY_UPDATES - 1:
+            keep(number + 1)
         if number % REPORT_EVERY_UPDATES == 0 or number == len(batches) - 1:
-            context.report(
-                epoch * len(batches) + number,
-                progress=share,
-                training_bits_per_note=float(np.mean(bits[-REPORT_EVERY_UPDATES:])),
-            )
+            recent = float(np.mean(bits[-REPORT_EVERY_UPDATES:]))
+            try:
+                context.report(epoch * len(batches) + number, progress=share, training_bits_per_note=recent)
+            except StopRequested:
+                keep(number + 1)
+                raise
 
 
 def _update(
@@ -133,21 +162,23 @@ def _batches(buckets: list[Observed], size: int, generator: np.random.Generator)
         )
 
 
-def _keep(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, epoch: int, budget: Budget) -> None:
+def _keep(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, place: Place, budget: Budget) -> None:
     """Keeps what going on needs."""
     state = {f"weight.{name}": weight for name, weight in prior.state_dict().items()}
     for number, kept in optimizer.state_dict()["state"].items():
         state |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in kept.items()}
-    state["epoch"] = torch.tensor(epoch)
+    state |= {"epoch": torch.tensor(place.epoch), "batch": torch.tensor(place.batch)}
+    if place.dice is not None and place.global_dice is not None:
+        state |= {"dice": place.dice, "global_dice": place.global_dice}
     state["spent_seconds"] = torch.tensor(budget.spent_seconds)
     write_state(context.folder / STATE, state)
 
 
-def _resume(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, seconds: float | None) -> tuple[int, Budget]:
-    """Loads what an earlier attempt kept; the epoch to go on with and the time that is left."""
+def _resume(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, seconds: float | None) -> tuple[Place, Budget]:
+    """Loads what an earlier attempt kept; where to go on and the time that is left."""
     state = read_state(context.folder / STATE)
     if state is None:
-        return 0, Budget(seconds=seconds)
+        return Place(epoch=0), Budget(seconds=seconds)
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     prior.load_state_dict(
         {name.removeprefix("weight."): value for name, value in tensors.items() if name.startswith("weight.")}
@@ -158,5 +189,11 @@ def _resume(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer,
             _, number, key = name.split(".", 2)
             kept.setdefault(int(number), {})[key] = value
     optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
-    context.log(f"goes on after epoch {int(tensors['epoch'])}")
-    return int(tensors["epoch"]), Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]))
+    place = Place(
+        epoch=int(tensors["epoch"]),
+        batch=int(tensors["batch"]),
+        dice=tensors.get("dice"),
+        global_dice=tensors.get("global_dice"),
+    )
+    context.log(f"goes on with batch {place.batch + 1} of epoch {place.epoch + 1}")
+    return place, Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]))
