@@ -185,6 +185,7 @@ def test_where_no_mail_arrives_a_sign_up_is_let_in_at_once(client: Client) -> No
     sign_up(client, "bob@example.org")
 
     assert client.session["_auth_user_id"] == str(Account.objects.get().pk)
+    assert "email sent" not in client.get("/", follow=True).content.decode()
 
 
 def change_password(client: Client, **more: str) -> None:
