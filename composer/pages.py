@@ -39,7 +39,7 @@ def compose(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _commission(request)
     parent = _parent_of(request, request.GET.get("from", ""))
-    wish = {**Steering().to_json(), **(parent.recipe.get("steering", {}) if parent else {})}
+    wish = {**Steering.from_json({"style": Steering.style}).to_json(), **(parent.recipe.get("steering", {}) if parent else {})}
     if (style := request.GET.get("style", "")) in HABITS:
         wish |= Steering.from_json({"style": style}).to_json()
     return render(request, "composer/compose.html", _form(wish, parent))
@@ -103,6 +103,12 @@ def _number(text: str) -> float | str:
         return text
 
 
+def _habit(style: str) -> dict[str, Any]:
+    """What the form shows when a style is chosen; a style without habits of its own must not keep those of the one before."""
+    (beats, unit), tempo = HABITS.get(style, (Steering.metre, Steering.tempo))
+    return {"metre": f"{beats}/{unit}", "tempo": tempo}
+
+
 def _form(wish: dict[str, Any], parent: Piece | None, *, error: str = "", field: str = "") -> dict[str, Any]:
     styles = [style for style, _ in count_facets()["style"]]
     metre = wish.get("metre", "4/4")
@@ -110,7 +116,7 @@ def _form(wish: dict[str, Any], parent: Piece | None, *, error: str = "", field:
         "wish": wish,
         "metre": metre if isinstance(metre, str) else f"{metre[0]}/{metre[1]}",
         "styles": styles,
-        "habits": {style: {"metre": f"{m[0]}/{m[1]}", "tempo": tempo} for style, (m, tempo) in HABITS.items()},
+        "habits": {style: _habit(style) for style in styles},
         "keys": list(enumerate(KEYS)),
         "modes": MODES,
         "metres": METRES,

@@ -331,6 +331,16 @@ def test_history_is_ones_own(bobs_browser: Client, alice: Account, track: Track)
     assert bobs_browser.get("/history/").context["entries"] == []
 
 
+def test_the_compose_form_knows_metre_and_tempo_of_every_style(browser: Client, tracks: list[Track]) -> None:
+    unsaved_track(90, style="german folk").save()
+
+    page = words_of(browser.get("/compose/"))
+
+    assert '<option value="reel" selected data-metre="4/4" data-tempo="200">' in page
+    assert '<option value="german folk" data-metre="4/4" data-tempo="120">' in page
+    assert 'value="200"' in page
+
+
 def test_composing_waits_until_there_is_a_composer(browser: Client, tracks: list[Track]) -> None:
     assert "has not learned the music yet" in words_of(browser.get("/compose/"))
 
