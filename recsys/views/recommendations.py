@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -19,7 +19,11 @@ from recsys.views.asking import listener_of
 class RecommendationsView(APIView):
     """Asks for a slate."""
 
-    @extend_schema(request=WishSerializer, responses={201: RecommendationSerializer})
+    @extend_schema(
+        request=WishSerializer,
+        responses={201: RecommendationSerializer},
+        examples=[OpenApiExample("Five for me", value={"count": 5, "surface": "api"}, request_only=True)],
+    )
     def post(self, request: Request) -> Response:
         """Draws and logs a slate. Fewer open tracks give a shorter one; none at all an empty one with a `word`."""
         wish = WishSerializer(data=request.data)

@@ -118,3 +118,14 @@ def test_it_refuses_to_ask_for_another_listener_without_the_role(as_bob: APIClie
 
 def test_it_refuses_strangers(tracks: list[Track]) -> None:
     assert api_client().post(ADDRESS).status_code == 401
+
+
+def test_the_example_of_the_documentation_works_as_it_stands(as_alice: APIClient, tracks: list[Track]) -> None:
+    schema = as_alice.get("/api/v1/schema/?format=json").json()
+    body = schema["paths"]["/api/v1/recommendations/"]["post"]["requestBody"]["content"]["application/json"]
+    (example,) = body["examples"].values()
+
+    answer = as_alice.post("/api/v1/recommendations/", example["value"], format="json")
+
+    assert answer.status_code == 201
+    assert len(answer.json()["tracks"]) == example["value"]["count"]
