@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+from django.urls import reverse
 
 from accounts.models import Account, Listener
 
@@ -22,6 +23,10 @@ class AccountAdapter(DefaultAccountAdapter):
     def clean_email(self, email: str) -> str:
         """Addresses are kept in lower case, so that one address is one account."""
         return str(super().clean_email(email)).lower()
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to the settings it was asked for from: an empty form would look as if nothing had happened."""
+        return reverse("settings")
 
     def set_password(self, user: Account, password: str) -> None:
         """A chosen password replaces the printed one."""

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 
 OPEN_PREFIXES = ("/accounts/password/change/", "/accounts/logout/", "/static/", "/healthz")
 
 
 class OneTimePasswordMiddleware:
-    """Lets an account with a one-time password reach nothing but the page that changes it."""
+    """Lets an account with a one-time password reach nothing but the page that changes it, which then leads on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -22,4 +24,5 @@ class OneTimePasswordMiddleware:
             return self.get_response(request)
         if request.path.startswith("/api/"):
             return JsonResponse({"detail": "Choose a password of your own first: sign in with a browser."}, status=403)
-        return HttpResponseRedirect(reverse("account_change_password"))
+        wanted = urlencode({REDIRECT_FIELD_NAME: request.get_full_path() if request.method == "GET" else "/"})
+        return HttpResponseRedirect(f"{reverse('account_change_password')}?{wanted}")

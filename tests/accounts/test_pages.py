@@ -71,14 +71,17 @@ def test_the_one_time_password_opens_only_the_page_that_changes_it(client: Clien
     owner = Account.objects.create_superuser("owner@localhost", "printed-once-only", must_change_password=True)
     client.force_login(owner)
 
-    assert client.get("/settings/").headers["Location"] == "/accounts/password/change/"
+    form = client.get("/browse/").headers["Location"]
+    assert form == "/accounts/password/change/?next=%2Fbrowse%2F"
     assert client.get("/api/v1/me/").status_code == 403
-    assert client.get("/accounts/password/change/").status_code == 200
+    assert '<input type="hidden" name="next" value="/browse/">' in client.get(form).content.decode()
 
-    client.post(
-        "/accounts/password/change/", {"oldpassword": "printed-once-only", "password1": PASSWORD, "password2": PASSWORD}
+    changed = client.post(
+        "/accounts/password/change/",
+        {"oldpassword": "printed-once-only", "password1": PASSWORD, "password2": PASSWORD, "next": "/browse/"},
     )
     owner.refresh_from_db()
+    assert changed.headers["Location"] == "/browse/"
     assert not owner.must_change_password
     assert client.get("/settings/").status_code == 200
 
@@ -190,7 +193,8 @@ def test_where_no_mail_arrives_a_sign_up_is_let_in_at_once(client: Client) -> No
 
 def change_password(client: Client, **more: str) -> None:
     form = {"oldpassword": PASSWORD, "password1": "another long phrase", "password2": "another long phrase"}
-    assert client.post("/accounts/password/change/", form | more).status_code == 302
+    changed = client.post("/accounts/password/change/", form | more)
+    assert changed.headers["Location"] == "/settings/"
 
 
 def is_valid(token: str) -> bool:
