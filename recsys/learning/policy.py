@@ -25,6 +25,9 @@ SHRINKAGE_PLAYS = 5.0
 DECLARED_STYLE_BONUS = 0.15
 """What popularity adds to tracks of a declared style, in units of reward: a new listener starts with what they chose."""
 
+TIE_BREAK = 1e-6
+"""Less than what one play moves a mean: decides between equals alone."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
@@ -137,7 +140,10 @@ class PopularityPolicy:
         return scores[None]
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
-        """The most popular recommendable tracks, declared styles preferred."""
+        """The most popular recommendable tracks, declared styles preferred; among equals, every style in turn.
+
+        Most of a young catalogue is equal, and one style may be most of it: by number, everybody would get the same few of it.
+        """
         table = track_table()
         popularity = self.popularity(state)
         scores = np.full(len(table), popularity.overall)
@@ -147,7 +153,7 @@ class PopularityPolicy:
         if state.styles:
             declared = np.isin(table.style_T, [table.styles.index(style) for style in state.styles if style in table.styles])
             scores += DECLARED_STYLE_BONUS * declared
-        return best_open(scores, table, count, excluded)
+        return best_open(scores - TIE_BREAK * _turns(table, state), table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
         """Popularity, and the declared style where it is one."""
@@ -174,6 +180,22 @@ def _styles_of(track_ids: Sequence[int]) -> list[str | None]:
     return [table.style_names[row] if row >= 0 else None for row in table.rows_of(track_ids)]
 
 
+def _generator(state: ListenerState) -> np.random.Generator:
+    """The same draws for the same listener and moment."""
+    return np.random.default_rng([state.listener_id, int(state.moment.timestamp() * 1000)])
+
+
+def _turns(table: TrackTable, state: ListenerState) -> NDArray[np.float64]:
+    """Each track's turn within its style, 0 … 1, in an order drawn for this request."""
+    order = _generator(state).permutation(len(table))
+    by_style = order[np.argsort(table.style_T[order], kind="stable")]
+    sizes = np.bincount(table.style_T, minlength=1)
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    turns_T = np.empty(len(table))
+    turns_T[by_style] = np.arange(len(table)) - first
+    return turns_T / max(len(table), 1)
+
+
 class RandomPolicy:
     """Every open track alike: what the others are measured against."""
 
@@ -186,8 +208,7 @@ class RandomPolicy:
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
         """A uniform draw, the same for the same listener and moment."""
         table = track_table()
-        generator = np.random.default_rng([state.listener_id, int(state.moment.timestamp() * 1000)])
-        return best_open(generator.random(len(table)), table, count, excluded)
+        return best_open(_generator(state).random(len(table)), table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
         """Chance."""
