@@ -119,6 +119,25 @@ def test_after_a_reload_the_queue_stands_where_it_was_and_is_silent(page: Page) 
     expect(now).not_to_have_text(stood_at)
 
 
+def test_the_bar_shows_the_stars_of_its_own_track_wherever_they_were_given(page: Page) -> None:
+    stars = page.locator("[data-player-bar] [data-stars] input:checked")
+    with acknowledged(page, "rate"):
+        page.keyboard.press("4")
+    expect(stars).to_have_value("4")
+    page.goto("/taste/")  # a page without this track, after the queue was brought back
+    expect(stars).to_have_value("4")
+
+    other_tab = page.context.new_page()
+    other_tab.goto("/browse/")
+    with acknowledged(other_tab, "rate"):
+        other_tab.locator(".row [data-stars] label").nth(1).click()
+    expect(stars).to_have_value("2")
+
+    page.keyboard.press("n")
+    expect(page.locator('[data-player="title"]')).to_have_text(f"{TITLE} 1")
+    expect(stars).to_have_count(0)
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_no_page_is_wider_than_the_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 700})

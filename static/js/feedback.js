@@ -4,7 +4,8 @@ import { post } from "./outbox.js";
 import { toast } from "./toast.js";
 
 const UNDO = { like: "unlike", dislike: "undislike", ban: "unban" };
-const opinions = new Map(); // by track id: what was said on this page since it was loaded
+const opinions = new Map(); // by track id: what was said here, or in another tab, since this page was loaded
+const otherTabs = "BroadcastChannel" in window ? new BroadcastChannel("encore-opinions") : null;
 
 /** What the listener thinks of a track, as far as this page knows. */
 export function opinionOf(id) {
@@ -42,10 +43,17 @@ function send(track, kind, value) {
 }
 
 function remember(track, opinion) {
-  opinions.set(String(track.id), opinion);
-  showOpinions(document);
-  document.dispatchEvent(new CustomEvent("encore:opinion", { detail: { id: String(track.id), opinion } }));
+  const said = { id: String(track.id), opinion };
+  take(said);
+  otherTabs?.postMessage(said);
 }
+
+function take(said) {
+  opinions.set(said.id, said.opinion);
+  showOpinions(document);
+  document.dispatchEvent(new CustomEvent("encore:opinion", { detail: said }));
+}
+otherTabs?.addEventListener("message", (event) => take(event.data));
 
 function leave(track, kind) {
   const leaving = document.querySelectorAll(`[data-track="${track.id}"][data-leaves]`);
@@ -84,9 +92,10 @@ export function showOpinion(element, opinion) {
 export function trackOf(element) {
   const owner = element.closest("[data-track]");
   if (!owner) return null;
-  const { track, title, subtitle, seconds, recommendation, position } = owner.dataset;
+  const { track, title, subtitle, seconds, recommendation, position, liked, disliked, rating } = owner.dataset;
   const cover = owner.querySelector(".cover")?.outerHTML ?? "";
-  return { id: track, title, subtitle, seconds: Number(seconds), recommendation, position, cover };
+  const opinion = { liked: liked === "true", disliked: disliked === "true", rating: Number(rating ?? 0) };
+  return { id: track, title, subtitle, seconds: Number(seconds), recommendation, position, cover, opinion };
 }
 
 document.addEventListener("click", (event) => {

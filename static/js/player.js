@@ -86,6 +86,13 @@ class Player extends EventTarget {
     this.#tell("queue");
   }
 
+  /** Keeps what was said about a track with its entries, so that it is still known when their page is gone. */
+  keepOpinion(id, { like, dislike, rating }) {
+    for (const track of this.queue) {
+      if (track.id === id) track.opinion = { liked: like, disliked: dislike, rating };
+    }
+  }
+
   /** Forgets a track wherever it waits; the one that plays gives way to the next. */
   setAside(id) {
     const isNow = this.track?.id === id;
@@ -234,4 +241,5 @@ class Player extends EventTarget {
 export const player = new Player();
 
 addEventListener("pagehide", () => player.leave());
+document.addEventListener("encore:opinion", (event) => player.keepOpinion(event.detail.id, event.detail.opinion));
 document.addEventListener("encore:set-aside", (event) => player.setAside(event.detail.id));

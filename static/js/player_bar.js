@@ -34,6 +34,7 @@ function showTrack() {
   bar.dataset.title = track.title;
   bar.dataset.recommendation = track.recommendation ?? "";
   bar.dataset.position = track.position ?? "";
+  Object.assign(bar.dataset, { liked: false, disliked: false, rating: 0, ...track.opinion }); // not those of the track before
   part("cover").replaceChildren(...pictureOf(track));
   part("title").textContent = track.title;
   part("title").href = `/tracks/${track.id}/`;
