@@ -22,7 +22,7 @@ from recsys.models import CatalogueImport, Feedback, Preferences, Recommendation
 from recsys.recommending import radio as take_next
 from recsys.recommending import recommend
 from training.models import Run
-from training.promotion import serving_version
+from training.promotion import champion_of, serving_version
 
 SLATE_SIZE = 18
 SLATE_STAYS = timedelta(minutes=30)
@@ -123,11 +123,16 @@ def _arriving() -> dict[str, int] | None:
     return together.aggregate(done=Sum("done"), total=Sum("total"))
 
 
+FIRST_LESSON_SUFFICES = {"composer": "pieces can be made"}
+"""What is possible from a slot's first champion on, while later runs of the start make it better."""
 LEARNING = {"composer": "the music", "accompanist": "which chords go with a melody", "recommender": "what listeners like"}
 
 
 def _words_of(run: Run) -> str:
-    return f"Encore is learning {LEARNING.get(run.slot, run.slot)}:"
+    learned = LEARNING.get(run.slot, run.slot)
+    if run.slot in FIRST_LESSON_SUFFICES and champion_of(run.slot) is not None:
+        return f"Encore is learning more about {learned}; {FIRST_LESSON_SUFFICES[run.slot]} meanwhile:"
+    return f"Encore is learning {learned}:"
 
 
 @require_GET

@@ -20,7 +20,8 @@ from recsys.models import CatalogueImport, Preferences, Recommendation, Track
 from recsys.pages import reason_in_words
 from recsys.standing import current
 from tests.conftest import unsaved_track
-from training.models import PolicyVersion, Run
+from training.models import PolicyVersion, Promotion, Run
+from training.promotion import promote
 
 HOSTILE = "<script>alert('x')</script>\" onload=\"x"
 
@@ -163,6 +164,14 @@ def test_the_banner_says_how_far_music_and_lessons_are_and_logs_nothing(browser:
     assert "300 of 600 tunes so far" in page
     assert "Encore is learning the music:</b> 40 %" in page
     assert Recommendation.objects.count() == 0
+
+
+def test_later_lessons_of_the_start_do_not_say_that_no_piece_can_be_made_yet(browser: Client) -> None:
+    prior = PolicyVersion.objects.create(slot="composer", kind="prior")
+    promote("composer", prior, Promotion.Kind.FIRST, by=None, reason="The first lesson is over.")
+    Run.objects.create(slot="composer", trigger="start", status="running")
+
+    assert "learning more about the music; pieces can be made meanwhile:</b> 0 %" in words_of(browser.get("/progress/"))
 
 
 def test_the_banner_stops_asking_when_there_is_nothing_to_tell(browser: Client) -> None:
