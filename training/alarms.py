@@ -25,10 +25,14 @@ compared, never counts: how many different tracks were shown says more about tim
 class AlarmLimits:
     """How much worse than the other version one may look before it goes."""
 
-    skip_rate: float = 0.1
-    """Skip rate above the other's."""
-    minimum_plays: float = 50
-    """Fewer plays say nothing yet. Disliked tracks that were served count from the first."""
+    worse_by: float = 0.1
+    """Skip rate, or share of dislikes among likes and dislikes, above the other's."""
+    minimum_count: float = 50
+    """Fewer plays, or opinions, say nothing yet. Disliked tracks that were served count from the first."""
+
+
+RATES = (("skip_rate", "plays", "skip rate"), ("disliked_share", "opinions", "share of dislikes"))
+"""Guard metric, the one that says how many it is a rate of, and what people call it."""
 
 
 def alarm(
@@ -38,12 +42,11 @@ def alarm(
     served = watched.get("disliked_served", 0)
     if served > 0:
         return f"It served {served:g} disliked tracks; none is allowed."
-    plays = watched.get("plays", limits.minimum_plays)
-    if min(plays, usual.get("plays", limits.minimum_plays)) < limits.minimum_plays:
-        return None
-    skip_rate, their_rate = watched.get("skip_rate", 0), usual.get("skip_rate", 0)
-    if skip_rate > their_rate + limits.skip_rate:
-        return f"Its skip rate is {skip_rate:.0%}, {other}'s is {their_rate:.0%}."
+    for rate, counted, name in RATES:
+        if min(watched.get(counted, 0), usual.get(counted, 0)) < limits.minimum_count:
+            continue
+        if watched[rate] > usual[rate] + limits.worse_by:
+            return f"Its {name} is {watched[rate]:.0%}, {other}'s is {usual[rate]:.0%}."
     return None
 
 

@@ -60,21 +60,31 @@ def load_policy(kind: str, folder: Path | None) -> Any:
 
 
 def guard_metrics(version_id: int, since: datetime) -> Mapping[str, float]:
-    """What listeners did with the pieces of one version since a moment."""
-    from django.db.models import Avg, Q
+    """What listeners did with the pieces of one version made since a moment: skip rate of plays, opinions, mean stars."""
+    from django.db.models import Avg, Count, F, Q
+    from django.db.models.functions import Least
 
-    from composer.models import Commission, Piece
+    from composer.models import Piece
     from recsys.models import Feedback
+    from recsys.rewards import active_weights
 
+    weights, said = active_weights(), Feedback.Kind
     pieces = Piece.objects.filter(policy_version_id=version_id, created_at__gte=since)
-    feedback = Feedback.objects.filter(track__piece__in=pieces)
-    opinions = feedback.filter(kind__in=["like", "dislike"]).aggregate(disliked=Avg(Q(kind="dislike")))
-    ratings = feedback.filter(kind="rate").aggregate(mean=Avg("value"))
+    early = Least(weights.early_leave_seconds, weights.early_leave_share * F("track__duration_seconds"))
+    feedback = Feedback.objects.filter(track__piece__in=pieces).aggregate(
+        plays=Count("id", Q(kind=said.PLAY)),
+        left_early=Count("id", Q(kind=said.PLAY, value__lt=early)),
+        opinions=Count("id", Q(kind__in=(said.LIKE, said.DISLIKE))),
+        disliked=Count("id", Q(kind=said.DISLIKE)),
+        mean_rating=Avg("value", filter=Q(kind=said.RATE)),
+    )
     return {
         "pieces": float(pieces.count()),
-        "failed_commissions": float(Commission.objects.filter(status="failed", created_at__gte=since).count()),
-        "disliked_share": float(opinions["disliked"] or 0.0),
-        "mean_rating": float(ratings["mean"] or 0.0),
+        "plays": float(feedback["plays"]),
+        "skip_rate": feedback["left_early"] / max(feedback["plays"], 1),
+        "opinions": float(feedback["opinions"]),
+        "disliked_share": feedback["disliked"] / max(feedback["opinions"], 1),
+        "mean_rating": float(feedback["mean_rating"] or 0.0),
     }
 
 
