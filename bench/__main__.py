@@ -1,12 +1,14 @@
 """`make bench`: runs every benchmark and writes docs/benchmarks.md from their JSON. Before: a module per figure. After: people.
 
-`python -m bench [--quick] [NAME …]`; results are kept under var/bench, so one can be measured again alone."""
+`python -m bench [NAME …]` measures these again and leaves the others as docs/benchmarks/ keeps them. One with other options:
+`python -m bench simulated_listeners --options "--catchiness 0" --keep-as simulated_listeners_plain --note "…"`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / "var" / "bench"
+KEPT = ROOT / "docs" / "benchmarks"
+"""What was measured last, as JSON: figures are only worth what can be read again."""
 PAGE = ROOT / "docs" / "benchmarks.md"
 README = ROOT / "README.md"
 OPENS, CLOSES = "<!-- figures: written by python -m bench -->", "<!-- end of figures -->"
@@ -31,7 +34,7 @@ def list_benchmarks() -> list[str]:
 
 
 def measure(name: str, options: list[str]) -> dict[str, Any] | None:
-    """Runs one benchmark and keeps its JSON; None where it could not measure."""
+    """Runs one benchmark; None where it could not measure."""
     print(f"== {name}", file=sys.stderr, flush=True)
     ran = subprocess.run(
         [sys.executable, "-m", f"bench.{name}", *options], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
@@ -41,10 +44,15 @@ def measure(name: str, options: list[str]) -> dict[str, Any] | None:
         print(f"{name} could not measure (exit code {ran.returncode})", file=sys.stderr)
         return None
     found: dict[str, Any] = json.loads(lines[-1])
-    found |= {"measured_at": datetime.now(UTC).date().isoformat(), "options": options, "machine": describe_machine()}
+    return found | {"measured_at": datetime.now(UTC).date().isoformat(), "options": options, "machine": describe_machine()}
+
+
+def keep(result: dict[str, Any], name: str, notes: list[str]) -> None:
+    """Writes a result where the pages are made from; notes are added to the benchmark's own."""
+    said = [*result.get("notes", []), *notes]
     KEPT.mkdir(parents=True, exist_ok=True)
-    (KEPT / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
-    return found
+    text = json.dumps(result | ({"notes": said} if said else {}), indent=1, ensure_ascii=False)
+    (KEPT / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def describe_machine() -> str:
@@ -120,12 +128,22 @@ def main() -> int:
     """Measures the named benchmarks, or all; what could not measure makes the exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *list_benchmarks()], help="which; all without a name")
-    parser.add_argument("--quick", action="store_true", help="the same code, smaller")
+    parser.add_argument("--quick", action="store_true", help="the same code, smaller: a first look, of which nothing is kept")
+    parser.add_argument("--options", default="", help="passed on, in one text")
+    parser.add_argument("--keep-as", help="under another name than the benchmark's, beside its run without options")
+    parser.add_argument("--note", action="append", default=[], help="what a reader of the figures must know")
+    parser.add_argument("--write-only", action="store_true", help="measures nothing: makes the pages from what is kept")
     arguments = parser.parse_args()
-    options = ["--quick"] if arguments.quick else []
-    results = [measure(name, options) for name in arguments.names or list_benchmarks()]
+    if (arguments.keep_as or arguments.options or arguments.note) and len(arguments.names) != 1:
+        parser.error("--options, --keep-as and --note go with one name")
+    options = shlex.split(arguments.options) + (["--quick"] if arguments.quick else [])
+    names = [] if arguments.write_only else arguments.names or list_benchmarks()
+    results = {name: measure(name, options) for name in names}
+    for name, result in results.items():
+        if result is not None and not arguments.quick:
+            keep(result, arguments.keep_as or name, arguments.note)
     write_pages()
-    return 0 if all(results) else 1
+    return 0 if all(results.values()) else 1
 
 
 if __name__ == "__main__":
