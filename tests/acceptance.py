@@ -75,7 +75,7 @@ class Site:
         return str(wait_for(f"a line like {pattern}", look, seconds))
 
     def stop(self) -> None:
-        """Ctrl-C: the signal goes to the whole group of a terminal, make included. Until then nothing may have failed unseen."""
+        """Ctrl-C: the signal goes to the whole group of a terminal, make included. Nothing may have failed unseen."""
         assert self.process is not None
         failed = [line for line in self.printed.splitlines() if "Traceback (most recent" in line or " ERROR " in line]
         os.killpg(self.process.pid, signal.SIGINT)
