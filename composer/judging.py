@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.copies import CatalogueIndex
 from composer.rewards import Line, Reward, RuleWeights, rules
 from composer.steering import Steering
 from music.features import NAMES, features
@@ -97,33 +97,6 @@ def steering_miss(phi_F: NDArray[np.float64], melody: Melody, steering: Steering
     shown = graded(phi_F, melody, steering)
     asked = {wish: getattr(steering, wish) for wish in shown}
     return float(sum(abs(shown[wish] - value) for wish, value in asked.items() if value is not None))
-
-
-class CatalogueIndex:
-    """Runs of notes of the catalogue, to tell a copy: intervals and lengths of any `order` notes in a row."""
-
-    def __init__(self, melodies: Sequence[Melody], order: int = 10) -> None:
-        self.order = order
-        self._hashes: set[int] = set()
-        for melody in melodies:
-            self._hashes.update(self._grams(melody))
-
-    def longest_shared(self, melody: Melody) -> int:
-        """Notes of the longest run whose every `order` notes stand in the catalogue; below `order` counts as 0."""
-        longest = run = 0
-        for gram in self._grams(melody):
-            run = run + 1 if gram in self._hashes else 0
-            longest = max(longest, run)
-        return longest + self.order - 1 if longest else 0
-
-    def _grams(self, melody: Melody) -> list[int]:
-        notes = [note for note in melody.notes if note.pitch is not None]
-        steps = [
-            ((after.pitch or 0) - (before.pitch or 0), after.quarters.numerator, after.quarters.denominator)
-            for before, after in pairwise(notes)
-        ]
-        # Python's hash of whole numbers is the same in every process, unlike that of texts.
-        return [hash(tuple(steps[start : start + self.order - 1])) for start in range(len(steps) - self.order + 2)]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from composer.constraints import Plan
-from composer.judging import Bands, CatalogueIndex, band_miss
-from composer.learning.copies import copied_share, copy_limits
+from composer.copies import CatalogueIndex, Originality, copied_share, copy_limits
+from composer.judging import Bands, band_miss
 from composer.learning.network import Prior
 from composer.learning.policy import ComposerPolicy, load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, observe_tunes
@@ -71,20 +71,25 @@ def write_sample(policy: ComposerPolicy, count: int = PIECES, seed: int = 1) -> 
     steerings = typical_steerings(policy.styles, count)
     plans = [Plan(steering=steering) for steering in steerings]
     seeds = [seed * 1_000_003 + number for number in range(count)]
-    return policy.write(plans, [None] * count, seeds=seeds), steerings
+    return policy.write_original(plans, [None] * count, seeds=seeds), steerings
 
 
 def figures_of(written: Written, steerings: Sequence[Steering], bands: Bands, dataset: MelodyDataset) -> dict[str, float]:
-    """Averages over the pieces; copies are looked for among the tunes that taught."""
+    """Averages over the pieces."""
     each = piece_figures(written.melodies, steerings, bands)
     figures = {name: float(values_n.mean()) for name, values_n in each.items()}
     figures["distinct"] = len({melody.content_hash() for melody in written.melodies}) / len(written.melodies)
     figures["kl_per_step"] = float((written.kl_B / np.maximum(written.steps_B, 1)).mean())
     figures["log_prior_per_step"] = float((written.log_prior_B / np.maximum(written.steps_B, 1)).mean())
-    catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
-    limits = copy_limits(((tune.style, tune.melody) for tune in dataset.held_out), catalogue)
     styles = [steering.style for steering in steerings]
-    return figures | {"copied": copied_share(written.melodies, styles, catalogue, limits)}
+    return figures | {"copied": copied_share(written.melodies, styles, originality_of(dataset))}
+
+
+def originality_of(dataset: MelodyDataset) -> Originality:
+    """The runs of all its tunes, and how long a run people's unseen tunes share with the others."""
+    taught = CatalogueIndex.of(tune.melody for tune in dataset.training)
+    limits = copy_limits(((tune.style, tune.melody) for tune in dataset.held_out), taught)
+    return Originality(catalogue=CatalogueIndex.of(tune.melody for tune in dataset.tunes), limits=limits)
 
 
 def piece_figures(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> dict[str, NDArray[np.float64]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from composer.constraints import Plan
+from composer.copies import CatalogueIndex, Originality
 from composer.judging import taste_liking
 from composer.learning.advantage import Advantage, Foresight
 from composer.learning.condition import CONDITION, TASTES, Taste, condition, heard_taste
 from composer.learning.configuration import is_added_to_prior
+from composer.learning.features import in_ticks
 from composer.learning.network import Prior
 from composer.learning.replay_dataset import style_number
 from composer.learning.standing import RULE_VALUES
@@ -34,6 +37,11 @@ HEADS = 2
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
 
+MOST_ATTEMPTS = 6
+"""How often a piece is written until it is no copy. One in thirty is one; of six in a row hardly any."""
+CATALOGUE_RUNS = "catalogue_runs"
+"""Among a checkpoint's weights: the runs of notes by which a copy is known."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Composed:
@@ -41,7 +49,7 @@ class Composed:
 
     melody: Melody
     figures: dict[str, Any] = field(default_factory=dict)
-    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`."""
+    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`; `longest_shared_run` with the catalogue, in notes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +62,8 @@ class ComposerPolicy:
     """Styles the prior knows; another one is composed as “any style”."""
     prior_sha256: str
     """Hash of the prior's weights, the same in a prior version and in every policy trained on it."""
+    originality: Originality | None = None
+    """What its pieces may share with the catalogue; None in checkpoints of before."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The checkpoint's configuration: bands of people, what it was trained with."""
 
@@ -86,17 +96,54 @@ class ComposerPolicy:
         wishes = list(zip(steerings, tastes, seeds, strict=True))
         counts = [TASTE_CANDIDATES if _is_heard(steering, taste) else 1 for steering, taste, _ in wishes]
         asked = [
-            (steering, taste, seed if number == 0 else _candidate_seed(seed, number))
+            (steering, taste, seed if number == 0 else _further_seed(seed, number))
             for (steering, taste, seed), count in zip(wishes, counts, strict=True)
             for number in range(count)
         ]
         plans = [Plan(steering=steering) for steering, _, _ in asked]
-        written = self.write(plans, [taste for _, taste, _ in asked], seeds=[seed for _, _, seed in asked], report=report)
+        written = self.write_original(
+            plans, [taste for _, taste, _ in asked], seeds=[seed for _, _, seed in asked], report=report
+        )
         starts = np.cumsum([0, *counts])
         return [
-            _best(written, range(start, start + count), taste)
+            self._best(written, range(start, start + count), taste)
             for start, count, taste in zip(starts, counts, tastes, strict=False)
         ]
+
+    def write_original(
+        self,
+        plans: Sequence[Plan],
+        tastes: Sequence[Taste],
+        *,
+        seeds: Sequence[int],
+        report: Callable[[float], None] | None = None,
+    ) -> Written:
+        """As `write`, but a copy of the catalogue is written anew with seeds that follow from its own. Where every attempt
+        is one, the attempt that shares least stays."""
+        written = self.write(plans, tastes, seeds=seeds, report=report)
+        beyond_B = self._notes_too_many(plans, written)
+        for attempt in range(1, MOST_ATTEMPTS):
+            rows = np.flatnonzero(beyond_B).tolist()
+            if not rows:
+                break
+            same_plans = [plans[row] for row in rows]
+            further = [_further_seed(seeds[row], TASTE_CANDIDATES + attempt) for row in rows]
+            again = self.write(same_plans, [tastes[row] for row in rows], seeds=further)
+            beyond_b = self._notes_too_many(same_plans, again)
+            better = np.flatnonzero(beyond_b < beyond_B[rows])
+            written.replace_rows(np.array(rows)[better], again, better)
+            beyond_B[rows] = np.minimum(beyond_B[rows], beyond_b)
+        return written
+
+    def _notes_too_many(self, plans: Sequence[Plan], written: Written) -> NDArray[np.int64]:
+        """By how many notes each piece's own notes share too long a run with the catalogue."""
+        if self.originality is None:
+            return np.zeros(len(plans), dtype=np.int64)
+        found = [
+            self.originality.notes_too_many(melody, plan.steering.style, _is_own(plan, melody))
+            for plan, melody in zip(plans, written.melodies, strict=True)
+        ]
+        return np.array(found, dtype=np.int64)
 
     def write(
         self,
@@ -119,6 +166,26 @@ class ComposerPolicy:
             guide=guide,
             report=report,
         )
+
+    def _best(self, written: Written, rows: range, taste: Taste) -> Composed:
+        """The candidate that the taste likes best; the only one where there is no taste."""
+        if taste is None or len(rows) == 1:
+            return self._composed(written, rows[0])
+        likings = [taste_liking(features(written.melodies[row]), taste) for row in rows]
+        best = self._composed(written, rows[int(np.argmax(likings))])
+        return replace(best, figures=best.figures | {"taste_liking": max(likings), "candidates": len(rows)})
+
+    def _composed(self, written: Written, row: int) -> Composed:
+        melody, steps = written.melodies[row], max(int(written.steps_B[row]), 1)
+        figures: dict[str, Any] = {
+            "notes": len(melody.notes),
+            "log_policy": float(written.log_policy_B[row]),
+            "log_prior": float(written.log_prior_B[row]),
+            "kl_per_step": float(written.kl_B[row]) / steps,
+        }
+        if self.originality is not None:
+            figures["longest_shared_run"] = self.originality.catalogue.longest_shared(melody)
+        return Composed(melody=melody, figures=figures)
 
     def _nats(self, taste_D: NDArray[np.float64]) -> NDArray[np.float64]:
         """What a standard deviation of each feature is worth, in nats."""
@@ -161,8 +228,16 @@ def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
         writer=writer,
         styles=tuple(settings["styles"]),
         prior_sha256=hash_weights(checkpoint.weights),
+        originality=_originality_of(checkpoint),
         settings=settings,
     )
+
+
+def _originality_of(checkpoint: Checkpoint) -> Originality | None:
+    runs_G = checkpoint.weights.get(CATALOGUE_RUNS)
+    if runs_G is None:
+        return None
+    return Originality(catalogue=CatalogueIndex(runs_G), limits=checkpoint.configuration["copy_limits"])
 
 
 def _check_heads(settings: dict[str, Any]) -> None:
@@ -203,26 +278,15 @@ def _is_heard(steering: Steering, taste: Taste) -> bool:
     return taste is not None and steering.taste_strength > 0
 
 
-def _candidate_seed(seed: int, number: int) -> int:
-    """A seed of its own for each further candidate, a function of the piece's seed alone."""
+def _is_own(plan: Plan, melody: Melody) -> list[bool] | None:
+    """Which notes the composer chose; None where it chose all."""
+    given = plan.given()
+    if not given:
+        return None
+    starts = accumulate((note.quarters for note in melody.notes), initial=-melody.pickup)
+    return [in_ticks(start) not in given for start, _ in zip(starts, melody.notes, strict=False)]
+
+
+def _further_seed(seed: int, number: int) -> int:
+    """A seed of its own for each further candidate or attempt, a function of the piece's seed alone."""
     return int(np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, number]).integers(2**62))
-
-
-def _best(written: Written, rows: range, taste: Taste) -> Composed:
-    """The candidate that the taste likes best; the only one where there is no taste."""
-    if taste is None or len(rows) == 1:
-        return _composed(written, rows[0])
-    likings = [taste_liking(features(written.melodies[row]), taste) for row in rows]
-    best = _composed(written, rows[int(np.argmax(likings))])
-    return replace(best, figures=best.figures | {"taste_liking": max(likings), "candidates": len(rows)})
-
-
-def _composed(written: Written, row: int) -> Composed:
-    steps = max(int(written.steps_B[row]), 1)
-    figures = {
-        "notes": len(written.melodies[row].notes),
-        "log_policy": float(written.log_policy_B[row]),
-        "log_prior": float(written.log_prior_B[row]),
-        "kl_per_step": float(written.kl_B[row]) / steps,
-    }
-    return Composed(melody=written.melodies[row], figures=figures)

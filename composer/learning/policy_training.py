@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from composer.constraints import Plan
-from composer.judging import Bands, CatalogueIndex, Judge
+from composer.copies import CatalogueIndex
+from composer.judging import Bands, Judge
 from composer.learning.configuration import ComposerConfiguration, is_added_to_prior
 from composer.learning.episodes import episodes_of
 from composer.learning.foresight_training import ForesightTraining
@@ -87,7 +88,7 @@ class PolicyTraining:
         self.foresight = ForesightTraining(foresight, configuration.foresight_learning_rate, context.seed)
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
-        catalogue = CatalogueIndex([tune.melody for tune in dataset.training])
+        catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
         self.judge = Judge(RuleWeights(), Bands(policy.settings["bands"]), catalogue)
         self.novelty = Novelty(configuration.novelty_weight)
         self.wishes = Wishes(policy.styles, dataset.training, configuration)

@@ -11,7 +11,7 @@ from django.conf import settings
 from composer.judging import Bands
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
-from composer.learning.policy import HEADS, ComposerPolicy, hash_weights, load_policy, policy_of
+from composer.learning.policy import CATALOGUE_RUNS, HEADS, ComposerPolicy, hash_weights, load_policy, policy_of
 from composer.learning.prior_training import train_prior
 from composer.learning.replay_dataset import MelodyDataset
 from dqn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -74,8 +74,12 @@ def _write(
     styles: tuple[str, ...] = (),
     parent: Checkpoint | None = None,
 ) -> None:
-    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, the prior's width."""
+    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, the prior's width,
+    and what of the catalogue a piece may share."""
+    originality = evaluation.originality_of(dataset)
+    weights = weights | {CATALOGUE_RUNS: originality.catalogue.runs_G}
     kept: dict[str, Any] = {**configuration.to_json(), "styles": list(styles), "bands": bands, "tunes": len(dataset.tunes)}
+    kept["copy_limits"] = dict(originality.limits)
     if parent is not None:
         kept |= {name: parent.configuration[name] for name in ("hidden", "styles", "tunes")}
         kept["heads"] = HEADS

@@ -53,6 +53,13 @@ class Written:
     trace: dict[str, Tensor] | None = None
     """Every step: what `policy_training` makes episodes of."""
 
+    def replace_rows(self, rows: Whole, other: Written, other_rows: Whole) -> None:
+        """Puts melodies of another batch in the place of these; for batches without a trace."""
+        for row, other_row in zip(rows, other_rows, strict=True):
+            self.melodies[row] = other.melodies[other_row]
+        for name in ("log_policy_B", "log_behaviour_B", "log_prior_B", "kl_B", "steps_B"):
+            getattr(self, name)[rows] = getattr(other, name)[other_rows]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:

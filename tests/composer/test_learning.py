@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from composer.constraints import Plan
-from composer.judging import CatalogueIndex, taste_liking
+from composer.copies import CatalogueIndex
+from composer.judging import taste_liking
 from composer.learning.condition import condition
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
@@ -262,4 +263,4 @@ def test_variants_are_held_out_together() -> None:
 
 
 def test_a_toy_tune_stands_in_the_catalogues_index() -> None:
-    assert CatalogueIndex([toy_tune(0)]).longest_shared(toy_tune(2)) == len(toy_tune(2).notes)
+    assert CatalogueIndex.of([toy_tune(0)]).longest_shared(toy_tune(2)) == len(toy_tune(2).notes)

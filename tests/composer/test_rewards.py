@@ -5,8 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from composer.judging import Bands, CatalogueIndex, Judge, band_miss, graded, taste_liking
-from composer.learning.copies import FEWEST_TUNES, copied_share, copy_limits
+from composer.judging import Bands, Judge, band_miss, graded, taste_liking
 from composer.rewards import (
     Line,
     RuleWeights,
@@ -109,15 +108,6 @@ def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
     assert question_and_answer(Line(eighths(*question)), WEIGHTS).sum() == 0
 
 
-def test_a_run_of_the_catalogue_is_told_even_in_another_key() -> None:
-    generator = np.random.default_rng(0)
-    tune = eighths(*(60 + generator.integers(0, 12, 40)).tolist())
-    index = CatalogueIndex([tune])
-
-    assert index.longest_shared(tune.transposed(3)) == 40
-    assert index.longest_shared(eighths(*(60 + generator.integers(0, 12, 40)).tolist())) == 0
-
-
 def test_bands_are_peoples_percentiles_by_style() -> None:
     phi_nF = np.tile(np.linspace(0, 1, 101)[:, None], (1, len(NAMES)))
     bands = Bands.measure(phi_nF, ["reel"] * 101)
@@ -156,21 +146,3 @@ def test_the_whole_piece_is_judged_at_its_last_note() -> None:
     assert plain == pytest.approx(rules(Line(melody), WEIGHTS))
     assert wished[:-1] == pytest.approx(plain[:-1])
     assert wished[-1] < plain[-1]
-
-
-def test_a_copy_is_a_longer_run_than_people_of_the_style_share() -> None:
-    generator = np.random.default_rng(3)
-    tune = eighths(*(60 + generator.integers(0, 12, 60)).tolist())
-    catalogue = CatalogueIndex([tune])
-
-    def sharing(notes: int) -> Melody:
-        return eighths(
-            *[note.pitch or 0 for note in tune.notes[:notes]], *(60 + generator.integers(0, 12, 60 - notes)).tolist()
-        )
-
-    limits = copy_limits([("reel", sharing(26))] * FEWEST_TUNES + [("jig", sharing(50))] * (FEWEST_TUNES - 1), catalogue)
-    written = [sharing(17), sharing(23), sharing(23), sharing(40)]
-
-    assert 25 <= limits["reel"] <= 30
-    assert "jig" not in limits
-    assert copied_share(written, ["reel", "reel", "jig", "reel"], catalogue, limits) == 0.5

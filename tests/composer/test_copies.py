@@ -1,0 +1,108 @@
+"""What counts as a copy of the catalogue, and that none is composed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from composer.constraints import Plan
+from composer.copies import FEWEST_TUNES, LONGEST_SHARED_NOTES, ORDER, CatalogueIndex, Originality, copied_share, copy_limits
+from composer.learning.policy import MOST_ATTEMPTS, ComposerPolicy, load_policy
+from composer.steering import Steering
+from music.notes import Melody, Note
+from tests.composer.conftest import CHECKPOINT
+from tests.composer.test_rewards import eighths
+
+
+def test_a_run_of_the_catalogue_is_told_even_in_another_key() -> None:
+    generator = np.random.default_rng(0)
+    tune = eighths(*(60 + generator.integers(0, 12, 40)).tolist())
+    index = CatalogueIndex.of([tune])
+
+    assert index.longest_shared(tune.transposed(3)) == 40
+    assert index.longest_shared(eighths(*(60 + generator.integers(0, 12, 40)).tolist())) == 0
+
+
+def test_rests_break_no_run_and_short_melodies_have_none() -> None:
+    tune = eighths(*(60 + np.random.default_rng(1).integers(0, 12, 20)).tolist())
+    with_rest = replace(tune, notes=(*tune.notes[:7], Note(None, Fraction(1)), *tune.notes[7:]))
+    index = CatalogueIndex.of([tune])
+
+    assert index.longest_shared(with_rest) == 20
+    assert index.longest_shared(replace(tune, notes=tune.notes[: ORDER - 1])) == 0
+    assert CatalogueIndex.of([]).longest_shared(tune) == 0
+
+
+def test_only_runs_of_own_notes_count_where_some_were_given() -> None:
+    tune = eighths(*(60 + np.random.default_rng(2).integers(0, 12, 30)).tolist())
+    index = CatalogueIndex.of([tune])
+
+    assert index.longest_shared(tune, [False] * 16 + [True] * 14) == 14
+    assert index.longest_shared(tune, [False] * 22 + [True] * 8) == 0
+
+
+def test_a_copy_is_a_longer_run_than_people_of_the_style_share() -> None:
+    generator = np.random.default_rng(3)
+    tune = eighths(*(60 + generator.integers(0, 12, 60)).tolist())
+    catalogue = CatalogueIndex.of([tune])
+
+    def sharing(notes: int) -> Melody:
+        return eighths(
+            *[note.pitch or 0 for note in tune.notes[:notes]], *(60 + generator.integers(0, 12, 60 - notes)).tolist()
+        )
+
+    limits = copy_limits([("reel", sharing(26))] * FEWEST_TUNES + [("jig", sharing(50))] * (FEWEST_TUNES - 1), catalogue)
+    written = [sharing(17), sharing(23), sharing(23), sharing(40)]
+
+    assert 25 <= limits["reel"] <= 30
+    assert "jig" not in limits
+    assert copied_share(written, ["reel", "reel", "jig", "reel"], Originality(catalogue=catalogue, limits=limits)) == 0.5
+
+
+def tiny_policy(trained_folder: Path) -> ComposerPolicy:
+    return load_policy("prior", trained_folder / CHECKPOINT)
+
+
+PLAN = Plan(steering=Steering(bars=8))
+
+
+def written(policy: ComposerPolicy, seed: int, plan: Plan = PLAN) -> Melody:
+    return policy.write_original([plan], [None], seeds=[seed]).melodies[0]
+
+
+def test_a_piece_that_would_be_a_copy_is_written_anew_and_always_the_same(trained_folder: Path) -> None:
+    plain = tiny_policy(trained_folder)
+    known = written(plain, 7)
+    careful = replace(plain, originality=Originality(catalogue=CatalogueIndex.of([known]), limits={}))
+
+    other = written(careful, 7)
+
+    assert CatalogueIndex.of([known]).longest_shared(known) > LONGEST_SHARED_NOTES
+    assert CatalogueIndex.of([known]).longest_shared(other) <= LONGEST_SHARED_NOTES
+    assert other == written(careful, 7)
+    assert written(careful, 8) == written(plain, 8)
+
+
+def test_where_every_attempt_is_a_copy_the_one_that_shares_least_stays(trained_folder: Path) -> None:
+    plain = tiny_policy(trained_folder)
+    attempts: list[Melody] = []
+    for _ in range(MOST_ATTEMPTS):
+        known = CatalogueIndex.of(attempts)
+        attempts.append(written(replace(plain, originality=Originality(catalogue=known, limits={})), 7))
+    everything = CatalogueIndex.of(attempts)
+
+    kept = written(replace(plain, originality=Originality(catalogue=everything, limits={})), 7)
+
+    assert everything.longest_shared(kept) == min(everything.longest_shared(melody) for melody in attempts)
+
+
+def test_the_listeners_own_notes_are_no_copy(trained_folder: Path) -> None:
+    plain = tiny_policy(trained_folder)
+    own = written(plain, 7)
+    plan = Plan(steering=Steering(bars=12, primer=own.notes))
+    careful = replace(plain, originality=Originality(catalogue=CatalogueIndex.of([own]), limits={}))
+
+    assert written(careful, 9, plan) == written(plain, 9, plan)
