@@ -27,6 +27,8 @@ _WORDS = re.compile(r'"[^"]*"|![^!|\[\]:]*!')
 """Chord symbols, fingerings, and signs spelled out such as `!trill!`."""
 _SIGNS = re.compile(r"[HLMOPRSTuv~.](?=[HLMOPRSTuv~.]*[\^_=]*[A-Ga-g\[])")
 _BARS_PER_LINE = 4
+_ABC_SIGNS = re.compile(r"[\s_*~|%\\]+")
+"""What would mean something else in a line of words."""
 _METRES = {"C": (4, 4), "C|": (2, 2)}
 
 
@@ -248,16 +250,37 @@ def write_abc(score: Score) -> str:
         if len(score.voices) > 1:
             lines.append(f'V:{number} name="{_plain(voice.name)}"')
         lines.append(f"%%MIDI program {voice.program}")
-        lines += _body(voice.melody)
+        lines += _body(voice)
     return "\n".join(lines) + "\n"
 
 
-def _body(melody: Melody) -> list[str]:
-    """The notes, four bars to a line."""
-    written = [_write_bar(bar, keys.fifths(melody.tonic, melody.mode)) for bar in bars.bars(melody)]
-    lines = [written[start : start + _BARS_PER_LINE] for start in range(0, len(written), _BARS_PER_LINE)]
-    ends = ["|"] * (len(lines) - 1) + ["|]"]
-    return [" | ".join(line) + " " + end for line, end in zip(lines, ends, strict=True)]
+def _body(voice: Voice) -> list[str]:
+    """The notes, four bars to a line, each with its words below."""
+    melody = voice.melody
+    printed = bars.bars(melody)
+    lyrics = iter(voice.lyrics)
+    lines = []
+    for start in range(0, len(printed), _BARS_PER_LINE):
+        row = printed[start : start + _BARS_PER_LINE]
+        end = "|]" if start + _BARS_PER_LINE >= len(printed) else "|"
+        lines.append(" | ".join(_write_bar(bar, keys.fifths(melody.tonic, melody.mode)) for bar in row) + f" {end}")
+        if voice.lyrics:
+            lines.append(_write_words([symbol for bar in row for symbol in bar if symbol.pitch is not None], lyrics))
+    return lines
+
+
+def _write_words(symbols: list[bars.Printed], lyrics: Iterator[str]) -> str:
+    """A `w:` line: one sign for each printed note, `_` where the syllable before it is held, `*` where there is none yet."""
+    written, has_begun = "w:", False
+    for symbol in symbols:
+        syllable = "" if symbol.is_tied_back else _ABC_SIGNS.sub("", next(lyrics, ""))
+        if syllable:
+            written += ("" if written.endswith("-") else " ") + syllable.removesuffix("-").replace("-", "\\-")
+            written += "-" * syllable.endswith("-")
+            has_begun = True
+        else:
+            written += "_" if has_begun else " *"
+    return written
 
 
 def _write_bar(bar: list[bars.Printed], signature_fifths: int) -> str:

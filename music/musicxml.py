@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
@@ -196,7 +197,7 @@ def write_musicxml(score: Score) -> bytes:
         for number, voice in enumerate(score.voices, start=1)
     )
     bodies = "".join(
-        f'<part id="P{number}">{"".join(_measures(voice.melody, is_first=number == 1))}</part>'
+        f'<part id="P{number}">{"".join(_measures(voice, is_first=number == 1))}</part>'
         for number, voice in enumerate(score.voices, start=1)
     )
     return (
@@ -214,8 +215,10 @@ def _channel(part_number: int) -> int:
     return channel + 1 if channel >= 10 else channel
 
 
-def _measures(melody: Melody, *, is_first: bool) -> list[str]:
+def _measures(voice: Voice, *, is_first: bool) -> list[str]:
+    melody = voice.melody
     printed = bars.bars(melody)
+    lyrics = iter(_lyrics(voice.lyrics))
     divisions = lcm(*(symbol.quarters.denominator for bar in printed for symbol in bar))
     signature = keys.fifths(melody.tonic, melody.mode)
     measures = []
@@ -225,7 +228,7 @@ def _measures(melody: Melody, *, is_first: bool) -> list[str]:
         head = _attributes(melody, divisions, signature) + (_tempo_mark(melody) if is_first else "") if index == 0 else ""
         implicit = ' implicit="yes"' if is_pickup else ""
         offset = melody.bar_quarters - melody.pickup if is_pickup else Fraction(0)
-        notes = "".join(_notes(bar, melody, divisions, signature, offset))
+        notes = "".join(_notes(bar, melody, divisions, signature, offset, lyrics))
         end = '<barline location="right"><bar-style>light-heavy</bar-style></barline>' if index == len(printed) - 1 else ""
         measures.append(f'<measure number="{number}"{implicit}>{head}{notes}{end}</measure>')
     return measures
@@ -249,8 +252,23 @@ def _tempo_mark(melody: Melody) -> str:
     )
 
 
-def _notes(bar: list[bars.Printed], melody: Melody, divisions: int, signature: int, offset: Fraction) -> list[str]:
-    """The note elements of one bar."""
+def _lyrics(syllables: Iterable[str]) -> Iterator[str]:
+    """The lyric element of each note that sounds."""
+    is_within = False
+    for syllable in syllables:
+        if not syllable:
+            yield ""
+            continue
+        goes_on = syllable.endswith("-")
+        syllabic = ("middle" if goes_on else "end") if is_within else ("begin" if goes_on else "single")
+        is_within = goes_on
+        yield f'<lyric number="1"><syllabic>{syllabic}</syllabic><text>{_text(syllable.removesuffix("-"))}</text></lyric>'
+
+
+def _notes(
+    bar: list[bars.Printed], melody: Melody, divisions: int, signature: int, offset: Fraction, lyrics: Iterator[str]
+) -> list[str]:
+    """The note elements of one bar. A syllable stands under the first of tied notes."""
     shown: dict[tuple[str, int], int] = {}
     beams = _beams(bar, melody, offset)
     written = []
@@ -280,6 +298,8 @@ def _notes(bar: list[bars.Printed], melody: Melody, divisions: int, signature: i
             )
         parts.append(f'<beam number="1">{beam}</beam>' if beam else "")
         parts.append(_notations(symbol))
+        if symbol.pitch is not None and not symbol.is_tied_back:
+            parts.append(next(lyrics, ""))
         written.append(f"<note>{''.join(parts)}</note>")
     return written
 

@@ -14,6 +14,7 @@ _OPTIONS = {
     "breaks": "auto",
     "footer": "none",
     "header": "none",
+    "lyricWordSpace": 3.5,
     "pageHeight": 60000,
     "pageWidth": 2000,
     "scale": 40,

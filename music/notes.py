@@ -135,6 +135,9 @@ class Voice:
     """General MIDI program 0 … 127; 0 is the piano."""
     softness: int = 0
     """MIDI velocity taken from each note, so that an accompaniment stays behind its melody."""
+    lyrics: tuple[str, ...] = ()
+    """What is sung: one syllable for each note that sounds, with a hyphen at its end where the word goes on; empty where the
+    one before is held. Notes beyond the end of the tuple have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +164,7 @@ class Score:
             "voices": [
                 {"name": v.name, "program": v.program, "melody": v.melody.to_json()}
                 | ({"softness": v.softness} if v.softness else {})
+                | ({"lyrics": list(v.lyrics)} if v.lyrics else {})
                 for v in self.voices
             ],
         }
@@ -176,6 +180,7 @@ class Score:
                     program=v["program"],
                     melody=Melody.from_json(v["melody"]),
                     softness=v.get("softness", 0),
+                    lyrics=tuple(v.get("lyrics", ())),
                 )
                 for v in values["voices"]
             ),
