@@ -1,0 +1,71 @@
+"""Words under notes: each syllable has a note of its own, in order, and no note changes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from composer.prompting.lyrics import verse_of
+from composer.prompting.underlay import underlay
+from music.notes import Melody, Note
+
+TWINKLE = "Twinkle, twinkle, little star,\nHow I wonder what you are!"
+
+
+def melody(*lengths: str, rests: tuple[int, ...] = ()) -> Melody:
+    notes = tuple(Note(None if place in rests else 62, Fraction(length)) for place, length in enumerate(lengths))
+    return Melody(notes=notes, metre=(4, 4), tonic=2, mode="major")
+
+
+def test_as_many_notes_as_syllables_get_one_each() -> None:
+    tune = melody(*"1111112" * 2)
+
+    words = underlay(TWINKLE, tune)
+
+    assert words.lyrics[:7] == ("Twin-", "kle,", "twin-", "kle,", "lit-", "tle", "star,")
+    assert (words.lines, words.of_lines) == (2, 2)
+
+
+def test_notes_left_over_hold_and_stress_falls_on_beats() -> None:
+    tune = melody(*["1/2"] * 32)
+
+    words = underlay(TWINKLE, tune)
+
+    starts = [
+        start
+        for (start, _), word in zip(tune.onsets(), words.lyrics, strict=True)
+        if word in ("Twin-", "twin-", "lit-", "won-")
+    ]
+    assert len(starts) == 4
+    assert all(start % 1 == 0 for start in starts)
+    assert words.lyrics.count("") == 18
+
+
+def test_whole_lines_are_left_out_where_notes_are_too_few() -> None:
+    words = underlay(TWINKLE, melody(*"11111111"))
+
+    assert (words.lines, words.of_lines) == (1, 2)
+    assert "How" not in words.lyrics
+
+
+def test_rests_carry_no_syllable_and_too_few_notes_no_words() -> None:
+    assert len(underlay("la la", melody("1", "1", "1", rests=(1,))).lyrics) == 2
+    assert underlay(TWINKLE, melody("4")).lyrics == ("",)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(["star light", "wonderful night", "床前明月光", "o"]), min_size=1, max_size=5),
+    st.lists(st.tuples(st.sampled_from(["1/2", "1", "3/2", "1/3"]), st.booleans()), min_size=1, max_size=60),
+)
+def test_syllables_keep_their_order(lines: list[str], shape: list[tuple[str, bool]]) -> None:
+    tune = melody(*(length for length, _ in shape), rests=tuple(place for place, (_, rests) in enumerate(shape) if rests))
+    text = "\n".join(lines)
+
+    words = underlay(text, tune)
+
+    said = [syllable.text + "-" * syllable.goes_on for line in verse_of(text).lines[: words.lines] for syllable in line]
+    assert [word for word in words.lyrics if word] == said
+    assert len(words.lyrics) == sum(not rests for _, rests in shape)
