@@ -15,6 +15,7 @@ from django.utils import timezone
 from composer.accompaniment.slot import SLOT as ACCOMPANIST
 from composer.melody_tasks import MelodyTask
 from composer.models import Commission, Piece
+from composer.prompting.prompt import Prompt
 from composer.recipes import SLOT, UnusableVersion, perform, write_recipe
 from composer.steering import ImpossibleSteering, Steering
 from recsys.catalogue import track_of
@@ -64,20 +65,22 @@ def commission(
     parent: Piece | None = None,
     task: MelodyTask | None = None,
     source: Track | None = None,
+    prompt: Prompt | None = None,
 ) -> Commission:
     """Queues a piece. The same id asked again gives the same commission; a full queue raises QueueIsFull.
 
-    A task works on a melody; `source` is the track it came from, whose piece is the parent where none is named."""
+    A task works on a melody; `source` is the track it came from, whose piece is the parent where none is named.
+    A prompt is what the steering was read from: it is kept, and lyrics are set under the notes."""
     _check_seed(seed)
     known = known_styles()
     if known and (task is None or task.kind == "transfer"):
         steering.check_style(known)
     parent = parent or (getattr(source, "piece", None) if source is not None else None)
-    work = {} if task is None else task.to_json()
+    kept = {"task": task.to_json() if task else {}, "prompt": prompt.to_json() if prompt else {}}
     with transaction.atomic():
         _hold_queue()
         if id is not None and (made := Commission.objects.filter(pk=id).first()) is not None:
-            return _same_wish(made, listener, steering, seed, parent, work)
+            return _same_wish(made, listener, steering, seed, parent, kept)
         _check_room(listener)
         made = Commission.objects.create(
             id=id or uuid.uuid4(),
@@ -85,8 +88,8 @@ def commission(
             steering=steering.to_json(),
             seed=secrets.randbelow(LARGEST_SEED) if seed is None else seed,
             parent=parent,
-            task=work,
             source=source,
+            **kept,
         )
         # Within the transaction: either both the row and its job exist, or neither.
         defer(made)
@@ -120,14 +123,14 @@ def _same_wish(
     steering: Steering,
     seed: int | None,
     parent: Piece | None,
-    work: dict[str, Any],
+    kept: dict[str, dict[str, Any]],
 ) -> Commission:
     is_same = (
         made.listener_id == listener.pk
         and made.steering == steering.to_json()
         and seed in (None, made.seed)
         and made.parent == parent
-        and made.task == work
+        and {"task": made.task, "prompt": made.prompt} == kept
     )
     if not is_same:
         raise IdIsTaken("This id was used for another wish; make a new one.")
@@ -175,7 +178,9 @@ def _compose(wanted: Commission) -> Piece | None:
     steering = Steering.from_json(wanted.steering)
     parent_title = wanted.parent.track.title if wanted.parent else task.source_title if task else ""
     taste_D = None if needs_chords else taste_vector(wanted.listener)
-    recipe = write_recipe(version, steering, taste_D, seed=wanted.seed, parent_title=parent_title, task=task)
+    recipe = write_recipe(
+        version, steering, taste_D, seed=wanted.seed, parent_title=parent_title, task=task, prompt=wanted.prompt
+    )
     score, figures = perform(recipe, version, _Progress(wanted.pk))
     with transaction.atomic():
         # Holding the row settles the race of two workers with the same commission.

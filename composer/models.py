@@ -51,6 +51,8 @@ class Commission(models.Model):
     """`MelodyTask.to_json()` where a melody is worked on, else empty. It holds the melody itself: that can't change."""
     source = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     """The track whose melody the task was given, if it was one."""
+    prompt = models.JSONField(default=dict, blank=True)
+    """`Prompt.to_json()`: the words, lyrics or picture that the steering was read from, if any. It steers no note."""
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     progress = models.FloatField(default=0)
     error = models.TextField(blank=True)

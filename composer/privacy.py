@@ -31,7 +31,7 @@ def export_pieces(listener: Listener) -> list[dict[str, Any]]:
 
 def export_commissions(listener: Listener) -> list[dict[str, Any]]:
     """Every wish for a piece and what became of it, oldest first."""
-    fields = ("id", "steering", "seed", "status", "error", "piece", "created_at", "finished_at")
+    fields = ("id", "steering", "prompt", "task", "seed", "status", "error", "piece", "created_at", "finished_at")
     return list(Commission.objects.filter(listener=listener).order_by("created_at").values(*fields))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from django.conf import settings
 
 from composer.melody_tasks import MelodyTask
+from composer.prompting.underlay import underlay
 from composer.steering import Steering
 from composer.titles import title_of
 from dqn.checkpoint import BrokenCheckpoint, hash_folder
@@ -40,6 +42,7 @@ def write_recipe(
     seed: int,
     parent_title: str = "",
     task: MelodyTask | None = None,
+    prompt: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """The recipe of a piece that is about to be composed. Same recipe under the same code revision, same bytes."""
     policy = policy_of(version)
@@ -58,6 +61,8 @@ def write_recipe(
         "parent_title": parent_title,
         # What is done with a melody, and this melody; None for a new piece.
         "task": None if task is None else task.to_json(),
+        # What the steering was read from. Only lyrics are used again: they are set under the notes.
+        "prompt": prompt or None,
     }
 
 
@@ -73,7 +78,12 @@ def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | Non
     composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report)
     title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
     voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
-    return Score(title=title, voices=(voice,)), dict(composed.figures)
+    figures = dict(composed.figures)
+    if (recipe.get("prompt") or {}).get("kind") == "lyrics":
+        words = underlay(recipe["prompt"]["text"], composed.melody)
+        voice = replace(voice, lyrics=words.lyrics)
+        figures["lyrics"] = {"lines": words.lines, "of_lines": words.of_lines}
+    return Score(title=title, voices=(voice,)), figures
 
 
 def policy_of(version: PolicyVersion) -> Any:

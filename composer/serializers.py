@@ -8,7 +8,10 @@ from rest_framework import serializers
 
 from composer.composing import LARGEST_SEED
 from composer.models import Commission, Piece
+from composer.prompting.prompt import MOST_CHARACTERS
 from recsys.serializers import LARGEST_ID, TrackSerializer
+
+TEXT, LYRICS = MOST_CHARACTERS["text"], MOST_CHARACTERS["lyrics"]
 
 
 class NewCommissionSerializer(serializers.Serializer[Any]):
@@ -33,11 +36,50 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
         "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …).",
     )
 
+    prompt = serializers.JSONField(
+        required=False,
+        allow_null=True,
+        help_text="The `prompt` of `/wishes/` that the steering was read from: it is kept with the piece, lyrics are set under "
+        "its notes, and no note depends on it.",
+    )
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A new piece needs a steering; a task brings its own."""
         if not attrs.get("task") and "steering" not in attrs:
             raise serializers.ValidationError({"steering": ["This field is required, unless a task is given."]})
         return attrs
+
+
+class PromptSerializer(serializers.Serializer[Any]):
+    """What a steering is to be read from: one of the three."""
+
+    text = serializers.CharField(
+        required=False,
+        trim_whitespace=False,
+        max_length=TEXT,
+        help_text="Such as “a slow waltz in D minor”: English, German, Chinese.",
+    )
+    lyrics = serializers.CharField(
+        required=False, trim_whitespace=False, max_length=LYRICS, help_text="A poem, one line of verse a line."
+    )
+    image = serializers.FileField(required=False, help_text="PNG, JPEG, WebP or GIF, as `multipart/form-data`. It is not kept.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Exactly one prompt."""
+        if len(attrs) != 1:
+            raise serializers.ValidationError({"text": [f"send one of {', '.join(self.fields)}; there are {len(attrs)}"]})
+        return attrs
+
+
+class ReadingSerializer(serializers.Serializer[Any]):
+    """What was understood: ready to be looked at, changed, and sent to `/pieces/`."""
+
+    steering = serializers.JSONField(help_text="Every field of a steering.")
+    because = serializers.DictField(
+        child=serializers.CharField(), help_text="Field → the words, or the property of lyrics or picture, it came from."
+    )
+    not_understood = serializers.ListField(child=serializers.CharField(), help_text="What was left aside.")
+    prompt = serializers.JSONField(help_text="`kind` and `text`, to be sent to `/pieces/` and kept with the piece.")
 
 
 class CommissionSerializer(serializers.ModelSerializer[Commission]):
@@ -49,8 +91,10 @@ class CommissionSerializer(serializers.ModelSerializer[Commission]):
 
     class Meta:
         model = Commission
-        fields = ("id", "status", "progress", "error", "piece", "seed", "steering", "task", "created_at", "finished_at")
-        read_only_fields = ("id", "status", "progress", "error", "seed", "steering", "task", "created_at", "finished_at")
+        fields = (
+            "id", "status", "progress", "error", "piece", "seed", "steering", "task", "prompt", "created_at", "finished_at",
+        )  # fmt: skip
+        read_only_fields = tuple(name for name in fields if name != "piece")
 
 
 class PieceSerializer(serializers.ModelSerializer[Piece]):

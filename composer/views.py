@@ -1,4 +1,4 @@
-"""The API about composing: /api/v1/pieces/, /api/v1/commissions/. Before: tokens or the session. After: composing.py."""
+"""The API about composing: /api/v1/wishes/, /pieces/, /commissions/. Before: tokens or the session. After: composing.py."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.models import Account, Listener
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
-from composer.composing import IdIsTaken, QueueIsFull, commission
+from composer.composing import IdIsTaken, QueueIsFull, commission, known_styles
 from composer.models import Commission, Piece
+from composer.prompting.pixels import MOST_BYTES
+from composer.prompting.prompt import Prompt, read_prompt
 from composer.serializers import (
     CommissionSerializer,
     NewCommissionSerializer,
     PieceDetailSerializer,
     PieceSerializer,
+    PromptSerializer,
+    ReadingSerializer,
 )
 from composer.steering import ImpossibleSteering
 
@@ -139,6 +145,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         parent = _parent(listener, wish.get("parent"))
         try:
             read = read_wish(listener, wish.get("steering"), wish.get("task"))
+            prompt = Prompt.from_json(wish["prompt"]) if wish.get("prompt") else None
             made = commission(
                 listener,
                 read.steering,
@@ -147,12 +154,15 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
                 parent=parent,
                 task=read.task,
                 source=read.source,
+                prompt=prompt,
             )
         except NoSuchTrack as refusal:
             raise NotFound(str(refusal)) from None
         except ImpossibleTask as refusal:
             raise ValidationError({"task": {refusal.field: [refusal.message]}}) from None
         except ImpossibleSteering as refusal:
+            if refusal.field == "prompt":
+                raise ValidationError({"prompt": [refusal.message]}) from None
             raise ValidationError({"steering": {refusal.field: [refusal.message]}}) from None
         except QueueIsFull as refusal:
             raise Busy(str(refusal)) from None
@@ -174,6 +184,28 @@ class CommissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         if getattr(self, "swagger_fake_view", False):
             return Commission.objects.none()
         return Commission.objects.filter(listener=listener_of(self.request)).select_related("piece", "parent")
+
+
+class WishView(APIView):
+    """Words, lyrics or a picture as a steering. Nothing is kept, and nothing is composed yet."""
+
+    parser_classes = [*APIView.parser_classes, MultiPartParser]
+
+    @extend_schema(
+        request={"application/json": PromptSerializer, "multipart/form-data": PromptSerializer},
+        responses={200: ReadingSerializer, 400: OpenApiResponse(description="Empty, too long, contradictory, or no picture.")},
+    )
+    def post(self, request: Request) -> Response:
+        """What is understood of one `text`, `lyrics` or `image`."""
+        asked = PromptSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        [(kind, content)] = asked.validated_data.items()
+        try:
+            # One byte more than allowed is enough to be refused with the right words.
+            prompt, reading = read_prompt(kind, content.read(MOST_BYTES + 1) if kind == "image" else content, known_styles())
+        except ImpossibleSteering as refusal:
+            raise ValidationError({refusal.field: [refusal.message]}) from None
+        return Response(reading.to_json() | {"prompt": prompt.to_json()})
 
 
 def _parent(listener: Listener, track_id: int | None) -> Piece | None:
