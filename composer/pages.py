@@ -1,35 +1,22 @@
-"""Pages of composing: the wish, its progress, one's pieces. Before: composing.py, steering.py. After: templates."""
+"""Pages of composing: the wish, its progress, one's pieces. Before: compose_form.py, composing.py. After: templates."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from composer.compose_form import BEGINNINGS, compose_form, read_id, read_prompt_sent, read_wish
 from composer.models import Commission, Piece
-from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
-from music.notes import MODES
+from composer.steering import HABITS, ImpossibleSteering, Steering
 from recsys import standing
-from recsys.browsing import count_facets
-from recsys.listing import KEYS, list_track, list_tracks
+from recsys.listing import list_track, list_tracks
 from recsys.models import Track
 from recsys.pages import listener_of, progress_of_learning
-from training.promotion import champion_of
 
-METRES = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "2/2", "3/8", "5/4", "7/8")
-BAR_CHOICES = (4, 8, 12, 16, 24, 32, 48, 64)
-SLIDERS = (
-    ("density", "Notes", "few", "many"),
-    ("leaps", "Leaps", "steps", "leaps"),
-    ("syncopation", "Syncopation", "on the beat", "off the beat"),
-    ("brightness", "Register", "low", "high"),
-    ("closeness", "Closeness", "far from the known", "close to it"),
-)
-"""Field, name, and what the two ends mean."""
 OPEN = (Commission.Status.QUEUED, Commission.Status.COMPOSING)
 
 
@@ -42,103 +29,35 @@ def compose(request: HttpRequest) -> HttpResponse:
     wish = {**Steering.from_json({"style": Steering.style}).to_json(), **(parent.recipe.get("steering", {}) if parent else {})}
     if (style := request.GET.get("style", "")) in HABITS:
         wish |= Steering.from_json({"style": style}).to_json()
-    return render(request, "composer/compose.html", _form(wish, parent))
+    beginning = request.GET.get("by", "")
+    if beginning not in dict(BEGINNINGS):
+        raise Http404
+    return render(request, "composer/compose.html", compose_form(wish, parent, beginning=beginning))
 
 
 def _commission(request: HttpRequest) -> HttpResponse:
     from composer.composing import CommissionRefused, commission
 
     parent = _parent_of(request, request.POST.get("parent", ""))
-    wish = _read_wish(request)
+    wish = read_wish(request)
+    prompt = None
+
+    def refused(error: str, field: str = "", status: int = 422) -> HttpResponse:
+        shown = compose_form(wish, parent, error=error, field=field, prompt=prompt)
+        return render(request, "composer/compose.html", shown, status=status)
+
     try:
+        prompt = read_prompt_sent(request)
         steering = Steering.from_json(wish)
         seed = int(request.POST["seed"]) if request.POST.get("seed") else None
-        made = commission(listener_of(request), steering, seed=seed, id=_read_id(request), parent=parent)
-    except ImpossibleSteering as error:
-        return render(request, "composer/compose.html", _form(wish, parent, error=error.message, field=error.field), status=422)
+        made = commission(listener_of(request), steering, seed=seed, id=read_id(request), parent=parent, prompt=prompt)
+    except ImpossibleSteering as refusal:
+        return refused(refusal.message, refusal.field)
     except ValueError:
-        return render(
-            request, "composer/compose.html", _form(wish, parent, error="it must be a whole number", field="seed"), status=422
-        )
-    except CommissionRefused as error:
-        return render(request, "composer/compose.html", _form(wish, parent, error=str(error)), status=503)
+        return refused("it must be a whole number", "seed")
+    except CommissionRefused as refusal:
+        return refused(str(refusal), status=503)
     return redirect("commission", pk=made.pk)
-
-
-def _read_id(request: HttpRequest) -> uuid.UUID | None:
-    """The form's own id: sent twice, it is still one piece."""
-    try:
-        return uuid.UUID(request.POST.get("id", ""))
-    except ValueError:
-        return None
-
-
-def _read_wish(request: HttpRequest) -> dict[str, Any]:
-    """Plain values of the form, with numbers where the form has texts; Steering checks them."""
-    sent = request.POST
-    wish: dict[str, Any] = {name: sent[name] for name in ("style", "mode", "metre") if sent.get(name)}
-    for name in ("tonic", "bars"):
-        if sent.get(name):
-            wish[name] = _whole_number(sent[name])
-    for name in ("tempo", "taste_strength"):
-        if sent.get(name):
-            wish[name] = _number(sent[name])
-    for name in GRADED:
-        if sent.get(f"use_{name}"):
-            wish[name] = _number(sent.get(name, ""))
-    return wish
-
-
-def _whole_number(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _habit(style: str) -> dict[str, Any]:
-    """What the form shows when a style is chosen; a style without habits of its own must not keep those of the one before."""
-    (beats, unit), tempo = HABITS.get(style, (Steering.metre, Steering.tempo))
-    return {"metre": f"{beats}/{unit}", "tempo": tempo}
-
-
-def _form(wish: dict[str, Any], parent: Piece | None, *, error: str = "", field: str = "") -> dict[str, Any]:
-    styles = [style for style, _ in count_facets()["style"]]
-    metre = wish.get("metre", "4/4")
-    return {
-        "wish": wish,
-        "metre": metre if isinstance(metre, str) else f"{metre[0]}/{metre[1]}",
-        "styles": styles,
-        "habits": {style: _habit(style) for style in styles},
-        "keys": list(enumerate(KEYS)),
-        "modes": MODES,
-        "metres": METRES,
-        "bar_choices": sorted({*BAR_CHOICES, *([wish["bars"]] if isinstance(wish.get("bars"), int) else [])}),
-        "sliders": [
-            {
-                "name": name,
-                "title": title,
-                "low": low,
-                "high": high,
-                "is_used": wish.get(name) is not None,
-                "value": wish.get(name),
-            }
-            for name, title, low, high in SLIDERS
-        ],
-        "parent": parent,
-        "error": error,
-        "field": field,
-        "id": uuid.uuid4(),
-        "can_compose": champion_of("composer") is not None,
-        **progress_of_learning(),
-    }
 
 
 def _parent_of(request: HttpRequest, track: str) -> Piece | None:

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from composer.accompaniment.accompany import TEXTURES
 from composer.accompaniment.slot import SLOT as ACCOMPANIST
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
+from composer.compose_form import read_id
 from composer.composing import CommissionRefused, commission
 from composer.melody_tasks import KINDS, OF_KIND
 from composer.sources import MOST_BYTES
@@ -72,7 +73,7 @@ def _commission(request: HttpRequest) -> HttpResponse:
     wish, file = _read(request, track)
     try:
         read = read_wish(listener_of(request), {}, wish, file)
-        made = commission(listener_of(request), read.steering, id=_read_id(request), task=read.task, source=read.source)
+        made = commission(listener_of(request), read.steering, id=read_id(request), task=read.task, source=read.source)
     except NoSuchTrack as refusal:
         raise Http404 from refusal
     except (ImpossibleTask, ImpossibleSteering) as refusal:
@@ -142,14 +143,6 @@ def _track(request: HttpRequest, text: str) -> Track | None:
     if not text.isdecimal() or len(text) > 18:
         raise Http404
     return get_object_or_404(Track.objects.visible_to(listener_of(request)).defer("features"), pk=int(text))
-
-
-def _read_id(request: HttpRequest) -> uuid.UUID | None:
-    """The form's own id: sent twice, it is still one piece."""
-    try:
-        return uuid.UUID(request.POST.get("id", ""))
-    except ValueError:
-        return None
 
 
 def _whole(text: str) -> Any:

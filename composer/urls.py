@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from composer import pages, task_pages
+from composer import pages, prompt_pages, task_pages
 
 urlpatterns = [
     path("compose/", pages.compose, name="compose"),
+    path("compose/prompt/", prompt_pages.read_beginning, name="compose-prompt"),
     path("compose/task/", task_pages.melody_task, name="melody-task"),
     path("commissions/<uuid:pk>/", pages.commission_page, name="commission"),
     path("pieces/", pages.pieces, name="pieces"),

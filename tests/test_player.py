@@ -29,8 +29,9 @@ TITLE = "A tune whose title is so long that no phone in the world could ever sho
 
 
 ADDRESSES = (
-    *("/", "/browse/", "/browse/?q=zzz", "/history/", "/history/files/", "/compose/", "/pieces/", "/taste/", "/welcome/"),
-    *("/settings/", "/accounts/password/change/", "/accounts/email/", "/accounts/2fa/", "/nothing-here/"),
+    *("/", "/browse/", "/browse/?q=zzz", "/history/", "/history/files/", "/pieces/", "/taste/", "/welcome/", "/nothing-here/"),
+    *("/compose/", "/compose/?by=lyrics", "/compose/?by=image"),
+    *("/settings/", "/accounts/password/change/", "/accounts/email/", "/accounts/2fa/"),
 )
 
 

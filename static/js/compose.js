@@ -20,8 +20,15 @@ function showFigure(slider) {
   output.textContent = box && !box.checked ? "open" : figure;
 }
 
+/** What somebody changed no longer comes from their words. */
+function forgetReason(field) {
+  field?.closest(".field")?.querySelector(".because")?.remove();
+}
+
 document.addEventListener("input", (event) => {
-  if (!event.target.matches('form[data-compose] input[type="range"]')) return;
+  if (!event.target.closest?.("form[data-compose]")) return;
+  forgetReason(event.target);
+  if (!event.target.matches('input[type="range"]')) return;
   const box = event.target.form.querySelector(`#use_${event.target.id}`);
   if (box) box.checked = true;
   showFigure(event.target);
@@ -33,9 +40,13 @@ document.addEventListener("change", (event) => {
   if (target.id?.startsWith("use_")) showFigure(target.form.querySelector(`#${target.id.slice(4)}`));
   if (target.id !== "style") return;
   const { metre, tempo } = target.selectedOptions[0].dataset;
-  if (metre) target.form.querySelector("#metre").value = metre;
+  if (metre) {
+    target.form.querySelector("#metre").value = metre;
+    forgetReason(target.form.querySelector("#metre"));
+  }
   if (tempo) {
     const slider = target.form.querySelector("#tempo");
+    forgetReason(slider);
     slider.value = tempo;
     showFigure(slider);
   }

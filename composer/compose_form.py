@@ -1,0 +1,160 @@
+"""The form of a wish: what it shows, and what was sent in it. Before: pages.py, prompt_pages.py. After: steering.py checks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from composer.models import Piece
+from composer.prompting.prompt import MOST_CHARACTERS, Prompt
+from composer.steering import GRADED, HABITS, Steering
+from music.notes import MODES
+from recsys.browsing import count_facets
+from recsys.listing import KEYS
+from recsys.pages import progress_of_learning
+from training.promotion import champion_of
+
+METRES = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "2/2", "3/8", "5/4", "7/8")
+BAR_CHOICES = (4, 8, 12, 16, 24, 32, 48, 64)
+PITCH_CHOICES = range(36, 97)
+"""C2 … C7."""
+SLIDERS = (
+    ("density", "Notes", "few", "many"),
+    ("leaps", "Leaps", "steps", "leaps"),
+    ("syncopation", "Syncopation", "on the beat", "off the beat"),
+    ("brightness", "Register", "low", "high"),
+    ("closeness", "Closeness", "far from the known", "close to it"),
+)
+"""Field, name, and what the two ends mean."""
+BEGINNINGS = (("", "By hand"), ("text", "From words"), ("lyrics", "From lyrics"), ("image", "From a picture"))
+"""What a wish may begin with: name and tab."""
+TITLES = {
+    "tonic": "key",
+    "lowest": "lowest note",
+    "highest": "highest note",
+    "taste_strength": "your taste",
+    "density": "notes",
+    "brightness": "register",
+    "image": "picture",
+    "text": "words",
+}
+"""What the form calls a field, where that is not its name."""
+
+
+def compose_form(
+    wish: Mapping[str, Any],
+    parent: Piece | None = None,
+    *,
+    error: str = "",
+    field: str = "",
+    beginning: str = "",
+    prompt: Prompt | None = None,
+    because: Mapping[str, str] | None = None,
+    not_understood: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """What the compose page shows: a wish that can be changed, and where its values came from."""
+    styles = [style for style, _ in count_facets()["style"]]
+    metre = wish.get("metre", "4/4")
+    metre = metre if isinstance(metre, str) else f"{metre[0]}/{metre[1]}"
+    why = because or {}
+    return {
+        "wish": wish,
+        "metre": metre,
+        "styles": styles,
+        "habits": {style: _habit(style) for style in styles},
+        "keys": list(enumerate(KEYS)),
+        "modes": MODES,
+        "metres": METRES if metre in METRES else (*METRES, metre),
+        "bar_choices": _with(wish.get("bars"), BAR_CHOICES),
+        "lowest_choices": [(pitch, pitch_name(pitch)) for pitch in _with(wish.get("lowest"), PITCH_CHOICES)],
+        "highest_choices": [(pitch, pitch_name(pitch)) for pitch in _with(wish.get("highest"), PITCH_CHOICES)],
+        "sliders": [
+            {
+                "name": name,
+                "title": title,
+                "low": low,
+                "high": high,
+                "is_used": wish.get(name) is not None,
+                "value": wish.get(name),
+                "because": why.get(name),
+            }
+            for name, title, low, high in SLIDERS
+        ],
+        "parent": parent,
+        "error": error,
+        "field": TITLES.get(field, field).replace("_", " "),
+        "id": uuid.uuid4(),
+        "beginnings": BEGINNINGS,
+        "beginning": beginning or (prompt.kind if prompt else ""),
+        "most_characters": MOST_CHARACTERS,
+        "prompt": prompt,
+        "because": why,
+        "not_understood": not_understood,
+        "can_compose": champion_of("composer") is not None,
+        **progress_of_learning(),
+    }
+
+
+def pitch_name(pitch: int) -> str:
+    """As musicians write it: C4 is middle C."""
+    return f"{KEYS[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _with(value: object, choices: tuple[int, ...] | range) -> list[int]:
+    """The choices, and a value that is none of them."""
+    return sorted({*choices, *([value] if isinstance(value, int) else [])})
+
+
+def _habit(style: str) -> dict[str, Any]:
+    """What the form shows when a style is chosen; a style without habits of its own must not keep those of the one before."""
+    (beats, unit), tempo = HABITS.get(style, (Steering.metre, Steering.tempo))
+    return {"metre": f"{beats}/{unit}", "tempo": tempo}
+
+
+def read_wish(request: HttpRequest) -> dict[str, Any]:
+    """Plain values of the form, with numbers where the form has texts; Steering checks them."""
+    sent = request.POST
+    wish: dict[str, Any] = {name: sent[name] for name in ("style", "mode", "metre") if sent.get(name)}
+    for name in ("tonic", "bars", "lowest", "highest"):
+        if sent.get(name):
+            wish[name] = _whole_number(sent[name])
+    for name in ("tempo", "taste_strength"):
+        if sent.get(name):
+            wish[name] = _number(sent[name])
+    for name in GRADED:
+        if sent.get(f"use_{name}"):
+            wish[name] = _number(sent.get(name, ""))
+    return wish
+
+
+def read_prompt_sent(request: HttpRequest) -> Prompt | None:
+    """The prompt that the form carries along, if any; ImpossibleSteering where it was tampered with."""
+    sent = request.POST
+    if not sent.get("prompt_kind"):
+        return None
+    return Prompt.from_json({"kind": sent["prompt_kind"], "text": sent.get("prompt_text", "")})
+
+
+def read_id(request: HttpRequest) -> uuid.UUID | None:
+    """The form's own id: sent twice, it is still one piece."""
+    try:
+        return uuid.UUID(request.POST.get("id", ""))
+    except ValueError:
+        return None
+
+
+def _whole_number(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
