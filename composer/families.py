@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, QuerySet, When
+from django.db.models.fields.json import KeyTransform
 
 from accounts.models import Listener
 from composer.models import Piece
@@ -15,6 +17,8 @@ MOST_GENERATIONS = 12
 MOST_BRANCHES = 60
 """Beyond these a page would be a forest: the line that leads to the track is shown whole, then the older generations, of each
 the newest."""
+_TASK = ("kind", "first_bar", "last_bar", "bars", "closeness", "style", "blend", "texture")
+"""What `words_of` says of a task. The whole recipe holds a taste and a melody: too much to read for a line of a tree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +48,20 @@ def _line_to(track: Track, listener: Listener) -> list[Track]:
     """The track and what it came from, step by step, the oldest first."""
     line = [track]
     for _ in range(MOST_GENERATIONS):
-        piece = getattr(line[0], "piece", None)
+        piece = _origins().filter(track=line[0]).first()
         origin = None if piece is None else piece.source or (piece.parent.track if piece.parent else None)
         # A shared piece may have a private origin: for others it is the first one.
         if origin is None or not (origin.owner_id in (None, listener.pk) or origin.is_shared):
             return line
         line.insert(0, origin)
     return line
+
+
+def _origins() -> QuerySet[Piece]:
+    """Pieces with what they were made from, as far as a tree shows it."""
+    pieces = Piece.objects.select_related("source", "parent__track")
+    shown = (f"{origin}__{name}" for origin in ("source", "parent__track") for name in ("title", "owner_id", "is_shared"))
+    return pieces.only("track_id", "source_id", "parent_id", "parent__track_id", *shown)
 
 
 def _descendants(line: Sequence[Track], listener: Listener) -> dict[int, list[Piece]]:
@@ -63,7 +74,8 @@ def _descendants(line: Sequence[Track], listener: Listener) -> dict[int, list[Pi
         made_of = Q(source__in=level) | Q(source=None, parent__track__in=level)
         seen = Track.objects.visible_to(listener)
         pieces = Piece.objects.filter(made_of, track__in=seen.values("pk")).select_related("track", "parent")
-        pieces = pieces.defer("track__score", "track__features", "parent__recipe").order_by(leads_there, "-id")
+        pieces = pieces.only("track__title", "source_id", "parent__track_id").annotate(**_task_of())
+        pieces = pieces.order_by(leads_there, "-id")
         found = sorted(pieces[: left + (generation < len(line))], key=lambda piece: piece.pk)
         left -= len(found) - (generation < len(line))
         for piece in found:
@@ -78,12 +90,18 @@ def _descendants(line: Sequence[Track], listener: Listener) -> dict[int, list[Pi
 def _grow(branches: list[Branch], track: Track, words: str, depth: int, children: dict[int, list[Piece]], here: int) -> None:
     branches.append(Branch(track=track, depth=depth, words=words, is_here=track.pk == here))
     for piece in children.get(track.pk, []):
-        _grow(branches, piece.track, words_of(piece), depth + 1, children, here)
+        _grow(
+            branches, piece.track, words_of({name: getattr(piece, f"task_{name}") for name in _TASK}), depth + 1, children, here
+        )
 
 
-def words_of(piece: Piece) -> str:
-    """What was done, in a few words."""
-    task = piece.recipe.get("task") or {}
+def _task_of() -> dict[str, KeyTransform]:
+    """Annotations: the fields of the recipe's task that words are made of."""
+    return {f"task_{name}": KeyTransform(name, KeyTransform("task", "recipe")) for name in _TASK}
+
+
+def words_of(task: Mapping[str, Any]) -> str:
+    """What a task did, in a few words."""
     kind = task.get("kind")
     if kind == "rewrite":
         first, last = task["first_bar"], task["last_bar"]

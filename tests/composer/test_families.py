@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account, Listener
 from composer.composing import store_piece
@@ -80,7 +81,28 @@ def test_others_see_shared_branches_only(listener: Listener, bob: Account, versi
 def test_each_branch_says_what_was_done(
     listener: Listener, version: PolicyVersion, task: dict[str, Any] | None, words: str
 ) -> None:
-    assert words_of(made(listener, version, None, task)) == words
+    root = made(listener, version, None)
+    made(listener, version, root.track, task, number=1)
+
+    assert words_of(task or {}) == words
+    assert [branch.words for branch in family_of(root.track, listener)] == ["", words]
+
+
+def test_the_tree_reads_what_it_shows_and_no_notes_and_no_tastes(
+    listener: Listener, version: PolicyVersion, track: Track, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    here = track
+    for number in range(1, 4):
+        here = made(listener, version, here, {"kind": "continue", "bars": 4}, number=number).track
+        made(listener, version, track, number=10 + number)
+    here = Track.objects.get(pk=here.pk)
+
+    # A query for each step to the first ancestor and one that finds none, and for each generation below it.
+    with django_assert_num_queries(4 + 4) as queries:
+        assert len(family_of(here, listener)) == 7
+
+    read = [query["sql"].split(" FROM ")[0] for query in queries.captured_queries]
+    assert [sql for sql in read if any(f'"{name}",' in sql for name in ("score", "features", "recipe"))] == []
 
 
 def test_the_track_page_shows_the_tree(client: Client, alice: Account, version: PolicyVersion, track: Track) -> None:
