@@ -5,7 +5,8 @@ stands. What is drawn is weighed by closeness to the melody and to the style, 1 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from composer.judging import Bands, band_miss
 from composer.learning.features import in_ticks
 from composer.melody_tasks import between, full_bars
 from music.features import features
-from music.keys import join_rests, pitch_class_profile
+from music.keys import join_rests
 from music.notes import Melody, Note
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def transfer(
     seeds = [int(number) for number in np.random.SeedSequence([seed & 0xFFFFFFFF, 77]).generate_state(CANDIDATES, np.uint64)]
     # Seeds are split into two halves of 32 bits by the writer.
     written = policy.write([plan] * CANDIDATES, [taste_D] * CANDIDATES, seeds=seeds, report=report)
-    content_n = np.array([content(melody, candidate) for candidate in written.melodies])
+    content_n = contents(melody, written.melodies)
     style_n, natural_n = log_style(policy, written.melodies, steering.style, own_style)
     miss_n = _band_misses(policy, written.melodies, steering.style)
     worth_n = (1 - blend) * CONTENT_NATS * content_n + blend * np.maximum(style_n, -MOST_DOUBT_NATS) + NATURAL_NATS * natural_n
@@ -83,10 +84,10 @@ def anchors_of(melody: Melody, metre: tuple[int, int], share: float) -> list[tup
     Strong is what begins a bar, then a half bar, then a beat; among equals, what lasts longer. A note whose place the other
     metre does not have is left out, and so are those behind the beginning of the last bar: a cadence needs room."""
     bar, other = melody.bar_quarters, Fraction(4 * metre[0], metre[1])
-    found = []
+    found, last_bar = [], (full_bars(melody) - 1) * bar
     for start, note in melody.onsets():
         at = start - melody.pickup
-        if note.pitch is None or at < 0 or at > (full_bars(melody) - 1) * bar:
+        if note.pitch is None or not 0 <= at <= last_bar:
             continue
         number, place = divmod(at, bar)
         strength = _strength(place, melody.metre)
@@ -122,18 +123,38 @@ def _moved(place: Fraction, own: tuple[int, int], other: tuple[int, int]) -> Fra
 
 def content(source: Melody, told: Melody) -> float:
     """Mean over the bars of the cosine between what time each pitch class takes in both: 1 keeps the harmony of each bar."""
-    cosines = []
-    bars = min(full_bars(source), full_bars(told))
-    for number in range(bars):
-        one, two = (_chroma(melody, number) for melody in (source, told))
-        if one.any() and two.any():
-            cosines.append(float(one @ two / np.sqrt((one @ one) * (two @ two))))
-    return float(np.mean(cosines)) if cosines else 0.0
+    return float(contents(source, [told])[0])
 
 
-def _chroma(melody: Melody, number: int) -> Floats:
-    start = melody.pickup + number * melody.bar_quarters
-    return pitch_class_profile(between(melody, start, start + melody.bar_quarters))
+def contents(source: Melody, told: Sequence[Melody]) -> Floats:
+    """`content` of many melodies told from one; 0 where no bar of both has a note."""
+    one_b12 = _chroma_of_bars(source)
+    found = []
+    for melody in told:
+        two_b12 = _chroma_of_bars(melody)
+        bars = min(len(one_b12), len(two_b12))
+        product_b = (one_b12[:bars] * two_b12[:bars]).sum(axis=1)
+        norm_b = np.sqrt((one_b12[:bars] ** 2).sum(axis=1) * (two_b12[:bars] ** 2).sum(axis=1))
+        both = norm_b > 0
+        found.append(float(np.mean(product_b[both] / norm_b[both])) if both.any() else 0.0)
+    return np.array(found)
+
+
+def _chroma_of_bars(melody: Melody) -> Floats:
+    """Time that each pitch class takes in each full bar, in whole units that fit every length of the melody: one pass."""
+    lengths = [note.quarters for note in melody.notes]
+    unit = math.lcm(*(length.denominator for length in (melody.pickup, melody.bar_quarters, *lengths)))
+    bar, start = int(melody.bar_quarters * unit), -int(melody.pickup * unit)
+    found_b12 = np.zeros((full_bars(melody), 12))
+    for note in melody.notes:
+        end = start + note.quarters.numerator * (unit // note.quarters.denominator)
+        at = max(start, 0)
+        while note.pitch is not None and at < end:
+            stop = min(end, (at // bar + 1) * bar)
+            found_b12[at // bar, note.pitch % 12] += stop - at
+            at = stop
+        start = end
+    return found_b12
 
 
 def log_style(policy: ComposerPolicy, melodies: list[Melody], style: str, own: str) -> tuple[Floats, Floats]:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from composer.learning.features import in_ticks
-from composer.melody_tasks import MelodyTask
+from composer.melody_tasks import MelodyTask, between, full_bars
 from composer.performing import perform_task
 from composer.recipes import policy_of
 from composer.style_transfer import anchors_of, content
+from music.keys import pitch_class_profile
 from music.notes import Melody, Note, Score
 from tests.conftest import small_melody
 from training.models import PolicyVersion
@@ -78,3 +80,39 @@ def test_content_is_whole_for_the_same_notes_and_nothing_for_others() -> None:
 
     assert content(REEL, REEL) == pytest.approx(1.0)
     assert content(low, high) == 0.0
+
+
+def content_bar_by_bar(source: Melody, told: Melody) -> float:
+    """The definition, read off slowly: each bar cut out of both melodies."""
+    cosines = []
+    for number in range(min(full_bars(source), full_bars(told))):
+        bars = []
+        for melody in (source, told):
+            start = melody.pickup + number * melody.bar_quarters
+            bars.append(pitch_class_profile(between(melody, start, start + melody.bar_quarters)))
+        if bars[0].any() and bars[1].any():
+            cosines.append(bars[0] @ bars[1] / np.sqrt((bars[0] @ bars[0]) * (bars[1] @ bars[1])))
+    return float(np.mean(cosines)) if cosines else 0.0
+
+
+def test_content_in_one_pass_is_what_bar_by_bar_gives() -> None:
+    lengths = [Fraction(1, 2), Fraction(1, 3), Fraction(3, 4), Fraction(5, 7), Fraction(9, 2)]
+    chance = np.random.default_rng(5)
+    for metre, pickup in (((4, 4), Fraction(0)), ((6, 8), Fraction(1, 2)), ((5, 16), Fraction(1, 3))):
+        one, two = (
+            Melody(
+                notes=tuple(
+                    Note(
+                        None if chance.random() < 0.1 else int(chance.integers(50, 80)), lengths[chance.integers(len(lengths))]
+                    )
+                    for _ in range(60)
+                ),
+                metre=metre,
+                tonic=0,
+                mode="major",
+                pickup=pickup,
+            )
+            for _ in range(2)
+        )
+
+        assert content(one, two) == pytest.approx(content_bar_by_bar(one, two), rel=1e-12)
