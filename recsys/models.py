@@ -187,6 +187,45 @@ class Feedback(models.Model):
         return f"{self.kind} {self.track_id} by {self.listener_id}"
 
 
+class Choice(models.Model):
+    """Which of two short pieces a listener preferred, heard one after the other. Rows are only ever added."""
+
+    class Answer(models.TextChoices):
+        """What was said."""
+
+        FIRST = "first", _("the first one")
+        SECOND = "second", _("the second one")
+        NO_DIFFERENCE = "no_difference", _("no difference")
+        SKIP = "skip", _("skipped: it says nothing")
+
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="choices")
+    client_id = models.UUIDField()
+    """Made by the client: a retry is harmless."""
+    answer = models.CharField(max_length=14, choices=Answer.choices)
+    first_features = ArrayField(models.FloatField())
+    """φ of what was heard first, which need not be a whole track."""
+    second_features = ArrayField(models.FloatField())
+    first_heard_seconds = models.FloatField(null=True, blank=True)
+    """As the client measured it; null where it did not."""
+    second_heard_seconds = models.FloatField(null=True, blank=True)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["listener", "received_at"], name="choices_as_of")]
+        constraints = [
+            models.UniqueConstraint(fields=["listener", "client_id"], name="choice_once"),
+            models.CheckConstraint(
+                condition=(Q(first_heard_seconds=None) | Q(first_heard_seconds__gte=0))
+                & (Q(second_heard_seconds=None) | Q(second_heard_seconds__gte=0)),
+                name="heard_seconds_are_seconds",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.answer} by {self.listener_id}"
+
+
 class RewardVersion(models.Model):
     """What feedback is worth. Changing a weight makes a new version; old runs keep theirs."""
 

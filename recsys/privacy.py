@@ -7,7 +7,7 @@ from typing import Any
 from accounts.models import Listener
 from accounts.privacy import Part
 from recsys.exports import remove_exports_of
-from recsys.models import Feedback, Preferences, Recommendation, Track
+from recsys.models import Choice, Feedback, Preferences, Recommendation, Track
 from recsys.taste import profile
 
 
@@ -22,6 +22,13 @@ def export_feedback(listener: Listener) -> list[dict[str, Any]]:
     fields = ("client_id", "kind", "value", "track", "track__title", "track__source", "track_position_seconds")
     more = ("recommendation", "position", "occurred_at", "received_at")
     return list(Feedback.objects.filter(listener=listener).order_by("occurred_at", "id").values(*fields, *more))
+
+
+def export_choices(listener: Listener) -> list[dict[str, Any]]:
+    """Every choice between two pieces, oldest first, with the features of what was heard."""
+    fields = ("client_id", "answer", "first_heard_seconds", "second_heard_seconds", "occurred_at", "received_at")
+    rows = Choice.objects.filter(listener=listener).order_by("id")
+    return list(rows.values(*fields, "first_features", "second_features"))
 
 
 def export_recommendations(listener: Listener) -> list[dict[str, Any]]:
@@ -51,6 +58,7 @@ def erase_files_of_own_tracks(listener: Listener) -> None:
 PARTS = (
     Part(name="preferences", export=export_preferences),
     Part(name="feedback", export=export_feedback),
+    Part(name="choices", export=export_choices),
     Part(name="recommendations", export=export_recommendations),
     Part(name="taste", export=export_taste, erase=erase_files_of_own_tracks),
 )

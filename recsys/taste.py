@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike
 
 from accounts.models import Listener
 from music.features import NAMES
-from recsys.models import Feedback
-from recsys.taste_answers import NEWEST_ROWS, Answers, Vector, answers_of, posterior, standardise, with_offset
+from recsys.taste_answers import Answers, Vector, posterior, said_by, standardise, with_offset
 from recsys.taste_features import scale_of
 from recsys.taste_population import Population, population
 
@@ -34,7 +33,7 @@ class Taste:
     joint_mean_P: Vector
     joint_covariance_PP: Vector
     answers: int
-    """Opinions and plays it rests on."""
+    """Opinions, plays and choices it rests on."""
     population: Population
 
     @property
@@ -74,6 +73,11 @@ class Taste:
         variance_n = np.einsum("np,pq,nq->n", x_nP, self.joint_covariance_PP, x_nP)
         return np.asarray(x_nP @ self.joint_mean_P), np.sqrt(np.maximum(variance_n, 0.0))
 
+    def draw(self, generator: np.random.Generator) -> Vector:
+        """Weights (D) that this listener may have, as likely as they are: what Thompson sampling acts on."""
+        drawn: Vector = generator.multivariate_normal(self.mean_D, self.covariance_DD, method="eigh")
+        return drawn
+
     def after(self, answers: Answers) -> Taste:
         """The taste after further answers, which must not be among those it rests on already."""
         mean_P, covariance_PP = posterior(self.joint_mean_P, self.joint_covariance_PP, answers.scattered(self.population.noise))
@@ -86,12 +90,8 @@ class Taste:
 
 
 def taste_of(listener: Listener, moment: datetime | None = None) -> Taste:
-    """The listener's taste from what was received until the moment: two queries and a millisecond of arithmetic."""
-    rows = Feedback.objects.filter(listener=listener).exclude(kind=Feedback.Kind.SKIP)
-    if moment is not None:
-        rows = rows.filter(received_at__lte=moment)
-    newest = rows.order_by("-occurred_at", "-id").values_list("track_id", "kind", "value")[:NEWEST_ROWS]
-    return taste_from(answers_of(list(newest)[::-1]))
+    """The listener's taste from what was received until the moment: three queries and a millisecond of arithmetic."""
+    return taste_from(said_by(listener.pk, moment))
 
 
 def taste_from(answers: Answers, known: Population | None = None) -> Taste:

@@ -1,17 +1,19 @@
-"""What listeners said about tracks, as numbers a taste can be learnt from. Before: feedback.py. After: taste.py.
+"""What listeners said about tracks, as numbers a taste can be learnt from. Before: feedback.py, choices. After: taste.py.
 
-Shapes: n answers, F features, D = F weights of the standardised ones, P = 1 + D with the listener's generosity first."""
+Shapes: n opinions and plays, m choices, F features, D = F weights of the standardised ones, P = 1 + D with generosity first."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from music.features import NAMES
-from recsys.models import Feedback, Track
+from recsys.models import Choice, Feedback, Track
 from recsys.standing import standing_of
 from recsys.taste_features import scale_of
 
@@ -35,6 +37,13 @@ MOST_PLAYS_COUNTED = 4
 """Plays of one track that add weight: the fortieth says nothing new."""
 NEWEST_ROWS = 2000
 """A taste is read from at most so many rows, the newest."""
+NEWEST_CHOICES = 500
+CHOICE_SCALE = math.sqrt(6 * RATING_VARIANCE) / math.pi
+"""Logistic scale of a choice, in units of reward: it scatters as the difference of two ratings does."""
+BOUND_ROUNDS = 50
+"""At most; the bound of a choice hardly moves after five."""
+WON = {Choice.Answer.FIRST: 1.0, Choice.Answer.SECOND: 0.0, Choice.Answer.NO_DIFFERENCE: 0.5}
+"""What an answer says of the first one; a skip says nothing."""
 
 _CENTRE = np.array([scale_of(name).centre for name in NAMES])
 _SPREAD = np.array([scale_of(name).spread for name in NAMES])
@@ -53,20 +62,54 @@ class Answers:
     worth_n: Vector
     """−1 … 1, in units of reward."""
     variance_n: Vector
+    difference_mD: Vector = field(default_factory=lambda: np.zeros((0, len(NAMES))))
+    """Of choices: standardised features of the first one less those of the second."""
+    won_m: Vector = field(default_factory=lambda: np.zeros(0))
+    """1 where the first one was preferred, 0 where the second, ½ where they were as good."""
+    choice_scale: float = CHOICE_SCALE
 
     def __len__(self) -> int:
-        return len(self.worth_n)
+        return len(self.worth_n) + len(self.won_m)
 
     def scattered(self, noise: float) -> Answers:
         """The same answers with variances `noise` times as large."""
-        return replace(self, variance_n=self.variance_n * noise)
+        return replace(self, variance_n=self.variance_n * noise, choice_scale=self.choice_scale * math.sqrt(noise))
 
 
-def answers_of(rows: Sequence[Row]) -> Answers:
-    """Rows of one listener, oldest first, as numbers. One query, for the tracks' features."""
+def said_by(listener_id: int, moment: datetime | None = None) -> Answers:
+    """What a listener's rows received until the moment say, the newest of them."""
+    rows = Feedback.objects.filter(listener=listener_id).exclude(kind=Feedback.Kind.SKIP)
+    choices = Choice.objects.filter(listener=listener_id).exclude(answer=Choice.Answer.SKIP)
+    if moment is not None:
+        rows, choices = rows.filter(received_at__lte=moment), choices.filter(received_at__lte=moment)
+    newest = rows.order_by("-occurred_at", "-id").values_list("track_id", "kind", "value")[:NEWEST_ROWS]
+    chosen = choices.order_by("-id").values_list("answer", "first_features", "second_features")[:NEWEST_CHOICES]
+    return answers_of(list(newest)[::-1], list(chosen))
+
+
+def answers_of(rows: Sequence[Row], choices: Sequence[Chosen] = ()) -> Answers:
+    """Rows of one listener, oldest first, and their choices, as numbers. One query, for the tracks' features."""
     tracks = {track_id for track_id, _, _ in rows}
     found = Track.objects.filter(pk__in=tracks).values_list("pk", "features", "duration_seconds")
-    return answers_from(rows, {pk: (np.asarray(features), seconds) for pk, features, seconds in found})
+    answers = answers_from(rows, {pk: (np.asarray(features), seconds) for pk, features, seconds in found})
+    return with_choices(answers, choices)
+
+
+Chosen = tuple[str, Sequence[float], Sequence[float]]
+"""(answer, raw features of the first one, of the second) of a choice."""
+
+
+def with_choices(answers: Answers, choices: Sequence[Chosen]) -> Answers:
+    """The answers and these choices. Skipped ones say nothing, nor do those of a version with other features."""
+    told = [
+        (WON[Choice.Answer(answer)], first, second)
+        for answer, first, second in choices
+        if answer in WON and len(first) == len(second) == len(NAMES)
+    ]
+    if not told:
+        return answers
+    won, first, second = zip(*told, strict=True)
+    return replace(answers, difference_mD=standardise(first) - standardise(second), won_m=np.array(won))
 
 
 def answers_from(rows: Sequence[Row], tracks: dict[int, tuple[Vector, float]]) -> Answers:
@@ -114,22 +157,46 @@ def worth_of_play(heard_seconds: float, duration_seconds: float) -> float:
 
 
 def posterior(mean_P: Vector, covariance_PP: Vector, answers: Answers) -> tuple[Vector, Vector]:
-    """Mean and covariance after the answers: Bayesian linear regression (Bishop 2006, equations 3.50 and 3.51)."""
-    if not len(answers):
+    """Mean and covariance after the answers: opinions and plays in closed form, then choices by a bound that is one too."""
+    mean, covariance = _after(mean_P, covariance_PP, with_offset(answers.z_nD), answers.worth_n, answers.variance_n)
+    return _after_choices(mean, covariance, answers)
+
+
+def _after(mean_P: Vector, covariance_PP: Vector, x_nP: Vector, worth_n: Vector, variance_n: Vector) -> tuple[Vector, Vector]:
+    """Bayesian linear regression (Bishop 2006, equations 3.50 and 3.51)."""
+    if not len(x_nP):
         return mean_P, covariance_PP
-    x_nP = with_offset(answers.z_nD)
-    weighted_nP = x_nP / answers.variance_n[:, None]
+    weighted_nP = x_nP / variance_n[:, None]
     # Conjugate in covariance form where answers are few, in precision form where they are many: the smaller system is solved.
-    if len(answers) < len(mean_P):
+    if len(x_nP) < len(mean_P):
         cross_nP = x_nP @ covariance_PP
-        gain_nP = np.linalg.solve(cross_nP @ x_nP.T + np.diag(answers.variance_n), cross_nP)
-        mean = mean_P + gain_nP.T @ (answers.worth_n - x_nP @ mean_P)
+        gain_nP = np.linalg.solve(cross_nP @ x_nP.T + np.diag(variance_n), cross_nP)
+        mean = mean_P + gain_nP.T @ (worth_n - x_nP @ mean_P)
         covariance = covariance_PP - gain_nP.T @ cross_nP
     else:
         precision_PP = np.asarray(np.linalg.inv(covariance_PP), dtype=np.float64)
         covariance = np.asarray(np.linalg.inv(precision_PP + x_nP.T @ weighted_nP), dtype=np.float64)
-        mean = covariance @ (precision_PP @ mean_P + weighted_nP.T @ answers.worth_n)
+        mean = covariance @ (precision_PP @ mean_P + weighted_nP.T @ worth_n)
     return mean, (covariance + covariance.T) / 2
+
+
+def _after_choices(mean_P: Vector, covariance_PP: Vector, answers: Answers) -> tuple[Vector, Vector]:
+    """Bradley–Terry: P(first preferred) = σ(w·difference / scale), by the bound of Jaakkola and Jordan (Bishop 2006, 10.6).
+
+    At η = ξ the bound log σ(±η) ≥ ±η/2 − λ(ξ)η² + … touches, so a choice is an answer about the difference whose variance
+    follows from ξ² = E[η²]; generosity cancels. No difference counts as half a win of each."""
+    if not len(answers.won_m):
+        return mean_P, covariance_PP
+    x_mP = np.pad(answers.difference_mD, ((0, 0), (1, 0))) / answers.choice_scale
+    xi_m = np.sqrt((x_mP @ mean_P) ** 2 + ((x_mP @ covariance_PP) * x_mP).sum(axis=1))
+    for _ in range(BOUND_ROUNDS):
+        safe_m = np.maximum(xi_m, 1e-6)
+        twice_lambda_m = np.tanh(safe_m / 2) / (2 * safe_m)
+        mean, covariance = _after(mean_P, covariance_PP, x_mP, (answers.won_m - 0.5) / twice_lambda_m, 1 / twice_lambda_m)
+        before_m, xi_m = xi_m, np.sqrt(np.maximum((x_mP @ mean) ** 2 + ((x_mP @ covariance) * x_mP).sum(axis=1), 0.0))
+        if np.allclose(before_m, xi_m, rtol=1e-4, atol=1e-6):
+            break
+    return mean, covariance
 
 
 def with_offset(z_nD: Vector) -> Vector:

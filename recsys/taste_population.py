@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from django.db.models import Count, Max
 
 from dqn.checkpoint import BrokenCheckpoint, read_state, write_state
 from music.features import NAMES
-from recsys.models import Feedback
-from recsys.taste_answers import NEWEST_ROWS, Answers, Row, Vector, answers_of, posterior, with_offset
+from recsys.models import Choice, Feedback
+from recsys.taste_answers import Answers, Vector, posterior, said_by, with_offset
 
 FIRST_GENEROSITY = 0.2
 """Mean of o before anything is known: people rate what they chose above the middle."""
@@ -85,7 +86,7 @@ def _noise(told: Sequence[Answers], posteriors: Sequence[tuple[Vector, Vector]])
         x_nP = with_offset(answers.z_nD)
         square_n = (answers.worth_n - x_nP @ mean_P) ** 2 + ((x_nP @ covariance_PP) * x_nP).sum(axis=1)
         total += float((square_n / answers.variance_n).sum())
-        count += len(answers)
+        count += len(answers.worth_n)
     return total / count
 
 
@@ -95,19 +96,21 @@ def _blend(total: Vector, count: int, guess: Vector, worth: int) -> Vector:
 
 def refit_population(least_answers: int = 5, most_listeners: int = 5000) -> Population:
     """Learns the population from the log and keeps it for all processes. The work of the maintenance task."""
-    everybody = (answers_of(rows) for rows in _rows_of_listeners(least_answers, most_listeners))
+    everybody = (said_by(listener_id) for listener_id in _talkative(least_answers, most_listeners))
     fitted = fit(answers for answers in everybody if len(answers) >= least_answers)
     kept = {"mean": fitted.mean_P, "covariance": fitted.covariance_PP}
     write_state(_file(), kept | {"listeners": np.array(fitted.listeners), "noise": np.array(fitted.noise)})
     return fitted
 
 
-def _rows_of_listeners(least_rows: int, most_listeners: int) -> Iterable[Sequence[Row]]:
-    counted = Feedback.objects.values("listener").annotate(rows=Count("id"), last=Max("received_at"))
-    newest = counted.filter(rows__gte=least_rows).order_by("-last").values_list("listener", flat=True)[:most_listeners]
-    for listener_id in list(newest):
-        rows = Feedback.objects.filter(listener=listener_id).order_by("-occurred_at", "-id")
-        yield list(rows.values_list("track_id", "kind", "value")[:NEWEST_ROWS])[::-1]
+def _talkative(least_rows: int, most_listeners: int) -> list[int]:
+    """Listeners with so many rows of feedback or choices, those heard of last first."""
+    last: dict[int, datetime] = {}
+    for rows in (Feedback.objects, Choice.objects):
+        counted = rows.values("listener").annotate(rows=Count("id"), last=Max("received_at")).filter(rows__gte=least_rows)
+        for listener_id, newest in counted.order_by("-last").values_list("listener", "last")[:most_listeners]:
+            last[listener_id] = max(newest, last.get(listener_id, newest))
+    return sorted(last, key=lambda listener_id: last[listener_id], reverse=True)[:most_listeners]
 
 
 def population() -> Population:

@@ -18,13 +18,16 @@ ENOUGH_OF_THE_CATALOGUE = 0.8
 
 
 def count_new_feedback(since: datetime | None) -> int:
-    """Opinions about tracks received after the moment: they change the tastes the composer must serve."""
+    """Opinions about tracks and choices received after the moment: they change the tastes the composer must serve."""
     from django.conf import settings
 
-    from recsys.models import Feedback
+    from recsys.models import Choice, Feedback
 
-    rows = Feedback.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED)
-    return (rows.filter(received_at__gt=since) if since else rows).count()
+    received = {"received_at__gt": since} if since else {}
+    return sum(
+        model.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED, **received).count()
+        for model in (Feedback, Choice)
+    )
 
 
 def build_replay_dataset(context: RunContext) -> Any:

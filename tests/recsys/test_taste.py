@@ -8,9 +8,10 @@ from django.test import Client
 
 from accounts.models import Account, Listener
 from music.features import NAMES
-from recsys.models import Feedback, Track
+from recsys.models import Choice, Feedback, Track
 from recsys.taste import profile, profile_of, taste_from, taste_of
-from recsys.taste_answers import Answers, answers_from, posterior, standardise, worth_of_play
+from recsys.taste_answers import CHOICE_SCALE, Answers, answers_from, posterior, standardise, with_choices, worth_of_play
+from recsys.taste_features import scale_of
 from recsys.taste_population import Population, first_guess, fit, population, refit_population
 
 D = len(NAMES)
@@ -159,6 +160,83 @@ def test_a_play_says_the_more_the_longer_it_lasted() -> None:
     assert worth_of_play(30, 600) == -0.5 < worth_of_play(100, 600)
 
 
+NOTHING = Answers(z_nD=np.zeros((0, D)), worth_n=np.zeros(0), variance_n=np.zeros(0))
+
+
+def chosen(generator: np.random.Generator, count: int, weights_D: np.ndarray) -> Answers:
+    """Choices of a listener with these true weights, drawn by Bradley and Terry's rule."""
+    centre, spread = (np.array([getattr(scale_of(name), part) for name in NAMES]) for part in ("centre", "spread"))
+    first, second = (generator.normal(centre, spread, size=(count, D)) for _ in range(2))
+    odds = (standardise(first) - standardise(second)) @ weights_D / CHOICE_SCALE
+    is_first = generator.random(count) < 1 / (1 + np.exp(-odds))
+    rows = zip(is_first, first, second, strict=True)
+    return with_choices(NOTHING, [("first" if won else "second", one.tolist(), other.tolist()) for won, one, other in rows])
+
+
+def test_a_choice_has_the_posterior_of_the_logistic_likelihood() -> None:
+    # One weight of variance 1, one choice won at a difference of 1 with scale 1: the posterior on a fine grid.
+    one = Answers(
+        z_nD=np.zeros((0, 1)), worth_n=np.zeros(0), variance_n=np.zeros(0),
+        difference_mD=np.array([[1.0]]), won_m=np.array([1.0]), choice_scale=1.0,
+    )  # fmt: skip
+    grid = np.linspace(-6, 6, 20001)
+    density = np.exp(-(grid**2) / 2) / (1 + np.exp(-grid))
+    mean = (grid * density).sum() / density.sum()
+    deviation = np.sqrt(((grid - mean) ** 2 * density).sum() / density.sum())
+
+    found, covariance = posterior(np.zeros(2), np.eye(2), one)
+
+    assert found[0] == 0.0  # a choice says nothing about generosity …
+    assert covariance[0, 0] == 1.0
+    assert found[1] == pytest.approx(mean, rel=0.03)
+    assert np.sqrt(covariance[1, 1]) == pytest.approx(deviation, rel=0.03)
+
+
+def test_no_difference_moves_nothing_and_makes_surer() -> None:
+    first, second = np.full(D, 0.2).tolist(), np.full(D, 0.6).tolist()
+
+    tie = taste_from(with_choices(NOTHING, [("no_difference", first, second)] * 4), first_guess())
+
+    np.testing.assert_allclose(tie.mean_D, first_guess().mean_P[1:], atol=1e-12)
+    assert tie.certainty > 0
+    assert tie.answers == 4
+
+
+def test_a_taste_finds_the_weights_behind_choices_alone() -> None:
+    generator = np.random.default_rng(12)
+    weights_D = generator.normal(size=D) * 0.07
+
+    found = taste_from(chosen(generator, 1000, weights_D), first_guess())
+
+    assert np.corrcoef(found.mean_D, weights_D)[0, 1] > 0.9
+    inside = np.abs(found.mean_D - weights_D) < 1.96 * np.sqrt(np.diag(found.covariance_DD))
+    assert inside.mean() > 0.85
+
+
+def test_the_first_and_the_second_are_treated_alike() -> None:
+    first, second = np.full(D, 0.2).tolist(), np.full(D, 0.6).tolist()
+
+    one = taste_from(with_choices(NOTHING, [("first", first, second)]), first_guess())
+    other = taste_from(with_choices(NOTHING, [("second", second, first)]), first_guess())
+
+    np.testing.assert_allclose(one.mean_D, other.mean_D)
+
+
+def test_a_skipped_choice_and_one_of_other_features_say_nothing() -> None:
+    told = with_choices(NOTHING, [("skip", [0.1] * D, [0.2] * D), ("first", [0.1, 0.2], [0.3, 0.4])])
+
+    assert len(told) == 0
+
+
+def test_draws_from_a_taste_scatter_as_it_is_unsure() -> None:
+    taste = taste_from(chosen(np.random.default_rng(3), 200, np.full(D, 0.1)), first_guess())
+
+    drawn = np.stack([taste.draw(np.random.default_rng(seed)) for seed in range(2000)])
+
+    np.testing.assert_allclose(drawn.mean(axis=0), taste.mean_D, atol=0.01)
+    np.testing.assert_allclose(drawn.std(axis=0), np.sqrt(np.diag(taste.covariance_DD)), rtol=0.1)
+
+
 def test_only_standing_opinions_speak() -> None:
     features = {track: (np.full(D, 0.3), 60.0) for track in range(1, 6)}
     rows: list[tuple[int, str, float | None]] = [
@@ -221,11 +299,25 @@ def test_a_taste_is_read_as_of_a_moment(alice: Listener) -> None:
 
 
 @pytest.mark.django_db
-def test_it_takes_two_queries(alice: Listener, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+def test_a_choice_counts_at_once_and_as_of_its_moment(alice: Listener) -> None:
+    leaping, calm = np.full(D, 0.4), np.full(D, 0.4)
+    leaping[NAMES.index("share_of_leaps")], calm[NAMES.index("share_of_leaps")] = 0.4, 0.0
+    Choice.objects.create(
+        listener=alice, client_id=uuid.uuid4(), answer="first", occurred_at=NOON, received_at=NOON,
+        first_features=leaping.tolist(), second_features=calm.tolist(),
+    )  # fmt: skip
+
+    assert taste_of(alice, NOON - timedelta(minutes=1)).answers == 0
+    assert taste_of(alice).answers == 1
+    assert taste_of(alice).mean_D[NAMES.index("share_of_leaps")] > 0
+
+
+@pytest.mark.django_db
+def test_it_takes_three_queries(alice: Listener, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     for number in range(5):
         say(alice, make_track(number, np.full(D, 0.4)), "like", None, number)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         taste_of(alice)
 
 
