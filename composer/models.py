@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Listener
-from recsys.models import Track
+from recsys.models import Choice, Track
 from training.models import PolicyVersion
 
 
@@ -68,3 +69,78 @@ class Commission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} for {self.listener_id}"
+
+
+class BlindPair(models.Model):
+    """Two short pieces for “which do you prefer?”. Who made which stays hidden until it is answered."""
+
+    class Author(models.TextChoices):
+        """Who made one of the two."""
+
+        COMPOSER = "composer", _("your composer")
+        PRIOR = "prior", _("the prior alone")
+        HUMAN = "human", _("a person")
+        CHALLENGER = "challenger", _("the composer on trial")
+
+    class Status(models.TextChoices):
+        """Where it stands. An answered pair has its choice."""
+
+        QUEUED = "queued", _("queued")
+        COMPOSING = "composing", _("composing")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="pairs")
+    first_author = models.CharField(max_length=10, choices=Author.choices)
+    """Of A, the left one. Which of the two authors is left is drawn at random."""
+    second_author = models.CharField(max_length=10, choices=Author.choices)
+    champion = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
+    """Served when the pair was asked for."""
+    trial = models.ForeignKey(PolicyVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    """The version on trial, where it is one of the authors."""
+    seed = models.BigIntegerField()
+    """Tune, key, metre and tastes drawn follow from it."""
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    error = models.TextField(blank=True)
+    choice = models.OneToOneField(Choice, null=True, blank=True, on_delete=models.CASCADE, related_name="pair")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    shown_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        indexes = [models.Index(fields=["listener", "created_at"], name="pairs_of_listener")]
+
+    def __str__(self) -> str:
+        return f"{self.first_author} and {self.second_author} for {self.listener_id}"
+
+
+class Side(models.Model):
+    """One of the two pieces of a blind pair: A or B."""
+
+    PLACES = ("a", "b")
+
+    pair = models.ForeignKey(BlindPair, on_delete=models.CASCADE, related_name="sides")
+    place = models.PositiveSmallIntegerField()
+    """0 is A, 1 is B."""
+    score = models.JSONField()
+    """`music.notes.Score.to_json()` without a title."""
+    features = ArrayField(models.FloatField())
+    policy_version = models.ForeignKey(PolicyVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    recipe = models.JSONField(null=True, blank=True)
+    """As of a piece: what it was composed from; null for a tune."""
+    track = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    """The tune of the catalogue whose first bars these are."""
+    piece = models.OneToOneField(Piece, null=True, blank=True, on_delete=models.SET_NULL, related_name="side")
+    """What became of it when the listener kept it."""
+
+    class Meta:
+        ordering = ["place"]
+        constraints = [
+            models.UniqueConstraint(fields=["pair", "place"], name="one_side_per_place"),
+            models.CheckConstraint(condition=Q(place__lte=1), name="a_pair_has_two_sides"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.PLACES[self.place].upper()} of {self.pair_id}"

@@ -1,6 +1,6 @@
 """What the composer keeps about a listener: to take along. Before: apps.py registers. After: accounts/privacy.py.
 
-Pieces and commissions vanish with the listener; the files of pieces are erased as those of tracks, by recsys/privacy.py."""
+Pieces, commissions and pairs vanish with the listener; the files of pieces are erased as those of tracks, in recsys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from accounts.models import Listener
 from accounts.privacy import Part
-from composer.models import Commission, Piece
+from composer.models import BlindPair, Commission, Piece, Side
+from recsys.exports import remove_exports_of
+from recsys.models import Track
 
 
 def export_pieces(listener: Listener) -> list[dict[str, Any]]:
@@ -35,7 +37,33 @@ def export_commissions(listener: Listener) -> list[dict[str, Any]]:
     return list(Commission.objects.filter(listener=listener).order_by("created_at").values(*fields))
 
 
+def export_pairs(listener: Listener) -> list[dict[str, Any]]:
+    """Every answered pair, oldest first: who wrote A and B, the notes, and what was said; `choices` has the seconds heard."""
+    pairs = BlindPair.objects.filter(listener=listener, choice__isnull=False).select_related("choice")
+    return [
+        {
+            "id": pair.pk,
+            "authors": [pair.first_author, pair.second_author],
+            "versions": [side.policy_version_id for side in pair.sides.all()],
+            "tracks": [side.track_id for side in pair.sides.all()],
+            "scores": [side.score for side in pair.sides.all()],
+            "recipes": [side.recipe for side in pair.sides.all()],
+            "answer": pair.choice.answer if pair.choice else None,
+            "choice": pair.choice.client_id if pair.choice else None,
+            "created_at": pair.created_at,
+        }
+        for pair in pairs.prefetch_related("sides")
+    ]
+
+
+def erase_files_of_pairs(listener: Listener) -> None:
+    """Removes the rendered sound of both sides of each pair."""
+    for score in Side.objects.filter(pair__listener=listener).values_list("score", flat=True).iterator():
+        remove_exports_of(Track(title="", score=score))
+
+
 PARTS = (
     Part(name="pieces", export=export_pieces),
     Part(name="commissions", export=export_commissions),
+    Part(name="pairs", export=export_pairs, erase=erase_files_of_pairs),
 )

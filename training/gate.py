@@ -135,8 +135,10 @@ def _as_json(checks: Sequence[Check]) -> list[dict[str, Any]]:
 
 
 def outcome_of(checks: Sequence[Check]) -> str:
-    """Promote only where every check passes; one failure refuses; otherwise nothing is proven. No checks prove nothing."""
-    outcomes = {check.outcome for check in checks}
+    """Promote only where every check passes; one failure refuses; otherwise nothing is proven. No checks prove nothing.
+
+    A check that is not counted, because too little was seen for it yet, decides nothing."""
+    outcomes = {check.outcome for check in checks} - {"not counted"}
     if "fail" in outcomes:
         return Verdict.Outcome.REFUSE
     return Verdict.Outcome.PROMOTE if outcomes == {"pass"} else Verdict.Outcome.NOT_PROVEN

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.learning.blind_answers import BlindAnswers, read_answers
 from composer.learning.features import MAXIMUM_STYLES, observe_melodies
 from music.notes import Melody
 from training.slots import NotEnoughToLearnFrom, RunContext
@@ -52,13 +53,17 @@ class MelodyDataset:
 
     tunes: tuple[Tune, ...]
     description: dict[str, Any] = field(default_factory=dict)
+    answers: tuple[BlindAnswers, ...] = ()
+    """What listeners said of blind pairs of a version on trial: nothing is learned from it here, the gate judges by it."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the tunes in order."""
+        """sha256 over the tunes in order, and over the answers."""
         total = hashlib.sha256()
         for tune in self.tunes:
             total.update(f"{tune.style}\0{tune.melody.content_hash()}\n".encode())
+        for answers in self.answers:
+            total.update(f"{answers}\n".encode())
         return total.hexdigest()
 
     @cached_property
@@ -135,4 +140,5 @@ def build_replay_dataset(context: RunContext) -> MelodyDataset:
     if len(tunes) < FEWEST_TUNES:
         raise NotEnoughToLearnFrom(f"The catalogue has {len(tunes)} melodies; the composer needs at least {FEWEST_TUNES}.")
     context.log(f"Learns from {len(tunes)} melodies of the catalogue.")
-    return MelodyDataset(tuple(tunes), {"tunes": len(tunes), "notes": sum(len(tune.melody.notes) for tune in tunes)})
+    description = {"tunes": len(tunes), "notes": sum(len(tune.melody.notes) for tune in tunes)}
+    return MelodyDataset(tuple(tunes), description, read_answers(context.folder))

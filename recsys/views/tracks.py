@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from music.audio import UnplayableScore
 from music.notation import UnprintableScore
 from recsys.browsing import BrokenCursor, Search, page_of
-from recsys.exports import FORMATS, export_key, exported
+from recsys.exports import FORMATS, Format, export_key, exported
 from recsys.models import Track
 from recsys.serializers import TrackPageSerializer, TrackQuerySerializer, TrackSerializer
 from recsys.views.asking import listener_of
@@ -104,17 +104,22 @@ class TrackFormView(APIView):
             raise NotFound(f"There is no form {form}; there are {', '.join(FORMATS)}.")
         track, chosen = visible_track(request, pk), FORMATS[form]
         voice = _voice(request, track)
-        etag = f'"{export_key(track, chosen, voice)}"'
-        if etag in request.headers.get("If-None-Match", ""):
-            return _with_headers(HttpResponseNotModified(), etag)
-        try:
-            path = exported(track, chosen, voice)
-        except (UnplayableScore, UnprintableScore) as error:
-            raise NothingToRender(str(error)) from error
-        answer = _answer(path, request, etag, chosen.media_type)
-        name = f"{slugify(track.title) or 'track'}{f'-voice-{voice}' if voice else ''}{chosen.suffix}"
-        answer["Content-Disposition"] = content_disposition_header(chosen.is_file, name) or "inline"
-        return _with_headers(answer, etag)
+        return form_response(request, track, chosen, voice)
+
+
+def form_response(request: Request, track: Track, chosen: Format, voice: int | None = None) -> HttpResponseBase:
+    """A form of a track, or of a score that is none: whole or a range of it, or that it has not changed."""
+    etag = f'"{export_key(track, chosen, voice)}"'
+    if etag in request.headers.get("If-None-Match", ""):
+        return _with_headers(HttpResponseNotModified(), etag)
+    try:
+        path = exported(track, chosen, voice)
+    except (UnplayableScore, UnprintableScore) as error:
+        raise NothingToRender(str(error)) from error
+    answer = _answer(path, request, etag, chosen.media_type)
+    name = f"{slugify(track.title) or 'track'}{f'-voice-{voice}' if voice else ''}{chosen.suffix}"
+    answer["Content-Disposition"] = content_disposition_header(chosen.is_file, name) or "inline"
+    return _with_headers(answer, etag)
 
 
 class RecipeView(APIView):

@@ -8,6 +8,7 @@ import { flush, isWaiting } from "./outbox.js";
 import { showPlaying } from "./player_bar.js";
 import { restoreQueue } from "./queue_memory.js";
 import { prepareCompose } from "./compose.js";
+import { preparePair } from "./pairs.js";
 import "./share.js";
 import { showTheme } from "./theme.js";
 import { toast } from "./toast.js";
@@ -19,6 +20,7 @@ function prepare(root) {
   showPlaying();
   follow(root);
   prepareCompose(root);
+  preparePair(root);
   showTheme(root);
   showPlace();
   const zone = root.querySelector("[data-time-zone]");
