@@ -56,6 +56,11 @@ class CatalogueIndex:
         longest = int(np.diff(ends).max()) - 1
         return longest + ORDER - 1 if longest else 0
 
+    def shared_share(self, melody: Melody) -> float:
+        """Share of the melody's runs of `ORDER` notes that stand in the catalogue; 0 where it has none."""
+        runs_R = _runs(melody)
+        return float(np.isin(runs_R, self.runs_G).mean()) if len(runs_R) else 0.0
+
 
 def _runs(melody: Melody) -> Hashes:
     """runs_R: polynomial hashes of its steps, rests left out."""

@@ -23,7 +23,7 @@ from training.configuration import read_configuration
 from training.figures import finite
 from training.gate import DATASET_NOTE
 from training.lease import ATTEMPTS, Heartbeat, Lease, LeaseTimes, claim, patiently
-from training.models import PolicyVersion, Promotion, Run, Verdict
+from training.models import PolicyVersion, Promotion, Run, Verdict, VersionDetails
 from training.reporting import HeldRun
 from training.revision import code_revision
 from training.slots import LeaseLost, NotEnoughToLearnFrom, SlotFunctions, StopRequested, Trained
@@ -192,11 +192,13 @@ def _keep(run: Run, lease: Lease, trained: Trained) -> PolicyVersion:
     beside = root / f".run-{run.pk}-{lease.token}"
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(trained.checkpoint, beside)
-    sha256, figures = hash_folder(beside), finite(trained.figures)
+    sha256, figures, details = hash_folder(beside), finite(trained.figures), finite(trained.details)
 
     def keep() -> PolicyVersion:
         with lease.held():
             version = PolicyVersion.objects.create(slot=run.slot, kind=trained.kind, run=run, sha256=sha256, figures=figures)
+            if details:
+                VersionDetails.objects.create(version=version, details=details)
             version.folder = f"checkpoints/{run.slot}/{version.pk}"
             version.save(update_fields=["folder"])
             Run.objects.filter(pk=run.pk).update(figures=figures)

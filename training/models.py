@@ -122,6 +122,17 @@ class PolicyVersion(models.Model):
         return f"{self.slot} {self.pk} ({self.kind})"
 
 
+class VersionDetails(models.Model):
+    """What is known of a version beyond its figures, for its page. A row of its own: serving reads versions all the time."""
+
+    version = models.OneToOneField(PolicyVersion, on_delete=models.CASCADE, related_name="details")
+    details = models.JSONField()
+    """`Trained.details`."""
+
+    def __str__(self) -> str:
+        return f"details of {self.version}"
+
+
 class Slot(models.Model):
     """Where a policy serves. One row per slot, so there is exactly one champion; every request reads it."""
 

@@ -178,6 +178,7 @@ def _slot_page(request: HttpRequest, slot: str, schedule_form: ScheduleForm, sta
         card.functions.title,
         card=card,
         versions=dashboard.versions_of(slot),
+        panels=card.functions.panels(),
         promotions=Promotion.objects.filter(slot=slot).select_related("version", "replaced", "by")[:20],
         guards=_guards(card),
         lifts=lifts,
@@ -201,6 +202,25 @@ def _guards(card: dashboard.SlotCard) -> list[dict[str, Any]]:
         {"name": name, "champion": champion.get(name), "challenger": challenger.get(name)}
         for name in {**champion, **challenger}
     ]
+
+
+@viewer
+@require_safe
+def version_page(request: HttpRequest, version_id: int) -> HttpResponseBase:
+    """One version: what it is, its newest verdict, its figures, and what its slot adds."""
+    version = get_object_or_404(PolicyVersion.objects.select_related("run"), pk=version_id)
+    functions = _functions(version.slot)
+    return _page(
+        request,
+        "version.html",
+        f"{functions.title}, version {version.pk}",
+        version=version,
+        functions=functions,
+        verdict=version.verdicts.first(),
+        champion=promotion.champion_of(version.slot),
+        figures=flatten(version.figures),
+        panels=functions.version_panels(version),
+    )
 
 
 @operator

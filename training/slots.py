@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from training.models import PolicyVersion
 
 
 class RunContext(Protocol):
@@ -51,6 +54,8 @@ class Trained:
     checkpoint: Path
     figures: Mapping[str, Any]
     """Evaluation on held-out sessions or melodies, JSON."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """More about it than fits into a table of figures, JSON; shown by the slot's panels on the version's page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +64,7 @@ class Check:
 
     name: str
     outcome: str
-    """`pass`, `fail` or `not proven`."""
+    """`pass`, `fail`, `not proven`, or `not counted`: too little was seen for it yet, so it decides nothing."""
     explanation: str
     figure: float | None = None
     low: float | None = None
@@ -95,6 +100,19 @@ class ObservedLift:
 def nothing_observed(new: Served, old: Served) -> ObservedLift | None:
     """A slot whose rewards nobody compares."""
     return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A part of a page that a slot adds to the dashboard, which knows nothing of music."""
+
+    template: str
+    context: Mapping[str, Any]
+
+
+def no_panels(of: Any = None) -> Sequence[Panel]:
+    """A slot that has nothing to add."""
+    return ()
 
 
 def never(new_kind: str, champion_kind: str) -> bool:
@@ -136,6 +154,11 @@ class SlotFunctions:
     promote_first: Callable[[str, str], bool] = never
     """Whether a new version of the first kind may replace a champion of the second kind without a proof, for example a
     prior of the whole catalogue the prior of its first tunes. Never asked when the gate refuses."""
+
+    panels: Callable[[], Sequence[Panel]] = no_panels
+    """What the slot adds to its page."""
+    version_panels: Callable[[PolicyVersion], Sequence[Panel]] = no_panels
+    """What the slot adds to the page of one version."""
 
 
 _slots: dict[str, SlotFunctions] = {}

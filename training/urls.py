@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/", pages.run_page, name="dashboard-run"),
     path("runs/<int:run_id>/live/", pages.run_live, name="dashboard-run-live"),
     re_path(r"^runs/(?P<run_id>\d+)/(?P<action>stop|resume|repeat)/$", pages.run_action, name="dashboard-run-action"),
+    path("versions/<int:version_id>/", pages.version_page, name="dashboard-version"),
     path("slots/<str:slot>/", pages.slot_page, name="dashboard-slot"),
     path("slots/<str:slot>/retrain/", pages.retrain, name="dashboard-retrain"),
     path("slots/<str:slot>/schedule/", pages.edit_schedule, name="dashboard-schedule"),

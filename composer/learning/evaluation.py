@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality, copied_share, copy_limits
 from composer.judging import Bands, band_miss
+from composer.learning.blind_answers import blind_check
 from composer.learning.network import Prior
 from composer.learning.policy import ComposerPolicy, load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, observe_tunes
 from composer.learning.writing import Written
-from composer.rewards import Line, RuleWeights, leaps_of, rules
+from composer.measures import Measured, distinct_share
+from composer.rewards import RuleWeights
 from composer.steering import HABITS, Steering
 from music.features import features
 from music.notes import Melody
@@ -32,6 +34,8 @@ BOOTSTRAPS = 1000
 MAXIMUM_COPIED_SHARE = 0.02
 MINIMUM_DISTINCT = 0.8
 MAXIMUM_KL = 0.6
+JUDGED = ("rules_per_bar", "leaps_unresolved", "unique_highest", "repeated_bars", "changed_endings", "range_semitones")
+"""Measures among the figures of a run; the dashboard shows all of them beside people's (`learning/measuring.py`)."""
 
 
 @torch.no_grad()
@@ -78,7 +82,7 @@ def figures_of(written: Written, steerings: Sequence[Steering], bands: Bands, da
     """Averages over the pieces."""
     each = piece_figures(written.melodies, steerings, bands)
     figures = {name: float(values_n.mean()) for name, values_n in each.items()}
-    figures["distinct"] = len({melody.content_hash() for melody in written.melodies}) / len(written.melodies)
+    figures["distinct"] = distinct_share(written.melodies)
     figures["kl_per_step"] = float((written.kl_B / np.maximum(written.steps_B, 1)).mean())
     figures["log_prior_per_step"] = float((written.log_prior_B / np.maximum(written.steps_B, 1)).mean())
     styles = [steering.style for steering in steerings]
@@ -94,24 +98,9 @@ def originality_of(dataset: MelodyDataset) -> Originality:
 
 def piece_figures(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> dict[str, NDArray[np.float64]]:
     """For each piece: reward of the rules per bar, distance to people's bands, leaps, repeated bars, one climax."""
-    rows = []
-    weights = RuleWeights()
-    for melody, steering in zip(melodies, steerings, strict=True):
-        line, phi_F = Line(melody), features(melody)
-        found = leaps_of(line)
-        pitches = [pitch for pitch in line.pitches if pitch is not None]
-        rows.append(
-            {
-                "rules_per_bar": float(rules(line, weights).sum()) / len(line.bars),
-                "band_miss": band_miss(phi_F, bands, steering.style),
-                "leaps_unresolved": float(found.is_open_N[-1]) + found.doubled,
-                "unique_highest": float(pitches.count(max(pitches)) == 1),
-                "repeated_bars": float(phi_F[_index("share_of_repeated_bars")]),
-                "changed_endings": float(phi_F[_index("share_of_bars_repeated_with_changed_ending")]),
-                "range_semitones": float(max(pitches) - min(pitches)),
-            }
-        )
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    each = Measured.of(melodies, [steering.style for steering in steerings]).values
+    misses = [band_miss(features(m), bands, steering.style) for m, steering in zip(melodies, steerings, strict=True)]
+    return {name: each[name] for name in JUDGED} | {"band_miss": np.array(misses)}
 
 
 def human_figures(dataset: MelodyDataset, bands: Bands) -> dict[str, float]:
@@ -129,7 +118,8 @@ def judge(checkpoint: Path, champion: Path | None, dataset: MelodyDataset) -> li
     challenger, champions = _load(checkpoint), None if champion is None else _load(champion)
     if challenger.kind == "prior":
         return _judge_prior(challenger, champions, dataset)
-    return _judge_policy(challenger, champions, dataset)
+    checks = _judge_policy(challenger, champions, dataset)
+    return checks if champion is None else [*checks, blind_check(checkpoint, champion, dataset.answers)]
 
 
 def _judge_prior(challenger: ComposerPolicy, champion: ComposerPolicy | None, dataset: MelodyDataset) -> list[Check]:
@@ -229,9 +219,3 @@ def _load(folder: Path) -> ComposerPolicy:
 
     kind = "dqn" if read_checkpoint(folder).configuration["stage"] == "policy" else "prior"
     return load_policy(kind, folder)
-
-
-def _index(name: str) -> int:
-    from music.features import NAMES
-
-    return NAMES.index(name)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from composer.learning.configuration import ComposerConfiguration
-from training.slots import Check, RunContext, SlotFunctions, Trained
+from training.slots import Check, Panel, RunContext, SlotFunctions, Trained
+
+if TYPE_CHECKING:
+    from training.models import PolicyVersion
 
 SLOT = "composer"
+SCORES_TITLE = "Blind pairs, over all listeners"
 FIRST_RUN_TUNES = 250
 FIRST_RUN_SECONDS = 75.0
 ENOUGH_OF_THE_CATALOGUE = 0.8
@@ -123,6 +127,27 @@ def wanted_run() -> Mapping[str, Any] | None:
     return {"stage": "policy"} if learned["dqn"] < enough else None
 
 
+def panels() -> Sequence[Panel]:
+    """The running scores of blind pairs over all listeners."""
+    from composer.pair_scores import scores_of_all
+
+    return (Panel(template="admin/composer/pair_scores.html", context={"scores": scores_of_all(), "title": SCORES_TITLE}),)
+
+
+def version_panels(version: PolicyVersion) -> Sequence[Panel]:
+    """What blind pairs say of a version on trial, and its measures beside people's."""
+    from composer.pair_scores import scores_on_trial
+    from training.models import VersionDetails
+
+    shown = []
+    if scores := scores_on_trial(version.pk):
+        context = {"scores": scores, "title": "Blind pairs with the champion of its time"}
+        shown.append(Panel(template="admin/composer/pair_scores.html", context=context))
+    found = VersionDetails.objects.filter(version=version).first()
+    measures = found.details if found else {}
+    return (*shown, Panel(template="admin/composer/measures.html", context=measures))
+
+
 def _most_tunes(versions: Any) -> float:
     """Tunes of the catalogue, those held out included, that the most learned of these versions knows."""
     return max((float(figures.get("tunes", 0)) for figures in versions.values_list("figures", flat=True)), default=0.0)
@@ -142,4 +167,6 @@ COMPOSER = SlotFunctions(
     replay_logged_requests=replay_logged_requests,
     wanted_run=wanted_run,
     first_kind=None,
+    panels=panels,
+    version_panels=version_panels,
 )

@@ -11,6 +11,7 @@ from django.conf import settings
 from composer.judging import Bands
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
+from composer.learning.measuring import measure_version
 from composer.learning.policy import CATALOGUE_RUNS, HEADS, ComposerPolicy, hash_weights, load_policy, policy_of
 from composer.learning.prior_training import train_prior
 from composer.learning.replay_dataset import MelodyDataset
@@ -41,7 +42,8 @@ def _train_prior(
         _write(folder, weights, context, dataset, configuration, bands=measure_bands(dataset), styles=dataset.styles)
     policy = load_policy("prior", folder)
     figures = evaluation.evaluate_prior(policy.writer.prior, dataset) | _sample_figures(policy, dataset)
-    return Trained(kind="prior", checkpoint=folder, figures={**figures, "tunes": len(dataset.tunes)})
+    figures["tunes"] = len(dataset.tunes)
+    return Trained(kind="prior", checkpoint=folder, figures=figures, details=measure_version(policy, dataset))
 
 
 def _train_policy(
@@ -58,9 +60,9 @@ def _train_policy(
         weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
         weights |= trained
         _write(folder, weights, context, dataset, configuration, bands=parent.configuration["bands"], parent=parent)
-    figures = _sample_figures(load_policy("dqn", folder), dataset)
-    tunes = parent.configuration["tunes"]
-    return Trained(kind="dqn", checkpoint=folder, figures={**figures, "tunes": tunes})
+    policy = load_policy("dqn", folder)
+    figures = _sample_figures(policy, dataset) | {"tunes": parent.configuration["tunes"]}
+    return Trained(kind="dqn", checkpoint=folder, figures=figures, details=measure_version(policy, dataset))
 
 
 def _write(

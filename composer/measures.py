@@ -1,0 +1,267 @@
+"""How good melodies are, beside people's: single figures, profiles, bands, overlap. After: the gate, a run's figures, bench.
+
+Pure functions of melodies. Shapes: n melodies, k classes of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.rewards import Line, RuleWeights, leaps_of, rules
+from music.features import NAMES, features
+from music.keys import SCALE_STEPS, pitch_class_profile
+from music.notes import Melody
+
+Floats = NDArray[np.float64]
+SIXTEENTHS_PER_QUARTER = 4
+GRID_CELLS = 20
+"""Of the one grid on which the values of both groups are counted."""
+FEWEST_OF_STYLE = 30
+"""Of a style with fewer tunes the bands of all serve."""
+WIDEST_INTERVAL = 12
+DURATIONS = tuple(Fraction(text) for text in ("1/4", "1/3", "1/2", "2/3", "3/4", "1", "3/2", "2", "3", "4"))
+"""Quarter notes; what lasts otherwise is counted as other."""
+
+
+def pitch_class_entropy(melody: Melody) -> float:
+    """Bits of the histogram of pitch classes, over notes: 0 for one class, log₂ 12 for all alike (Wu and Yang 2020, H)."""
+    return _bits(np.bincount(_pitches(melody) % 12, minlength=12))
+
+
+def scale_consistency(melody: Melody) -> float:
+    """Share of the notes in the major or minor scale that holds most of them (Mogren 2016, arXiv 1611.09904)."""
+    classes = _pitches(melody) % 12
+    scales = [sorted(SCALE_STEPS[mode]) for mode in ("major", "minor")]
+    return max(float(np.isin((classes - root) % 12, scale).mean()) for scale in scales for root in range(12))
+
+
+def groove_consistency(melody: Melody) -> float:
+    """1 less the share of sixteenths at which a bar and the next one differ in whether a note begins (Wu and Yang 2020, GS)."""
+    bars: dict[int, set[int]] = {}
+    for start, note in melody.onsets():
+        bar, place = divmod(start - melody.pickup, melody.bar_quarters)
+        if bar >= 0 and note.pitch is not None:
+            bars.setdefault(int(bar), set()).add(int(place * SIXTEENTHS_PER_QUARTER))
+    differing = [len(bars.get(bar, set()) ^ bars.get(bar + 1, set())) for bar in range(max(bars, default=0))]
+    return 1 - float(np.mean(differing)) / float(melody.bar_quarters * SIXTEENTHS_PER_QUARTER) if differing else 1.0
+
+
+def interval_profile(melody: Melody) -> Floats:
+    """How many intervals of −12 … +12 semitones, wider ones at the ends; 25 counts."""
+    steps = np.clip(np.diff(_pitches(melody)), -WIDEST_INTERVAL, WIDEST_INTERVAL) + WIDEST_INTERVAL
+    return np.bincount(steps, minlength=2 * WIDEST_INTERVAL + 1).astype(np.float64)
+
+
+def duration_profile(melody: Melody) -> Floats:
+    """How many notes of each of DURATIONS, and of others; 11 counts."""
+    counts = np.zeros(len(DURATIONS) + 1)
+    for note in melody.notes:
+        if note.pitch is not None:
+            counts[DURATIONS.index(note.quarters) if note.quarters in DURATIONS else -1] += 1
+    return counts
+
+
+def degree_profile(melody: Melody) -> Floats:
+    """Share of the sounding time of each pitch class, counted from the tonic; 12 shares."""
+    return np.roll(pitch_class_profile(melody.notes), -melody.tonic)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One figure of a melody."""
+
+    title: str
+    of: Callable[[Melody, Floats], float]
+    """Of the melody and its φ (`music.features`), which many measures read."""
+
+
+def _feature(name: str, times: float = 1.0) -> Callable[[Melody, Floats], float]:
+    place = NAMES.index(name)
+    return lambda _, phi_F: float(phi_F[place]) * times
+
+
+def _open_leaps(melody: Melody, _: Floats) -> float:
+    found = leaps_of(Line(melody))
+    return float(found.is_open_N[-1]) + found.doubled
+
+
+def _one_highest(melody: Melody, _: Floats) -> float:
+    pitches = _pitches(melody)
+    return float((pitches == pitches.max()).sum() == 1)
+
+
+def _rules_per_bar(melody: Melody, _: Floats) -> float:
+    line = Line(melody)
+    return float(rules(line, RuleWeights()).sum()) / len(line.bars)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "pitch_class_entropy": Measure(title="pitch-class entropy, bits", of=lambda melody, _: pitch_class_entropy(melody)),
+    "scale_consistency": Measure(title="notes in one scale", of=lambda melody, _: scale_consistency(melody)),
+    "groove_consistency": Measure(title="rhythm alike from bar to bar", of=lambda melody, _: groove_consistency(melody)),
+    "repeated_bars": Measure(title="bars repeated exactly", of=_feature("share_of_repeated_bars")),
+    "changed_endings": Measure(
+        title="bars repeated with a changed ending", of=_feature("share_of_bars_repeated_with_changed_ending")
+    ),
+    "repeated_rhythms": Measure(title="bars whose rhythm came before", of=_feature("share_of_bars_with_repeated_rhythm")),
+    "notes_per_quarter": Measure(title="notes per quarter", of=_feature("notes_per_quarter_over_4", 4)),
+    "range_semitones": Measure(title="range, semitones", of=lambda melody, _: float(np.ptp(_pitches(melody)))),
+    "mean_interval": Measure(
+        title="mean interval, semitones", of=lambda melody, _: float(np.abs(np.diff(_pitches(melody))).mean())
+    ),
+    "steps": Measure(title="steps among the intervals", of=_feature("share_of_steps")),
+    "leaps": Measure(title="leaps of a fourth or more", of=_feature("share_of_leaps")),
+    "turns": Measure(title="changes of direction", of=_feature("share_of_turns")),
+    "syncopation": Measure(title="syncopated notes", of=_feature("share_of_syncopated_notes")),
+    "leaps_unresolved": Measure(title="leaps left open or doubled", of=_open_leaps),
+    "unique_highest": Measure(title="one highest note", of=_one_highest),
+    "rules_per_bar": Measure(title="worth by the rules of melody, nats per bar", of=_rules_per_bar),
+}
+"""By name; each is defined for a melody of two notes and a bar."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileMeasure:
+    """One histogram of a melody."""
+
+    title: str
+    labels: tuple[str, ...]
+    of: Callable[[Melody], Floats]
+
+
+PROFILES: Mapping[str, ProfileMeasure] = {
+    "intervals": ProfileMeasure(
+        title="intervals, semitones",
+        labels=tuple(f"{step:+d}" for step in range(-WIDEST_INTERVAL, WIDEST_INTERVAL + 1)),
+        of=interval_profile,
+    ),
+    "durations": ProfileMeasure(
+        title="note lengths, quarters", labels=(*(str(length) for length in DURATIONS), "other"), of=duration_profile
+    ),
+    "degrees": ProfileMeasure(
+        title="time on each degree",
+        labels=("1", "♭2", "2", "♭3", "3", "4", "♯4", "5", "♭6", "6", "♭7", "7"),
+        of=degree_profile,
+    ),
+}
+
+
+def measure(melody: Melody) -> dict[str, float]:
+    """Every measure of one melody."""
+    phi_F = features(melody)
+    return {name: each.of(melody, phi_F) for name, each in MEASURES.items()}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Melodies with their figures."""
+
+    styles: tuple[str, ...]
+    values: Mapping[str, Floats]
+    """Measure → n."""
+    profiles: Mapping[str, Floats]
+    """Profile → k, summed over the melodies."""
+
+    @classmethod
+    def of(cls, melodies: Sequence[Melody], styles: Sequence[str]) -> Measured:
+        """Measures the melodies, of which there must be one at least."""
+        rows = [measure(melody) for melody in melodies]
+        values = {name: np.array([row[name] for row in rows]) for name in MEASURES}
+        profiles = {name: np.sum([each.of(melody) for melody in melodies], axis=0) for name, each in PROFILES.items()}
+        return cls(tuple(styles), values, profiles)
+
+    def __len__(self) -> int:
+        return len(self.styles)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measure of pieces beside people's."""
+
+    name: str
+    title: str
+    people: tuple[float, float, float]
+    """Their 10th, 50th and 90th percentile."""
+    pieces: float
+    """Median; the mean where there is only yes and no."""
+    inside: float
+    """Share of the pieces within people's 10th … 90th percentile of the same style; of people's own it is about 0.8."""
+    overlap: float
+    """Overlapping area of both histograms on one grid, 0 … 1."""
+    people_overlap: float
+    """The same between two halves of people's: what as many melodies can reach at most."""
+
+
+def compare(pieces: Measured, people: Measured) -> list[Row]:
+    """All measures of pieces beside those of people's melodies, which should be of the same styles, lengths and mix."""
+    rows = []
+    for name, each in MEASURES.items():
+        own_n, theirs_n = pieces.values[name], people.values[name]
+        low, middle, high = np.percentile(theirs_n, [10, 50, 90])
+        is_yes_or_no = set(np.unique(np.concatenate([own_n, theirs_n]))) <= {0.0, 1.0}
+        rows.append(
+            Row(
+                name=name,
+                title=each.title,
+                people=(float(low), float(theirs_n.mean() if is_yes_or_no else middle), float(high)),
+                pieces=float(own_n.mean() if is_yes_or_no else np.median(own_n)),
+                inside=float(np.mean(is_inside(own_n, pieces.styles, theirs_n, people.styles))),
+                overlap=overlapping_area(own_n, theirs_n),
+                people_overlap=overlapping_area(theirs_n[::2], theirs_n[1::2]),
+            )
+        )
+    return rows
+
+
+def is_inside(values_n: Floats, styles_n: Sequence[str], people_n: Floats, people_styles_n: Sequence[str]) -> NDArray[np.bool_]:
+    """For each value whether it lies within people's 10th … 90th percentile of its style; of all where people of the style
+    are too few."""
+    bands = bands_of(people_n, people_styles_n)
+    edges_n2 = np.array([bands.get(style, bands[""]) for style in styles_n])
+    return np.asarray((values_n >= edges_n2[:, 0] - 1e-9) & (values_n <= edges_n2[:, 1] + 1e-9))
+
+
+def bands_of(values_n: Floats, styles_n: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """10th and 90th percentile by style, for styles with FEWEST_OF_STYLE values or more; "" has those of all."""
+    bands = {}
+    for style in ("", *sorted(set(styles_n))):
+        chosen = values_n if style == "" else values_n[[name == style for name in styles_n]]
+        if style == "" or len(chosen) >= FEWEST_OF_STYLE:
+            low, high = np.percentile(chosen, [10, 90])
+            bands[style] = (float(low), float(high))
+    return bands
+
+
+def overlapping_area(one_n: Floats, other_n: Floats) -> float:
+    """Area under the lower of two histograms on one grid of GRID_CELLS between their extremes, 0 … 1 (Yang and Lerch 2020,
+    https://doi.org/10.1007/s00521-018-3849-7, who smooth first; counts need no bandwidth)."""
+    together = np.concatenate([one_n, other_n])
+    low, high = float(together.min()), float(together.max())
+    if low == high:
+        return 1.0
+    counts = [np.histogram(values, bins=GRID_CELLS, range=(low, high))[0] / len(values) for values in (one_n, other_n)]
+    return float(np.minimum(*counts).sum())
+
+
+def profile_overlap(one_k: Floats, other_k: Floats) -> float:
+    """Area under the lower of two profiles, 0 … 1; 0 where one is empty."""
+    totals = one_k.sum(), other_k.sum()
+    return float(np.minimum(one_k / totals[0], other_k / totals[1]).sum()) if min(totals) > 0 else 0.0
+
+
+def distinct_share(melodies: Sequence[Melody]) -> float:
+    """Share of melodies that differ from each other, in any key."""
+    return len({melody.content_hash() for melody in melodies}) / len(melodies)
+
+
+def _pitches(melody: Melody) -> NDArray[np.int64]:
+    return np.array([note.pitch for note in melody.notes if note.pitch is not None], dtype=np.int64)
+
+
+def _bits(counts: NDArray[np.int64]) -> float:
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
