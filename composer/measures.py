@@ -77,6 +77,8 @@ class Measure:
     title: str
     of: Callable[[Melody, Floats], float]
     """Of the melody and its φ (`music.features`), which many measures read."""
+    is_rule: bool = False
+    """A statistic of the rules of melody: the composer is asked for more of it than people do, so no band is aimed at."""
 
 
 def _feature(name: str, times: float = 1.0) -> Callable[[Melody, Floats], float]:
@@ -117,9 +119,9 @@ MEASURES: Mapping[str, Measure] = {
     "leaps": Measure(title="leaps of a fourth or more", of=_feature("share_of_leaps")),
     "turns": Measure(title="changes of direction", of=_feature("share_of_turns")),
     "syncopation": Measure(title="syncopated notes", of=_feature("share_of_syncopated_notes")),
-    "leaps_unresolved": Measure(title="leaps left open or doubled", of=_open_leaps),
-    "unique_highest": Measure(title="one highest note", of=_one_highest),
-    "rules_per_bar": Measure(title="worth by the rules of melody, nats per bar", of=_rules_per_bar),
+    "leaps_unresolved": Measure(title="leaps left open or doubled", of=_open_leaps, is_rule=True),
+    "unique_highest": Measure(title="one highest note", of=_one_highest, is_rule=True),
+    "rules_per_bar": Measure(title="worth by the rules of melody, nats per bar", of=_rules_per_bar, is_rule=True),
 }
 """By name; each is defined for a melody of two notes and a bar."""
 
@@ -184,6 +186,7 @@ class Row:
 
     name: str
     title: str
+    is_rule: bool
     people: tuple[float, float, float]
     """Their 10th, 50th and 90th percentile."""
     pieces: float
@@ -201,20 +204,26 @@ def compare(pieces: Measured, people: Measured) -> list[Row]:
     rows = []
     for name, each in MEASURES.items():
         own_n, theirs_n = pieces.values[name], people.values[name]
-        low, middle, high = np.percentile(theirs_n, [10, 50, 90])
+        low, high = np.percentile(theirs_n, [10, 90])
         is_yes_or_no = set(np.unique(np.concatenate([own_n, theirs_n]))) <= {0.0, 1.0}
         rows.append(
             Row(
                 name=name,
                 title=each.title,
-                people=(float(low), float(theirs_n.mean() if is_yes_or_no else middle), float(high)),
-                pieces=float(own_n.mean() if is_yes_or_no else np.median(own_n)),
+                is_rule=each.is_rule,
+                people=(float(low), middle_of(theirs_n, as_mean=is_yes_or_no), float(high)),
+                pieces=middle_of(own_n, as_mean=is_yes_or_no),
                 inside=float(np.mean(is_inside(own_n, pieces.styles, theirs_n, people.styles))),
                 overlap=overlapping_area(own_n, theirs_n),
                 people_overlap=overlapping_area(theirs_n[::2], theirs_n[1::2]),
             )
         )
     return rows
+
+
+def middle_of(values_n: Floats, *, as_mean: bool) -> float:
+    """Median; the mean of what is yes or no."""
+    return float(values_n.mean() if as_mean else np.median(values_n))
 
 
 def is_inside(values_n: Floats, styles_n: Sequence[str], people_n: Floats, people_styles_n: Sequence[str]) -> NDArray[np.bool_]:

@@ -182,8 +182,8 @@ def _of_prior(version: PolicyVersion, steering: Steering, seed: int) -> Written:
 
 
 def _score(melody: Melody, style: str) -> Score:
-    """Nothing in it tells who made it: no title, one voice, the instrument of the style."""
-    return Score(title="", voices=(Voice(name="Melody", melody=melody, program=PROGRAMS.get(style, 0)),))
+    """Nothing in it tells who made it: no title, one voice without a name, the instrument of the style."""
+    return Score(title="", voices=(Voice(name="", melody=melody, program=PROGRAMS.get(style, 0)),))
 
 
 def _seed(generator: np.random.Generator) -> int:

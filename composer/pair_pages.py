@@ -176,12 +176,18 @@ class Drawn:
     percent: int
     low_percent: int
     high_percent: int
+    place: int
+    """Of the share, in a drawing 200 wide with room for the dot at both ends."""
+    low_place: int
+    high_place: int
 
 
 def _drawn(scores: list[RunningScore]) -> list[Drawn]:
     found = []
     for score in scores:
-        percent, low, high = (round(100 * (share or 0)) for share in (score.share, score.low, score.high))
+        shares = [share or 0.0 for share in (score.share, score.low, score.high)]
+        percent, low, high = (round(100 * share) for share in shares)
+        place, low_place, high_place = (round(6 + 188 * share) for share in shares)
         found.append(
             Drawn(
                 score=score,
@@ -190,6 +196,9 @@ def _drawn(scores: list[RunningScore]) -> list[Drawn]:
                 percent=percent,
                 low_percent=low,
                 high_percent=high,
+                place=place,
+                low_place=low_place,
+                high_place=high_place,
             )
         )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -200,7 +201,7 @@ def keep(listener: Listener, pair_id: uuid.UUID, place: str) -> Piece:
         steering = side.recipe["steering"]
         score = Score.from_json(side.score)
         title = title_of(seed=side.recipe["seed"], style=steering["style"], mode=steering["mode"])
-        titled = Score(title=title, voices=score.voices)
-        side.piece = store_piece(listener, titled, side.recipe, side.policy_version)
+        named = Score(title=title, voices=tuple(replace(voice, name="Melody") for voice in score.voices))
+        side.piece = store_piece(listener, named, side.recipe, side.policy_version)
         side.save(update_fields=["piece"])
     return side.piece

@@ -33,6 +33,7 @@ LISTENERS = {
     "compose-words": "/compose/?by=text",
     "compose-lyrics": "/compose/?by=lyrics",
     "compose-picture": "/compose/?by=image",
+    "pairs": "/pairs/",
     "pieces": "/pieces/",
     "settings": "/settings/",
     "email": "/accounts/email/",

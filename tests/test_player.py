@@ -30,7 +30,7 @@ TITLE = "A tune whose title is so long that no phone in the world could ever sho
 
 ADDRESSES = (
     *("/", "/browse/", "/browse/?q=zzz", "/history/", "/history/files/", "/pieces/", "/taste/", "/welcome/", "/nothing-here/"),
-    *("/compose/", "/compose/?by=lyrics", "/compose/?by=image"),
+    *("/pairs/", "/compose/", "/compose/?by=lyrics", "/compose/?by=image"),
     *("/settings/", "/accounts/password/change/", "/accounts/email/", "/accounts/2fa/"),
 )
 

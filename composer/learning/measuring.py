@@ -18,8 +18,8 @@ from composer.excerpts import excerpt_of
 from composer.learning.evaluation import BARS, bits_per_note, typical_steerings
 from composer.learning.policy import ComposerPolicy
 from composer.learning.replay_dataset import MelodyDataset, Tune
-from composer.measures import MEASURES, PROFILES, Measured, compare, distinct_share, profile_overlap
-from composer.steering import ImpossibleSteering, Steering
+from composer.measures import PROFILES, Measured, Row, compare, distinct_share, profile_overlap
+from composer.steering import Steering
 from music.notes import Melody
 
 STYLES = 8
@@ -41,13 +41,15 @@ def measure_version(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
     seconds = time.perf_counter() - started
     pieces = Measured.of(melodies, [steering.style for steering in asked])
     theirs = Measured.of([tune.melody for tune in people], [tune.style for tune in people])
+    steerings = unseen_steerings(policy, dataset)
+    unseen = _measure_unseen(policy, steerings)
     notes = sum(len(melody.notes) for melody in melodies)
     return {
         "pieces": len(pieces),
         "people": len(theirs),
         "styles": list(dict.fromkeys(tune.style for tune in people)),
         "bars": BARS,
-        "rows": [asdict(row) for row in compare(pieces, theirs)],
+        "rows": _rows(compare(pieces, theirs), compare(unseen, theirs) if unseen else []),
         "profiles": [
             {
                 "name": name,
@@ -61,7 +63,8 @@ def measure_version(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
         ],
         "figures": _figures(policy, dataset, melodies, [steering.style for steering in asked], people),
         "notes_per_second": notes / seconds,
-        "generalisation": generalisation(policy, dataset, pieces),
+        "unseen": [f"{steering.style} in {steering.metre[0]}/{steering.metre[1]}" for steering in steerings],
+        "unseen_pieces": len(unseen) if unseen else 0,
     }
 
 
@@ -75,34 +78,28 @@ def people_of(dataset: MelodyDataset, styles: Sequence[str]) -> list[Tune]:
     return [tunes[place] for place in range(TUNES_OF_STYLE) for tunes in found.values() if place < len(tunes)]
 
 
-def generalisation(policy: ComposerPolicy, dataset: MelodyDataset, typical: Measured) -> dict[str, Any]:
-    """The same measures of pieces in metres in which nobody ever wrote the style, beside those of usual ones."""
+def unseen_steerings(policy: ComposerPolicy, dataset: MelodyDataset) -> list[Steering]:
+    """Generalisation: the policy's styles in metres in which nobody in the catalogue wrote them."""
     seen = {(tune.style, tune.melody.metre) for tune in dataset.tunes}
-    steerings = []
-    for style in policy.styles[:STYLES]:
-        for metre in UNSEEN_METRES:
-            if (style, metre) not in seen:
-                try:
-                    steerings.append(Steering(style=style, metre=metre, bars=BARS))
-                except ImpossibleSteering:
-                    continue
+    pairs = [(style, metre) for style in policy.styles[:STYLES] for metre in UNSEEN_METRES]
+    return [Steering(style=style, metre=metre, bars=BARS) for style, metre in pairs if (style, metre) not in seen]
+
+
+def _measure_unseen(policy: ComposerPolicy, steerings: Sequence[Steering]) -> Measured | None:
     if not steerings:
-        return {}
+        return None
     asked = [steerings[number % len(steerings)] for number in range(UNSEEN_PIECES)]
-    unseen = Measured.of(_write(policy, asked), [steering.style for steering in asked])
-    return {
-        "asked": [f"{steering.style} in {steering.metre[0]}/{steering.metre[1]}" for steering in steerings],
-        "pieces": len(unseen),
-        "rows": [
-            {
-                "name": name,
-                "title": each.title,
-                "usual": float(typical.values[name].mean()),
-                "unseen": float(unseen.values[name].mean()),
-            }
-            for name, each in MEASURES.items()
-        ],
-    }
+    return Measured.of(_write(policy, asked), [steering.style for steering in asked])
+
+
+def _rows(usual: Sequence[Row], unseen: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as plain values, each with the middle and the share inside of pieces in metres never seen with their style."""
+    beside = {row.name: row for row in unseen}
+    rows = []
+    for row in usual:
+        other = beside.get(row.name)
+        rows.append(asdict(row) | {"unseen": other.pieces if other else None, "unseen_inside": other.inside if other else None})
+    return rows
 
 
 def _figures(

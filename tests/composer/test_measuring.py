@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Account
-from composer.learning.measuring import STYLES, generalisation, measure_version, people_of
+from composer.learning.measuring import STYLES, measure_version, people_of, unseen_steerings
 from composer.learning.policy import load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.measures import MEASURES, PROFILES
@@ -46,6 +46,7 @@ def test_all_measures_of_a_version_are_plain_values(trained_folder: Path, datase
     assert [profile["name"] for profile in found["profiles"]] == list(PROFILES)
     assert all(0 <= row["inside"] <= 1 and 0 <= row["overlap"] <= 1 for row in found["rows"])
     assert all(sum(profile["people"]) == pytest.approx(1, abs=1e-3) for profile in found["profiles"])
+    assert all(0 <= row["unseen_inside"] <= 1 for row in found["rows"])
     assert found["notes_per_second"] > 0
     again = measure_version(policy, dataset)
     assert {name: again[name] for name in again if name != "notes_per_second"} == {
@@ -55,15 +56,12 @@ def test_all_measures_of_a_version_are_plain_values(trained_folder: Path, datase
 
 def test_generalisation_asks_for_what_nobody_wrote(trained_folder: Path, dataset: MelodyDataset) -> None:
     policy = load_policy("prior", trained_folder / CHECKPOINT)
-    from composer.measures import Measured
 
-    typical = Measured.of([tune.melody for tune in dataset.tunes], [tune.style for tune in dataset.tunes])
+    asked = [(steering.style, steering.metre) for steering in unseen_steerings(policy, dataset)]
 
-    asked = generalisation(policy, dataset, typical)["asked"]
-
-    assert "jig in 4/4" in asked
-    assert "jig in 6/8" not in asked
-    assert len({text.split(" in ")[0] for text in asked}) <= STYLES
+    assert ("jig", (4, 4)) in asked
+    assert ("jig", (6, 8)) not in asked
+    assert len({style for style, _ in asked}) <= STYLES
 
 
 @pytest.mark.django_db
@@ -84,7 +82,7 @@ def test_the_version_s_page_shows_measures_and_blind_pairs(
     page = client.get(f"/admin/dashboard/versions/{trial.pk}/").content.decode()
     unmeasured = client.get(f"/admin/dashboard/versions/{champion.pk}/").content.decode()
 
-    assert "pitch-class entropy" in page
+    assert "Pitch-class entropy" in page
     assert 'id="measure-profiles"' in page
     assert "Not enough answers yet: 1 of 10." in page
     assert "before its pieces were measured" in unmeasured
