@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -31,7 +32,7 @@ from music.notes import Melody, Note
 from tests.conftest import small_melody
 
 
-def melody(pitches: list[int | None], length: Fraction | str = "1", **more: object) -> Melody:
+def melody(pitches: Sequence[int | None], length: Fraction | str = "1", **more: object) -> Melody:
     notes = tuple(Note(pitch, Fraction(length)) for pitch in pitches)
     return Melody(**{"notes": notes, "metre": (4, 4), "tonic": 0, "mode": "major"} | more)  # type: ignore[arg-type]
 
@@ -142,7 +143,7 @@ def test_an_excerpt_is_cut_at_the_bar_lines_without_the_pickup() -> None:
 
     assert cut is not None
     assert [note.pitch for note in cut.notes] == [60, 62, 64, 65] * 2
-    assert (cut.pickup, cut.bars) == (0, 2)
+    assert (cut.pickup, cut.bars) == (Fraction(0), 2)
     assert not ends_on_tonic(cut)
     assert ends_on_tonic(melody([67, 72]))
     assert excerpt_of(tune, 5) is None  # shorter than that

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -114,8 +113,8 @@ def test_enough_answers_say_who_is_preferred_or_that_it_is_undecided(
     assert words[2] == "The human tune is preferred."
 
 
-def told(wins: float, answers: int, **more: Any) -> BlindAnswers:
-    return BlindAnswers(**{"trial": "t", "champion": "c", "listener": 1, "wins": wins, "answers": answers} | more)
+def told(wins: float, answers: int, trial: str = "t", champion: str = "c") -> BlindAnswers:
+    return BlindAnswers(trial=trial, champion=champion, listener=1, wins=wins, answers=answers)
 
 
 def checked(settings: Settings, *answers: BlindAnswers) -> Check:

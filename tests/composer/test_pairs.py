@@ -235,12 +235,12 @@ def test_without_a_composer_it_says_so(as_alice: APIClient, client: Client, alic
 def test_the_page_waits_and_then_shows_the_pair(client: Client, alice: Account, composer: PolicyVersion) -> None:
     client.force_login(alice)
     assert 'id="pair-wait"' in client.get("/pairs/").content.decode()
-    asks = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "pair-wait"}
-    assert client.get("/pairs/", **asks).status_code == 204
+    asks = {"HX-Request": "true", "HX-Target": "pair-wait"}
+    assert client.get("/pairs/", headers=asks).status_code == 204
 
     for pair in BlindPair.objects.all():
         pair_making.make_pair(pair.pk)
-    there = client.get("/pairs/", **asks)
+    there = client.get("/pairs/", headers=asks)
 
     assert there.headers["HX-Retarget"] == "#main"
     assert "I prefer A" in there.content.decode()
