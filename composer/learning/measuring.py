@@ -135,10 +135,9 @@ def _figures(
 
 
 def _write(policy: ComposerPolicy, steerings: Sequence[Steering]) -> list[Melody]:
-    seeds = [SEED * 1_000_003 + number for number in range(len(steerings))]
-    return list(
-        policy.write_original([Plan(steering=steering) for steering in steerings], [None] * len(steerings), seeds=seeds).melodies
-    )
+    plans = [Plan(steering=steering) for steering in steerings]
+    seeds = [SEED * 1_000_003 + number for number in range(len(plans))]
+    return list(policy.write_original(plans, [None] * len(plans), seeds=seeds).melodies)
 
 
 def _shares(counts: Any) -> list[float]:
