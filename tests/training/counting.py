@@ -94,7 +94,8 @@ def train(context: RunContext, dataset: Dataset) -> Trained:
         start = read_checkpoint(context.parent_folder).weights["total"][0] if context.parent_folder else 0.0
         weights = {"total": np.array([start + configuration.steps, configuration.quality, context.seed], dtype=np.float64)}
         write_checkpoint(checkpoint, weights, {}, {}, dataset.fingerprint, "test", context.seed)
-    return Trained(kind="counter", checkpoint=checkpoint, figures={"quality": configuration.quality, "lost": float("nan")})
+    figures, details = {"quality": configuration.quality, "lost": float("nan")}, {"steps": [configuration.steps]}
+    return Trained(kind="counter", checkpoint=checkpoint, figures=figures, details=details)
 
 
 def _open_pipe(path: Path) -> int | None:

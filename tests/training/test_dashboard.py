@@ -40,6 +40,19 @@ def finished_run(counting: SlotFunctions, olga: Account) -> Run:
     return run
 
 
+def test_a_version_has_a_page_with_verdict_and_figures(as_olga: Client, finished_run: Run) -> None:
+    version = finished_run.versions.get()
+    PolicyVersion.objects.filter(pk=version.pk).update(figures={"share_kept": 0.125})
+
+    page = as_olga.get(f"/admin/dashboard/versions/{version.pk}/").content.decode()
+
+    assert f"Version {version.pk} (counter)" in page
+    assert "The interval holds zero." in page
+    assert "share kept" in page
+    assert "0.125" in page
+    assert f"/admin/dashboard/runs/{finished_run.pk}/" in page
+
+
 PAGES = ["/admin/dashboard/", "/admin/dashboard/live/", f"/admin/dashboard/slots/{SLOT}/"]
 
 

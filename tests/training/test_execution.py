@@ -42,6 +42,7 @@ def test_a_run_makes_a_version_that_serves(counting: SlotFunctions, tmp_path: Pa
     assert (tmp_path / version.folder / "serving.txt").exists()
     assert read_checkpoint(tmp_path / version.folder, version.sha256).weights["total"][0] == 5
     assert run.figures == {"quality": 1.0, "lost": None}
+    assert version.details.details == {"steps": [5]}
     assert run.progress == 1
     assert run.code_revision
     assert run.device.startswith("cpu")
