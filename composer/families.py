@@ -48,7 +48,8 @@ def _line_to(track: Track, listener: Listener) -> list[Track]:
     """The track and what it came from, step by step, the oldest first."""
     line = [track]
     for _ in range(MOST_GENERATIONS):
-        piece = _origins().filter(track=line[0]).first()
+        # What belongs to nobody is of the catalogue, and was made from nothing here.
+        piece = None if line[0].owner_id is None else _origins().filter(track=line[0]).first()
         origin = None if piece is None else piece.source or (piece.parent.track if piece.parent else None)
         # A shared piece may have a private origin: for others it is the first one.
         if origin is None or not (origin.owner_id in (None, listener.pk) or origin.is_shared):

@@ -97,8 +97,8 @@ def test_the_tree_reads_what_it_shows_and_no_notes_and_no_tastes(
         made(listener, version, track, number=10 + number)
     here = Track.objects.get(pk=here.pk)
 
-    # A query for each step to the first ancestor and one that finds none, and for each generation below it.
-    with django_assert_num_queries(4 + 4) as queries:
+    # A query for each step to the first ancestor, for each generation below it, and one that finds no more.
+    with django_assert_num_queries(3 + 4) as queries:
         assert len(family_of(here, listener)) == 7
 
     read = [query["sql"].split(" FROM ")[0] for query in queries.captured_queries]
