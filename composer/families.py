@@ -48,14 +48,20 @@ def _line_to(track: Track, listener: Listener) -> list[Track]:
     """The track and what it came from, step by step, the oldest first."""
     line = [track]
     for _ in range(MOST_GENERATIONS):
-        # What belongs to nobody is of the catalogue, and was made from nothing here.
-        piece = None if line[0].owner_id is None else _origins().filter(track=line[0]).first()
+        piece = None if _is_first(line[0]) else _origins().filter(track=line[0]).first()
         origin = None if piece is None else piece.source or (piece.parent.track if piece.parent else None)
         # A shared piece may have a private origin: for others it is the first one.
         if origin is None or not (origin.owner_id in (None, listener.pk) or origin.is_shared):
             return line
         line.insert(0, origin)
     return line
+
+
+def _is_first(track: Track) -> bool:
+    """Whether it is known without asking that the track was made from no other: it is of the catalogue, or its piece, which
+    the page has read already, names neither a source nor a parent."""
+    piece = track._state.fields_cache.get("piece")
+    return track.owner_id is None or (piece is not None and piece.source_id is None and piece.parent_id is None)
 
 
 def _origins() -> QuerySet[Piece]:
