@@ -1,64 +1,218 @@
-"""Bits per note of the prior on melodies it never saw: pitch and duration together, rests and first pitch included.
+"""Bits per note of the prior on melodies it never saw: pitch and duration of all notes and rests, over their number.
 
-`--melodies FILE …` are jsonl or jsonl.gz of {id, collection, style, metre, key, notes: [[pitch, quarters]]}."""
+Style, metre, key, length and the first pitch are free. Where the first bar line stands is not: every melody is read with each
+place that it could have, and telling them apart is charged (`Pickups`). A duration without a token is charged as digits.
+Without `--checkpoint` a prior is trained here by the service's own code, on the tunes that the split calls `train`.
+Seconds are processor seconds over threads, which is what an idle machine's clock would show."""
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.report import Report, bootstrap_ratio, make_parser, read_options
-from bench.sequence_tutor import read_melodies, set_up_django
-from music.notes import Melody
+from bench.composer_training import Context
+from bench.melody_files import read_melodies
+from bench.report import Report, bootstrap_ratio, make_parser, read_options, say
+from bench.split_tunes import SplitTune, add_split_option, read_split, read_tunes
+from bench.trained_composer import set_up
 
-TARGET_BITS = 2.65
-"""After five minutes of training, on held-out tunes of the music21 corpus."""
+if TYPE_CHECKING:
+    from composer.learning.network import Prior
+    from composer.learning.policy import ComposerPolicy
+    from music.notes import Melody
+
+TARGETS = ((3600.0, 2.48), (900.0, 2.55), (0.0, 2.65))
+"""Bits per note on the test split after training for at least so many seconds of two cores."""
+REFERENCES = {"reel": 1.79, "jig": 2.10, "chorale": 2.95, "german folk": 2.89, "chinese folk": 3.48}
+"""A GRU with lookback after 300 seconds of one core, by style."""
 DIGIT_BITS = math.log2(11)
-"""A written-out duration is charged as digits drawn evenly."""
+MOST_PLACES = 12
+"""Places of the first bar line that are tried, in sixteenths, eighths or quarters, whichever are few enough."""
+QUICK_EVERY, QUICK_SECONDS = 8, 20.0
+PIECES = 192
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark."""
     parser = make_parser(__doc__, seeds=1)
-    parser.add_argument("--checkpoint", type=Path, help="folder of a composer's checkpoint")
-    parser.add_argument("--melodies", type=Path, nargs="*", default=[], help="files of melodies that were not trained on")
+    parser.add_argument("--checkpoint", type=Path, help="folder of a composer's checkpoint; without it a prior is trained")
+    parser.add_argument("--melodies", type=Path, nargs="*", default=[], help="jsonl(.gz) of melodies never trained on")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[300.0, 900.0], help="of each training")
+    parser.add_argument("--threads", type=int, default=1, help="that train")
+    add_split_option(parser)
     options = read_options(parser, arguments)
     report = Report("melody_prior", options)
     files = [path for path in options.melodies if path.exists()]
-    if options.checkpoint is None or not files:
-        report.note("nothing to measure: give --checkpoint FOLDER and --melodies FILE")
+    for path in set(options.melodies) - set(files):
+        report.note(f"{path} is not here")
+    if not files and not options.split.exists():
+        report.note(f"nothing to measure: {options.split} is not here; give --split FILE or --melodies FILE")
         return report.finish()
-    set_up_django()
-    _measure(report, options.checkpoint, files, most=200 if options.quick else None)
+    set_up()
+    every = QUICK_EVERY if options.quick else 1
+    tunes = _tunes_of_corpus(options, every)
+    unseen = {"music21 test": [(tune.score.melody, tune.style, _collection(tune)) for tune in tunes if tune.split == "test"]}
+    if not options.split.exists():
+        unseen = {}
+    unseen |= {path.name.split(".")[0]: read_melodies(path)[::every] for path in files}
+    for place, seconds in enumerate(_budgets(options), start=1):
+        prior, styles = _prior(options, tunes, seconds)
+        after = "" if place == len(_budgets(options)) else f"_after_{seconds:g}_s"
+        _measure(report, prior, styles, unseen, f"bits_per_note{after}", seconds)
+    _add_copies(report, prior, styles, tunes)
+    if not options.checkpoint:
+        what = f"{options.threads} thread{'s' if options.threads > 1 else ''}"
+        report.note(f"trained for {_budgets(options)[-1]:g} s of {what}, counted as processor time over threads")
     return report.finish()
 
 
-def _measure(report: Report, checkpoint: Path, files: Sequence[Path], most: int | None) -> None:
-    from composer.learning.evaluation import bits_per_note
+def _budgets(options: argparse.Namespace) -> list[float]:
+    """Seconds of each training; a checkpoint is measured once."""
+    if options.checkpoint:
+        return [0.0]
+    return [QUICK_SECONDS] if options.quick else sorted(options.seconds)
+
+
+def _tunes_of_corpus(options: argparse.Namespace, every: int) -> list[SplitTune]:
+    """What is learned from, and the test split: the tunes of the corpus inside the music21 package."""
+    from recsys import corpus
+
+    names = tuple(collection.name for collection in corpus.COLLECTIONS)
+    tunes = list(read_tunes(read_split(options.split), names, lambda number: number % every == 0))
+    say(f"{len(tunes)} tunes of the corpus")
+    return tunes
+
+
+def _prior(options: argparse.Namespace, tunes: Sequence[SplitTune], seconds: float) -> tuple[Prior, tuple[str, ...]]:
+    """The prior of the checkpoint, or one trained for so long; and the styles it knows."""
+    from composer.learning.configuration import ComposerConfiguration
     from composer.learning.policy import load_policy
+    from composer.learning.prior_training import train_prior
+    from composer.learning.replay_dataset import MelodyDataset, Tune
+
+    if options.checkpoint:
+        policy = load_policy("prior", options.checkpoint)
+        return policy.writer.prior, policy.styles
+    taught = tuple(Tune(melody=t.score.melody, style=t.style, group=t.source) for t in tunes if t.split == "train")
+    dataset = MelodyDataset(taught, holds_out=False)
+    configuration = ComposerConfiguration(stage="prior", threads=options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        say(f"trains from {len(taught)} tunes for {seconds:g} s")
+        context = Context(configuration, Path(folder))
+        prior = train_prior(context, dataset, configuration, seconds, lambda: time.process_time() / options.threads)
+    return prior, dataset.styles
+
+
+def _measure(
+    report: Report,
+    prior: Prior,
+    styles: tuple[str, ...],
+    unseen: dict[str, list[tuple[Melody, str, str]]],
+    metric: str,
+    seconds: float,
+) -> None:
+    """A row for all melodies of a source, for each of its collections, and for the styles that were measured before."""
+    taken: set[str] = set()
+    for source, melodies in unseen.items():
+        named = [_known(style, styles) for _, style, _ in melodies]
+        bits_n, notes_n = bits_of([melody for melody, _, _ in melodies], named, prior, styles)
+        groups = {source: np.ones(len(melodies), dtype=bool)}
+        groups |= {name: np.array([style == name for style in named]) for name in REFERENCES if source == "music21 test"}
+        collections = np.array([collection for _, _, collection in melodies])
+        groups |= {name if name not in taken else f"{name} ({source})": collections == name for name in sorted({*collections})}
+        for name, is_in_n in groups.items():
+            if is_in_n.any():
+                target = REFERENCES.get(name)
+                if name == "music21 test":
+                    target = next(bits for least, bits in TARGETS if seconds >= least)
+                value, low, high = bootstrap_ratio(bits_n[is_in_n], notes_n[is_in_n])
+                report.add(name, metric, value, low, high, target=target, smaller_is_better=True)
+        taken |= groups.keys()
+
+
+def bits_of(
+    melodies: Sequence[Melody], named: Sequence[str], prior: Prior, styles: tuple[str, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Bits and notes of each melody, one after another: what the pickups of earlier ones were helps with the later ones."""
+    from composer.learning.evaluation import bits_per_note
     from composer.learning.replay_dataset import Tune
-
-    policy = load_policy("prior", checkpoint)
-    rows = [row for file in files for row in read_melodies(file)][:most]
-    for collection in ["", *sorted({name for _, _, name in rows})]:
-        tunes = [Tune(melody=melody, style=style, group="") for melody, style, name in rows if collection in ("", name)]
-        tunes = sorted((tune for tune in tunes if tune.melody.notes), key=lambda tune: len(tune.melody.notes))
-        bits_n, notes_n = bits_per_note(policy.writer.prior, tunes, policy.styles)
-        written_n = np.array([_written_out_bits(tune.melody) for tune in tunes])
-        value, low, high = bootstrap_ratio(bits_n + written_n, notes_n)
-        target = None if collection else TARGET_BITS
-        report.add(collection or "all", "bits_per_note", value, low, high, target=target, smaller_is_better=True)
-
-
-def _written_out_bits(melody: Melody) -> float:
-    """What the digits of rare durations cost."""
     from composer.tokens import encode
 
-    return (len(encode(melody)) - 2 * len(melody.notes)) * DIGIT_BITS
+    asked = [
+        (row, Tune(melody=replace(melody, pickup=pickup, odd_bars=()), style=style, group=""))
+        for row, (melody, style) in enumerate(zip(melodies, named, strict=True))
+        for pickup in places_of(melody)
+    ]
+    bits_m, notes_m = bits_per_note(prior, [tune for _, tune in asked], styles)
+    row_m = np.array([row for row, _ in asked])
+    pickups = Pickups()
+    bits_n = np.array([pickups.charge(melody, bits_m[row_m == row]) for row, melody in enumerate(melodies)])
+    written_out_n = np.array([(len(encode(melody)) - 2 * len(melody.notes)) * DIGIT_BITS for melody in melodies])
+    return bits_n + written_out_n, notes_m[np.searchsorted(row_m, np.arange(len(melodies)))]
+
+
+def places_of(melody: Melody) -> list[Fraction]:
+    """Quarter notes before the first bar line that a melody of this metre could have."""
+    bar = melody.bar_quarters
+    unit = next((unit for unit in (Fraction(1, 4), Fraction(1, 2)) if bar / unit <= MOST_PLACES), Fraction(1))
+    return [unit * number for number in range(max(1, math.ceil(bar / unit)))][:MOST_PLACES]
+
+
+class Pickups:
+    """How often melodies of a metre begin where in the bar, learned from the melodies that were charged already."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[int, int], NDArray[np.float64]] = {}
+
+    def charge(self, melody: Melody, bits_k: NDArray[np.float64]) -> float:
+        """−log₂ Σ p(place) p₀(melody | place), from −log₂ p₀ of each place; the places' shares then count as seen."""
+        seen_k = self._seen.setdefault(melody.metre, np.full(len(bits_k), 1.0 / len(bits_k)))
+        log_k = np.log2(seen_k / seen_k.sum()) - bits_k
+        total = float(np.logaddexp2.reduce(log_k))
+        seen_k += np.exp2(log_k - total)
+        return -total
+
+
+def _known(style: str, styles: Sequence[str]) -> str:
+    """The style that the prior knows by another file's words: “chorale” of “bach chorale”."""
+    found = [known for known in styles if known in style.lower()]
+    return max(found, key=len, default=style)
+
+
+def _collection(tune: SplitTune) -> str:
+    return tune.source.partition("/")[0]
+
+
+def _add_copies(report: Report, prior: Prior, styles: tuple[str, ...], tunes: Sequence[SplitTune]) -> None:
+    """Longest run of notes that one piece in a hundred shares with the tunes that taught, and people's tunes beside it."""
+    from composer.copies import CatalogueIndex
+    from composer.learning.evaluation import write_sample
+
+    catalogue = CatalogueIndex([tune.score.melody for tune in tunes if tune.split == "train"])
+    written, _ = write_sample(_policy(prior, styles), count=PIECES)
+    people = [tune.score.melody for tune in tunes if tune.split == "test"]
+    for name, melodies in (("copied", written.melodies), ("human", people)):
+        runs = [catalogue.longest_shared(melody) for melody in melodies]
+        if runs:
+            report.add(name, "longest_shared_run_p99", float(np.quantile(runs, 0.99)))
+
+
+def _policy(prior: Prior, styles: tuple[str, ...]) -> ComposerPolicy:
+    from composer.learning.policy import ComposerPolicy
+    from composer.learning.writing import Writer
+
+    return ComposerPolicy(kind="prior", writer=Writer(prior=prior), styles=styles, prior_sha256="")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.melody_files import read_melodies
 from bench.report import SHARED_FILES, Report, bootstrap, bootstrap_ratio, make_parser, read_options, say
 from bench.sequence_tutor_rows import (
     C_MAJOR,
@@ -33,7 +33,7 @@ from bench.sequence_tutor_rows import (
     judge,
     raster,
 )
-from music.notes import Melody, Note
+from music.notes import Melody
 
 MELODIES, QUICK_MELODIES = 10_000, 500
 BATCH = 250
@@ -290,27 +290,6 @@ def _trained(options: argparse.Namespace, report: Report) -> Path | None:
     from bench.composer_training import train_both
 
     return train_both(read_melodies(options.melodies), Path(tempfile.mkdtemp()), quick=options.quick)
-
-
-def read_melodies(path: Path) -> list[tuple[Melody, str, str]]:
-    """Melody, style and collection of each line: {collection, style, metre, key or tonic and mode, pickup, notes}."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    rows = [json.loads(line) for line in content.splitlines()]
-    return [(_melody(row), row.get("style", ""), row.get("collection", "")) for row in rows]
-
-
-def _melody(row: dict[str, Any]) -> Melody:
-    from music.keys import pitch_class_of
-
-    metre = row["metre"].split("/") if isinstance(row["metre"], str) else row["metre"]
-    name, _, mode = str(row.get("key", "C major")).partition(" ")
-    return Melody(
-        notes=tuple(Note(note[0], Fraction(str(note[1])).limit_denominator(96)) for note in row["notes"]),
-        metre=(int(metre[0]), int(metre[1])),
-        tonic=row["tonic"] if "tonic" in row else pitch_class_of(name),
-        mode=row.get("mode") or mode or "major",
-        pickup=Fraction(row.get("pickup", "0")),
-    )
 
 
 class _Melodies:

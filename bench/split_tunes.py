@@ -27,6 +27,7 @@ class SplitTune:
     """One tune and where it belongs."""
 
     source: str
+    """`collection/file:number`."""
     style: str
     split: str
     score: Score
@@ -51,6 +52,11 @@ def _source(identity: str) -> str:
     return f"{_NAMES.get(collection, collection)}/{rest if ':' in rest else rest + ':1'}"
 
 
+def split_of(source: str, split: dict[str, str]) -> str | None:
+    """The split calls the only tune of a file 0, the corpus by the number that stands in the file."""
+    return split.get(source) or split.get(f"{source.rpartition(':')[0]}:0")
+
+
 def read_tunes(
     split: dict[str, str], collections: tuple[str, ...], is_wanted: Callable[[int], bool] = lambda number: True
 ) -> Iterator[SplitTune]:
@@ -62,13 +68,13 @@ def read_tunes(
 
     for name in collections:
         for number, found in enumerate(corpus.tunes_of(corpus.BY_NAME[name])):
-            if not is_wanted(number) or (split and found.source not in split):
+            if not is_wanted(number) or (split and split_of(found.source, split) is None):
                 continue
             fields = read_tune(found).fields
             if fields is None:
                 continue
             score = Score.from_json(fields["score"])
-            part = split.get(found.source) or _part(group_of(score.melody))
+            part = split_of(found.source, split) or _part(group_of(score.melody))
             yield SplitTune(source=found.source, style=fields["style"], split=part, score=score)
 
 

@@ -170,7 +170,8 @@ def log_style(policy: ComposerPolicy, melodies: list[Melody], style: str, own: s
         """log p₀ of each whole melody, as if it were of this style."""
         observed["index"][:, :, STYLE_INPUT] = style_number(name, policy.styles)
         with torch.no_grad():
-            nats_BN = policy.writer.prior.nats(torch.from_numpy(observed["index"]), pitch, duration).numpy()
+            of_pitch_BN, of_duration_BN = policy.writer.prior.nats(torch.from_numpy(observed["index"]), pitch, duration)
+        nats_BN = (of_pitch_BN + of_duration_BN).numpy()
         total_B: Floats = -(nats_BN * observed["valid"]).sum(axis=1).astype(np.float64)
         return total_B
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -110,14 +110,14 @@ def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
                 header.setdefault(token.tag, token.data.strip())
         else:
             voices.setdefault(voice, []).append(token)
-    metre = _metre(header.get("M", ""))
+    metre = metre_of_field(header.get("M", ""))
     lines = {voice: _line(found, Fraction(4 * metre[0], metre[1])) for voice, found in voices.items()}
     lines = {voice: line for voice, line in lines.items() if any(note.pitch is not None for note in line.notes)}
     if not lines:
         raise ValueError("it holds no notes")
     title = header.get("T", "")[:200]
     style = style_of(rhythm=header.get("R", ""), title=title, name=name, origin=header.get("O", ""), metre=metre)
-    tonic, mode = _key(key_text, [note for line in lines.values() for note in line.notes])
+    tonic, mode = key_of_field(key_text, [note for line in lines.values() for note in line.notes])
     tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metre)
     return AbcTune(
         score=Score(
@@ -203,16 +203,19 @@ def _midi_number(name: str) -> int:
     return number
 
 
-def _metre(text: str) -> tuple[int, int]:
+def metre_of_field(text: str) -> tuple[int, int]:
+    """The metre of an `M:` field such as `6/8`, `C` or `C|`; 4/4 where it names none."""
     match = re.search(r"(\d{1,2})\s*/\s*(\d{1,2})", text)
     if match and int(match[1]) and int(match[2]) in (1, 2, 4, 8, 16, 32):
         return int(match[1]), int(match[2])
     return _METRES.get(text.strip(), (4, 4))
 
 
-def _key(text: str, notes: list[Note]) -> tuple[int, str]:
-    """The key of a `K:` field. A bare letter is often a key signature only: then the notes decide about the mode."""
-    match = re.match(r"([A-Ga-g])([#b]?)\s*([A-Za-z]*)", text)
+def key_of_field(text: str, notes: Sequence[Note]) -> tuple[int, str]:
+    """Tonic and mode of a `K:` field such as `Em`, `Ador` or `B- major`.
+
+    A bare letter is often a key signature only: then the notes decide about the mode."""
+    match = re.match(r"([A-Ga-g])([#b-]?)\s*([A-Za-z]*)", text)
     if match is None:
         return keys.estimate_key(notes)
     tonic = keys.pitch_class_of(match[1].upper() + match[2])

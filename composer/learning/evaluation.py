@@ -17,9 +17,10 @@ from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality, copied_share, copy_limits
 from composer.judging import Bands, band_miss
 from composer.learning.blind_answers import blind_check
+from composer.learning.features import observe_melodies
 from composer.learning.network import Prior
 from composer.learning.policy import ComposerPolicy, load_policy
-from composer.learning.replay_dataset import MelodyDataset, Tune, observe_tunes
+from composer.learning.replay_dataset import MelodyDataset, Tune, style_number
 from composer.learning.writing import Written
 from composer.measures import Measured, distinct_share
 from composer.rewards import RuleWeights
@@ -30,6 +31,7 @@ from training.slots import Check
 
 PIECES = 192
 BARS = 8
+MEASURED_AT_ONCE = 64
 BOOTSTRAPS = 1000
 MAXIMUM_COPIED_SHARE = 0.02
 MINIMUM_DISTINCT = 0.8
@@ -40,16 +42,18 @@ JUDGED = ("rules_per_bar", "leaps_unresolved", "unique_highest", "repeated_bars"
 
 @torch.no_grad()
 def bits_per_note(prior: Prior, tunes: Sequence[Tune], styles: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """−log₂ p₀ and notes of each tune, in order of length. Rests are charged to the notes."""
-    bits, notes = [], []
-    for observed in observe_tunes(tunes, styles):
-        for part in np.array_split(np.arange(len(observed.pitch)), max(1, len(observed.pitch) // 64)):
-            pitch, duration = torch.from_numpy(observed.pitch[part]), torch.from_numpy(observed.duration[part])
-            nats_BN = prior.nats(torch.from_numpy(observed.index[part]), pitch, duration).numpy()
-            valid_BN = observed.valid[part]
-            bits.append((nats_BN * valid_BN).sum(axis=1) / math.log(2))
-            notes.append((valid_BN & (observed.pitch[part] > 0)).sum(axis=1))
-    return np.concatenate(bits), np.maximum(np.concatenate(notes), 1)
+    """−log₂ p₀ of each tune and its notes, rests among them. The first pitch is free, as are style, metre, mode and length."""
+    bits_n, notes_n = np.zeros(len(tunes)), np.array([len(tune.melody.notes) for tune in tunes])
+    by_length = np.argsort(notes_n, kind="stable")
+    for rows in np.array_split(by_length, max(1, len(tunes) // MEASURED_AT_ONCE)):
+        numbers = [style_number(tunes[row].style, styles) for row in rows]
+        seen = observe_melodies([tunes[row].melody for row in rows], numbers)
+        index, pitch, duration = (torch.from_numpy(seen[name]) for name in ("index", "pitch", "duration"))
+        pitch_nats_BN, duration_nats_BN = prior.nats(index, pitch, duration)
+        pitch_nats_BN[:, 0] = 0.0
+        nats_BN = (pitch_nats_BN + duration_nats_BN).double().numpy()
+        bits_n[rows] = (nats_BN * seen["valid"]).sum(axis=1) / math.log(2)
+    return bits_n, np.maximum(notes_n, 1)
 
 
 def evaluate_prior(prior: Prior, dataset: MelodyDataset) -> dict[str, float]:

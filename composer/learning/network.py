@@ -64,14 +64,16 @@ class Prior(nn.Module):
         same_BNS = (view.source_pitch_BNS == pitch_BN.unsqueeze(-1)).to(anyway_BNS.dtype)
         return add_copies(self.duration(body_BNH), anyway_BNS + same_BNS * if_same_BNS, view.source_duration_BNS)
 
-    def nats(self, index_BNF: Tensor, pitch_BN: Tensor, duration_BN: Tensor) -> Tensor:
-        """−log p₀ of each note, BN."""
+    def nats(self, index_BNF: Tensor, pitch_BN: Tensor, duration_BN: Tensor) -> tuple[Tensor, Tensor]:
+        """−log p₀ of each note's pitch and of its duration, BN."""
         view, _ = self.look(index_BNF)
-        pitch_nats = nn.functional.cross_entropy(self.pitch_logits(view).flatten(0, 1), pitch_BN.flatten(), reduction="none")
-        duration_nats = nn.functional.cross_entropy(
-            self.duration_logits(view, pitch_BN).flatten(0, 1), duration_BN.flatten(), reduction="none"
-        )
-        return (pitch_nats + duration_nats).view(pitch_BN.shape)
+        pitch_nats_BN = _nats(self.pitch_logits(view), pitch_BN)
+        return pitch_nats_BN, _nats(self.duration_logits(view, pitch_BN), duration_BN)
+
+
+def _nats(logits_BNA: Tensor, token_BN: Tensor) -> Tensor:
+    flat = nn.functional.cross_entropy(logits_BNA.flatten(0, 1), token_BN.flatten(), reduction="none")
+    return flat.view(token_BN.shape)
 
 
 def add_copies(logits_BNA: Tensor, gates_BNS: Tensor, source_BNS: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,7 @@ REPORT_EVERY_UPDATES = 20
 LOWEST_LEARNING_RATE = 1e-4
 FORGOTTEN_STYLE_SHARE = 0.1
 """Of the melodies are read without their style, so that a style never seen is no surprise."""
-
-
+Clock = Callable[[], float]
 KEEP_EVERY_UPDATES = 50
 """A worker that was killed loses no more than so many updates; one that is asked to stop loses none."""
 
@@ -43,14 +42,14 @@ class Place:
 class Budget:
     """How much of a training is done, by time and by epochs, whichever is further. Goes on where an earlier attempt stopped."""
 
-    def __init__(self, *, seconds: float | None, spent_seconds: float = 0.0) -> None:
-        self.seconds = seconds
-        self._start = time.monotonic() - spent_seconds
+    def __init__(self, *, seconds: float | None, spent_seconds: float = 0.0, clock: Clock = time.monotonic) -> None:
+        self.seconds, self._clock = seconds, clock
+        self._start = clock() - spent_seconds
 
     @property
     def spent_seconds(self) -> float:
         """Seconds since the beginning, earlier attempts included."""
-        return time.monotonic() - self._start
+        return self._clock() - self._start
 
     def share(self, done: float) -> float:
         """0 … 1: the larger of the share that is done and the share of time that is gone."""
@@ -58,15 +57,19 @@ class Budget:
 
 
 def train_prior(
-    context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
+    context: RunContext,
+    dataset: MelodyDataset,
+    configuration: ComposerConfiguration,
+    seconds: float | None,
+    clock: Clock = time.monotonic,
 ) -> Prior:
-    """The prior of the dataset's training tunes."""
+    """The prior of the dataset's training tunes. A benchmark on a shared machine counts seconds by a `clock` of its own."""
     torch.set_num_threads(configuration.threads)
     torch.manual_seed(context.seed)
     buckets = list(observe_tunes(dataset.training, dataset.styles))
     prior = Prior(hidden=configuration.hidden)
     optimizer = torch.optim.Adam(prior.parameters(), lr=configuration.prior_learning_rate, betas=(0.9, 0.98))
-    place, budget = _resume(context, prior, optimizer, seconds)
+    place, budget = _resume(context, prior, optimizer, seconds, clock)
     for epoch in range(place.epoch, configuration.epochs):
         if budget.share(0.0) >= 1.0:
             break
@@ -125,9 +128,9 @@ def _update(
     generator: torch.Generator,
 ) -> float:
     index = forget_styles(torch.from_numpy(batch.index), FORGOTTEN_STYLE_SHARE, generator)
-    nats_BN = prior.nats(index, torch.from_numpy(batch.pitch), torch.from_numpy(batch.duration))
+    pitch_nats_BN, duration_nats_BN = prior.nats(index, torch.from_numpy(batch.pitch), torch.from_numpy(batch.duration))
     valid_BN = torch.from_numpy(batch.valid)
-    loss = (nats_BN * valid_BN).sum() / valid_BN.sum()
+    loss = ((pitch_nats_BN + duration_nats_BN) * valid_BN).sum() / valid_BN.sum()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
@@ -174,11 +177,13 @@ def _keep(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, p
     write_state(context.folder / STATE, state)
 
 
-def _resume(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, seconds: float | None) -> tuple[Place, Budget]:
+def _resume(
+    context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, seconds: float | None, clock: Clock
+) -> tuple[Place, Budget]:
     """Loads what an earlier attempt kept; where to go on and the time that is left."""
     state = read_state(context.folder / STATE)
     if state is None:
-        return Place(epoch=0), Budget(seconds=seconds)
+        return Place(epoch=0), Budget(seconds=seconds, clock=clock)
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
     prior.load_state_dict(
         {name.removeprefix("weight."): value for name, value in tensors.items() if name.startswith("weight.")}
@@ -196,4 +201,4 @@ def _resume(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer,
         global_dice=tensors.get("global_dice"),
     )
     context.log(f"goes on with batch {place.batch + 1} of epoch {place.epoch + 1}")
-    return place, Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]))
+    return place, Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]), clock=clock)
