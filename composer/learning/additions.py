@@ -1,6 +1,6 @@
 """What G and foresight add to log p₀ at one note. Before: advantage, what is asked for. After: writing draws a token.
 
-Shapes: B lines, N = 1 note, P pitches, D durations, A either of them, F features, G features of wishes, H hidden."""
+Shapes: B lines, N = 1 note, P pitches, K open ones, D durations, A either, F features, G features of wishes, H hidden."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from composer.learning.network import View
 from composer.learning.relations import relate_durations, relate_pitches
 from composer.tokens import DURATION_COUNT, PITCH_COUNT
 
-ALL_PITCHES, ALL_DURATIONS = np.arange(PITCH_COUNT), np.arange(DURATION_COUNT)
+ALL_DURATIONS = np.arange(DURATION_COUNT)
 
 
 class Asked(NamedTuple):
@@ -60,32 +60,36 @@ class Added:
         self.advantage, self.foresight, self.wish_gain = advantage, foresight, wish_gain
         if self.advantage is not None:
             self.shared = self.advantage.look(view.body_BNH, rules_BNR, condition_BC)
-            self.related_BNPJ = torch.from_numpy(relate_pitches(ALL_PITCHES, standing_BNS))
         if self.foresight is not None and asked is not None:
             self.seen = self.foresight.look(view.body_BNH, rules_BNR, condition_BC)
             self.state_B1G = self.foresight.state(self.seen)[:, :, WISHED_NUMBERS]
 
-    def pitches(self) -> Tensor | None:
-        """Of each pitch, BP."""
+    def pitches(self, open_K: NDArray[np.int64]) -> Tensor | None:
+        """Of the pitches that are open in any line, BP; 0 of the others, which are closed."""
         if self.advantage is None:
             return None
-        g_BP = self.advantage.pitches(self.shared, self.view, self.related_BNPJ)[:, 0]
-        if self.foresight is None or self.asked is None:
-            return g_BP
-        body_BPH = self.foresight.pitch_bodies(self.seen, self.view, _listed(ALL_PITCHES), self.related_BNPJ)[:, 0]
-        return g_BP + self._foreseen(body_BPH, self.foresight.pitch_out, self.asked)
+        related_BNKJ = torch.from_numpy(relate_pitches(open_K, self.standing_BNS))
+        listed_K = torch.from_numpy(open_K)
+        listed_BNK = listed_K.expand(len(self.standing_BNS), 1, -1)
+        g_BK = self.advantage.pitches(self.shared, self.view, related_BNKJ, listed_BNK)[:, 0]
+        if self.foresight is not None and self.asked is not None:
+            body_BKH = self.foresight.pitch_bodies(self.seen, self.view, listed_BNK, related_BNKJ)[:, 0]
+            g_BK = g_BK + self._foreseen(body_BKH, self.foresight.pitch_out, self.asked)
+        return g_BK.new_zeros(len(g_BK), PITCH_COUNT).index_copy_(1, listed_K, g_BK)
 
     def durations(self, pitch_BN: Tensor) -> Tensor | None:
         """Of each duration of these pitches, BD."""
         if self.advantage is None:
             return None
-        rows = torch.arange(len(pitch_BN))
-        chosen = Chosen(pitch_BN, self.related_BNPJ[rows, 0, pitch_BN[:, 0]].unsqueeze(1))
+        related_BNJ = torch.from_numpy(relate_pitches(pitch_BN.numpy()[..., None], self.standing_BNS)[:, :, 0])
+        chosen = Chosen(pitch_BN, related_BNJ)
         related_BNDL = torch.from_numpy(relate_durations(ALL_DURATIONS, self.standing_BNS))
         g_BD = self.advantage.durations(self.shared, chosen, self.view, related_BNDL)[:, 0]
         if self.foresight is None or self.asked is None:
             return g_BD
-        body_BDH = self.foresight.duration_bodies(self.seen, chosen, self.view, _listed(ALL_DURATIONS), related_BNDL)[:, 0]
+        body_BDH = self.foresight.duration_bodies(
+            self.seen, chosen, self.view, torch.from_numpy(ALL_DURATIONS)[None, None], related_BNDL
+        )[:, 0]
         return g_BD + self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
 
     def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> Tensor:
@@ -96,8 +100,3 @@ class Added:
         missed_BAG = (wished - asked.goal_BG.unsqueeze(1)).abs() * asked.weight_BG.unsqueeze(1)
         worth_BA: Tensor = liking_BA - self.wish_gain * missed_BAG.sum(dim=-1)
         return worth_BA
-
-
-def _listed(tokens: NDArray[np.int64]) -> Tensor:
-    """All tokens, as one list for every line and note."""
-    return torch.from_numpy(tokens)[None, None]

@@ -88,7 +88,10 @@ class RuleState:
             lines.bar_B - lines.now_B % lines.bar_B,
             self.last_ticks_B,
         ]
-        return np.stack(columns, axis=1).astype(np.int16)
+        standing_BS = np.empty((len(has_B), len(STANDING)), dtype=np.int16)
+        for number, column_B in enumerate(columns):
+            standing_BS[:, number] = column_B
+        return standing_BS
 
     def observe(self, lines: Lines) -> Values:
         """R values of each line, BR."""
@@ -129,8 +132,14 @@ class RuleState:
         settled = [self.notes_B / lines.end_B * TICKS_PER_QUARTER / 4, *(share_B * elapsed_B for share_B in shares)]
         counted = [np.log1p(self.notes_B) / 4, *shares, np.where(has_B, mean_B / 12 - 5.5, 0), *settled]
         profile_BP = 4 * self.profile_BP / now_B[:, None]
-        values_BR = np.concatenate([np.stack(columns, axis=1), runs_BS, *ages, np.stack(counted, axis=1), profile_BP], axis=1)
-        return values_BR.astype(np.float32)
+        values_BR = np.empty((len(now_B), RULE_VALUES), dtype=np.float32)
+        # One by one: stacking dozens of short arrays takes longer than computing them.
+        place = 0
+        for values in (*columns, runs_BS, *ages, *counted, profile_BP):
+            width = 1 if values.ndim == 1 else values.shape[1]
+            values_BR[:, place : place + width] = values.reshape(-1, width)
+            place += width
+        return values_BR
 
     def append(
         self, lines: Lines, pitch_B: NDArray[np.int64], ticks_B: NDArray[np.int64], is_live_B: NDArray[np.bool_]
