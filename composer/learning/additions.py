@@ -68,8 +68,8 @@ class Added:
         """Of the pitches that are open in any line, BP; 0 of the others, which are closed."""
         if self.advantage is None:
             return None
-        related_BNKJ = torch.from_numpy(relate_pitches(open_K, self.standing_BNS))
-        listed_K = torch.from_numpy(open_K)
+        self.open_K, self.related_BNKJ = open_K, relate_pitches(open_K, self.standing_BNS)
+        related_BNKJ, listed_K = torch.from_numpy(self.related_BNKJ), torch.from_numpy(open_K)
         listed_BNK = listed_K.expand(len(self.standing_BNS), 1, -1)
         g_BK = self.advantage.pitches(self.shared, self.view, related_BNKJ, listed_BNK)[:, 0]
         if self.foresight is not None and self.asked is not None:
@@ -81,8 +81,7 @@ class Added:
         """Of each duration of these pitches, BD."""
         if self.advantage is None:
             return None
-        related_BNJ = torch.from_numpy(relate_pitches(pitch_BN.numpy()[..., None], self.standing_BNS)[:, :, 0])
-        chosen = Chosen(pitch_BN, related_BNJ)
+        chosen = Chosen(pitch_BN, torch.from_numpy(self._related(pitch_BN.numpy())))
         related_BNDL = torch.from_numpy(relate_durations(ALL_DURATIONS, self.standing_BNS))
         g_BD = self.advantage.durations(self.shared, chosen, self.view, related_BNDL)[:, 0]
         if self.foresight is None or self.asked is None:
@@ -91,6 +90,14 @@ class Added:
             self.seen, chosen, self.view, torch.from_numpy(ALL_DURATIONS)[None, None], related_BNDL
         )[:, 0]
         return g_BD + self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
+
+    def _related(self, pitch_BN: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Relations of the chosen pitches to their lines, BNJ."""
+        place_B = np.searchsorted(self.open_K, pitch_BN[:, 0]).clip(0, len(self.open_K) - 1)
+        if (self.open_K[place_B] == pitch_BN[:, 0]).all():
+            return self.related_BNKJ[np.arange(len(place_B)), :, place_B]
+        # A given note may be one that is closed.
+        return relate_pitches(pitch_BN[..., None], self.standing_BNS)[:, :, 0]
 
     def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> Tensor:
         """What the foreseen piece is worth to taste and wishes, BA: u · ψ, less what it would miss of each goal."""
