@@ -7,12 +7,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from composer.learning.configuration import ComposerConfiguration
+from composer.learning.evaluation import evaluate_prior
 from composer.learning.network import Prior, forget_styles
 from composer.learning.replay_dataset import MelodyDataset, Observed, observe_tunes
 from dqn.checkpoint import read_state, write_state
@@ -24,6 +25,8 @@ LOWEST_LEARNING_RATE = 1e-4
 FORGOTTEN_STYLE_SHARE = 0.1
 """Of the melodies are read without their style, so that a style never seen is no surprise."""
 Clock = Callable[[], float]
+PATIENT_EPOCHS = 4
+"""Without a better epoch a training ends, and its best weights are kept."""
 KEEP_EVERY_UPDATES = 50
 """A worker that was killed loses no more than so many updates; one that is asked to stop loses none."""
 
@@ -37,6 +40,27 @@ class Place:
     dice: torch.Tensor | None = None
     """Of the forgotten styles."""
     global_dice: torch.Tensor | None = None
+
+
+@dataclass
+class Best:
+    """The weights that predicted the tunes held out best, and how many epochs since then did worse."""
+
+    bits_per_note: float = math.inf
+    waited_epochs: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def see(self, prior: Prior, bits_per_note: float) -> None:
+        """Takes the end of an epoch in."""
+        self.waited_epochs += 1
+        if bits_per_note < self.bits_per_note:
+            weights = {name: weight.clone() for name, weight in prior.state_dict().items()}
+            self.bits_per_note, self.waited_epochs, self.weights = bits_per_note, 0, weights
+
+    @property
+    def is_over(self) -> bool:
+        """Whether waiting longer would only learn the tunes by heart."""
+        return self.waited_epochs >= PATIENT_EPOCHS
 
 
 class Budget:
@@ -69,13 +93,20 @@ def train_prior(
     buckets = list(observe_tunes(dataset.training, dataset.styles))
     prior = Prior(hidden=configuration.hidden)
     optimizer = torch.optim.Adam(prior.parameters(), lr=configuration.prior_learning_rate, betas=(0.9, 0.98))
-    place, budget = _resume(context, prior, optimizer, seconds, clock)
+    place, budget, best = _resume(context, prior, optimizer, seconds, clock)
     for epoch in range(place.epoch, configuration.epochs):
-        if budget.share(0.0) >= 1.0:
+        if budget.share(0.0) >= 1.0 or best.is_over:
             break
         begin = place if epoch == place.epoch else Place(epoch=epoch)
-        _train_epoch(context, buckets, prior, optimizer, configuration, begin, budget)
-        _keep(context, prior, optimizer, Place(epoch=epoch + 1), budget)
+        updates = _train_epoch(context, buckets, prior, optimizer, configuration, begin, budget, best)
+        figures = evaluate_prior(prior.eval(), dataset)
+        if figures:
+            best.see(prior, figures["bits_per_note"])
+        _keep(context, prior, optimizer, Place(epoch=epoch + 1), budget, best)
+        if figures:
+            context.report((epoch + 1) * updates, held_out_bits_per_note=figures["bits_per_note"])
+    if best.weights:
+        prior.load_state_dict(best.weights)
     return prior.eval()
 
 
@@ -87,8 +118,10 @@ def _train_epoch(
     configuration: ComposerConfiguration,
     begin: Place,
     budget: Budget,
-) -> None:
-    """One pass over the tunes, or the rest of it; its randomness depends on seed and epoch only: a resumed run is the same."""
+    best: Best,
+) -> int:
+    """One pass over the tunes, or the rest of it; the number of its updates. Its randomness depends on seed and epoch only: a
+    resumed run is the same."""
     epoch = begin.epoch
     generator = torch.Generator().manual_seed(context.seed * 1000 + epoch)
     torch.manual_seed(context.seed * 1000 + epoch)
@@ -101,7 +134,7 @@ def _train_epoch(
 
     def keep(next_batch: int) -> None:
         place = Place(epoch=epoch, batch=next_batch, dice=generator.get_state(), global_dice=torch.get_rng_state())
-        _keep(context, prior, optimizer, place, budget)
+        _keep(context, prior, optimizer, place, budget, best)
 
     for number, batch in list(enumerate(batches))[begin.batch :]:
         share = budget.share((epoch + number / len(batches)) / configuration.epochs)
@@ -118,6 +151,7 @@ def _train_epoch(
             except StopRequested:
                 keep(number + 1)
                 raise
+    return len(batches)
 
 
 def _update(
@@ -165,7 +199,9 @@ def _batches(buckets: list[Observed], size: int, generator: np.random.Generator)
         )
 
 
-def _keep(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, place: Place, budget: Budget) -> None:
+def _keep(
+    context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, place: Place, budget: Budget, best: Best
+) -> None:
     """Keeps what going on needs."""
     state = {f"weight.{name}": weight for name, weight in prior.state_dict().items()}
     for number, kept in optimizer.state_dict()["state"].items():
@@ -174,20 +210,23 @@ def _keep(context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, p
     if place.dice is not None and place.global_dice is not None:
         state |= {"dice": place.dice, "global_dice": place.global_dice}
     state["spent_seconds"] = torch.tensor(budget.spent_seconds)
+    state |= {f"best.{name}": weight for name, weight in best.weights.items()}
+    state |= {
+        "best_bits_per_note": torch.tensor(best.bits_per_note, dtype=torch.float64),
+        "waited_epochs": torch.tensor(best.waited_epochs),
+    }
     write_state(context.folder / STATE, state)
 
 
 def _resume(
     context: RunContext, prior: Prior, optimizer: torch.optim.Optimizer, seconds: float | None, clock: Clock
-) -> tuple[Place, Budget]:
-    """Loads what an earlier attempt kept; where to go on and the time that is left."""
+) -> tuple[Place, Budget, Best]:
+    """Loads what an earlier attempt kept; where to go on, the time that is left and the best weights so far."""
     state = read_state(context.folder / STATE)
     if state is None:
-        return Place(epoch=0), Budget(seconds=seconds, clock=clock)
+        return Place(epoch=0), Budget(seconds=seconds, clock=clock), Best()
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
-    prior.load_state_dict(
-        {name.removeprefix("weight."): value for name, value in tensors.items() if name.startswith("weight.")}
-    )
+    prior.load_state_dict(_named(tensors, "weight."))
     kept: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer."):
@@ -201,4 +240,11 @@ def _resume(
         global_dice=tensors.get("global_dice"),
     )
     context.log(f"goes on with batch {place.batch + 1} of epoch {place.epoch + 1}")
-    return place, Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]), clock=clock)
+    best = Best()
+    if "waited_epochs" in tensors:
+        best = Best(float(tensors["best_bits_per_note"]), int(tensors["waited_epochs"]), _named(tensors, "best."))
+    return place, Budget(seconds=seconds, spent_seconds=float(tensors["spent_seconds"]), clock=clock), best
+
+
+def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -14,9 +14,11 @@ from composer.copies import CatalogueIndex
 from composer.judging import taste_liking
 from composer.learning.condition import condition
 from composer.learning.configuration import ComposerConfiguration
+from composer.learning.evaluation import evaluate_prior
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
 from composer.learning.network import Prior
 from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
+from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
 from composer.learning.writing import Writer
@@ -136,6 +138,25 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(trained: Traine
 
     assert context.lines[0].startswith("goes on with batch")
     assert load_policy("prior", resumed.checkpoint).prior_sha256 == load_policy("prior", trained.checkpoint).prior_sha256
+
+
+def test_a_training_that_learns_by_heart_ends_and_keeps_its_best_weights(tmp_path: Path) -> None:
+    generator = np.random.default_rng(2)
+
+    def noise() -> Melody:
+        notes = tuple(Note(int(pitch), Fraction(1, 2)) for pitch in generator.integers(60, 72, size=32))
+        return Melody(notes=notes, metre=(4, 4), tonic=0, mode="major")
+
+    dataset = MelodyDataset(tuple(Tune(melody=noise(), style="noise", group=str(n)) for n in range(60)))
+    configuration = prior_configuration(epochs=80, prior_batch_size=8)
+    context = Context(configuration, tmp_path)
+
+    prior = train_prior(context, dataset, configuration, None)
+
+    seen = [report["held_out_bits_per_note"] for report in context.reports if "held_out_bits_per_note" in report]
+    assert len(seen) < 80
+    assert seen.index(min(seen)) == len(seen) - 1 - PATIENT_EPOCHS
+    assert evaluate_prior(prior, dataset)["bits_per_note"] == pytest.approx(min(seen))
 
 
 def test_g_starts_at_zero_so_the_policy_starts_exactly_at_the_masked_prior() -> None:
