@@ -1,7 +1,7 @@
 """How fast pieces of 32 bars are composed, alone and 64 at once, beside a plain loop over the same network. After: make bench.
 
 The plain loop is what one would write first: read the whole melody again for every note, no masks, no rules, no G. It writes as
-many notes as ours did."""
+many notes as ours did, alone; of 64 pieces the first 64 notes, which are its fastest."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 BARS = 32
+MOST_NOTES = {1: 1000, 64: 64}
+"""Notes after which the plain loop stops. With 64 pieces it would take minutes; the first notes are its fastest."""
 TARGETS = {1: 1500.0, 64: 19_000.0}
 """Notes per second, alone and 64 pieces at once."""
 TARGET_RATIO = 10.0
@@ -78,7 +80,7 @@ def main() -> int:
             batched.append(notes / seconds)
             milliseconds += [1000 * seconds] * (count == 1)
             started = time.process_time()
-            again = plain_loop(prior, steering, count=count, notes=round(notes / count), seed=seed)
+            again = plain_loop(prior, steering, count=count, notes=min(round(notes / count), MOST_NOTES[count]), seed=seed)
             plain.append(again / (time.process_time() - started))
         report.add_samples("plain loop", f"notes_per_second_at_{count}", plain)
         report.add_samples("ours", f"notes_per_second_at_{count}", batched, target=TARGETS[count])
