@@ -28,7 +28,8 @@ def melody_of(row: dict[str, Any]) -> Melody:
     """The melody of one line."""
     from music.abc import key_of_field, metre_of_field
 
-    notes = tuple(Note(pitch, _quarters(length)) for pitch, length in row["notes"] if _quarters(length) > 0)
+    lengths = [(None if pitch is None else int(pitch), _quarters(length)) for pitch, length in row["notes"]]
+    notes = tuple(Note(pitch, length) for pitch, length in lengths if length > 0)
     metre = row.get("metre") or ""
     tonic, mode = key_of_field(str(row.get("key") or ""), notes)
     return Melody(
