@@ -199,7 +199,7 @@ def _add_copies(report: Report, prior: Prior, styles: tuple[str, ...], tunes: Se
     from composer.copies import CatalogueIndex
     from composer.learning.evaluation import write_sample
 
-    catalogue = CatalogueIndex([tune.score.melody for tune in tunes if tune.split == "train"])
+    catalogue = CatalogueIndex.of(tune.score.melody for tune in tunes if tune.split == "train")
     written, _ = write_sample(_policy(prior, styles), count=PIECES)
     people = [tune.score.melody for tune in tunes if tune.split == "test"]
     for name, melodies in (("copied", written.melodies), ("human", people)):
