@@ -49,7 +49,9 @@ class Life:
         from recsys.learning import replay_dataset
 
         as_of = self.end_of(phase - 1)
-        return replay_dataset.build(configuration, as_of=as_of, log=memory_log(self.memory, as_of, START))
+        dataset = replay_dataset.build(configuration, as_of=as_of, log=memory_log(self.memory, as_of, START))
+        # What a policy is worth is measured here, not estimated.
+        return replace(dataset, decisions=())
 
     def alone(self, name: str) -> Life:
         """The same beginning for one policy."""
@@ -108,6 +110,9 @@ class Scored:
         scores_1N: np.ndarray = self.scores(state.listener_id)[self.table.rows_of(track_ids)][None].astype(np.float64)
         return scores_1N
 
+    def choices(self, state: Any, track_ids: Any, scores_1N: Any) -> None:
+        """A slate is its best tracks."""
+
     def top(self, state: Any, count: int, excluded: Any) -> list[int]:
         """The best ones."""
         from recsys.learning.policy import best_open
@@ -157,6 +162,7 @@ FITS: dict[str, Callable[[Life, int], Any]] = {
     "ALS": fit_als,
     "bandit": lambda life, phase: fit_dqn(life, phase, discount=0.0),
     "ours": fit_dqn,
+    "without choice model": lambda life, phase: fit_dqn(life, phase, choice_model=False),
     "without factors": lambda life, phase: fit_dqn(life, phase, identity_width=0),
     "without passed-over tracks": lambda life, phase: fit_dqn(life, phase, passed_over_weight=0.0),
     "with the best of 12 as target": lambda life, phase: fit_dqn(life, phase, target_tracks=12),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
@@ -24,15 +24,18 @@ class Memory:
     """Preferences as a new listener has them."""
     serving: Any = None
     rows: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    slates: list[tuple[int, int, datetime, Sequence[int]]] = field(default_factory=list)
+    slates: list[Any] = field(default_factory=list)
     standing: dict[tuple[int, int], str] = field(default_factory=dict)
     """(listener, track) → the last like or dislike."""
     count: int = 0
 
     def serve(self, listener: Any, moment: datetime, seed: int) -> Any:
         """A slate as `recommending.recommend` draws it; reasons are left out."""
+        from django.conf import settings
+
         from recsys import recommending
         from recsys.learning.features import state_of_rows
+        from recsys.learning.log import LoggedSlate
         from recsys.simulation import SLATE
 
         rows = self.rows[listener.pk]
@@ -40,7 +43,19 @@ class Memory:
         drawn = recommending.draw_slate(
             self.serving, state, self.table, self._excluded(listener.pk), self.dials, (), SLATE, seed
         )
-        self.slates.append((len(self.slates) + 1, listener.pk, moment, drawn.tracks))
+        self.slates.append(
+            LoggedSlate(
+                id=len(self.slates) + 1,
+                listener_id=listener.pk,
+                created_at=moment,
+                diversity=self.dials.diversity,
+                candidates=drawn.candidates,
+                tracks=drawn.tracks,
+                probabilities=drawn.probabilities,
+                epsilon=settings.ENCORE_EPSILON,
+                policy_version_id=0,
+            )
+        )
         return SimpleNamespace(pk=len(self.slates), tracks=drawn.tracks)
 
     def _excluded(self, listener_id: int) -> Any:
@@ -76,7 +91,7 @@ class Memory:
 
 
 def memory_log(memory: Memory, as_of: datetime, since_ever: datetime) -> Any:
-    """The memory as a training reads it. No slate is kept whole, so nothing is held out to be judged."""
+    """The memory as a training reads it."""
     from recsys.learning.log import Log
 
     class MemoryLog(Log):
@@ -90,10 +105,7 @@ def memory_log(memory: Memory, as_of: datetime, since_ever: datetime) -> Any:
         def declared_styles(self) -> defaultdict[int, list[Any]]:
             return defaultdict(list, {listener: [(since_ever, styles)] for listener, styles in memory.styles.items()})
 
-        def shown(self) -> Iterable[tuple[int, int, datetime, Sequence[int]]]:
+        def slates(self) -> Iterator[Any]:
             return iter(memory.slates)
-
-        def slates_of(self, listeners: Collection[int], since: datetime) -> Iterable[Any]:
-            return ()
 
     return MemoryLog(as_of)

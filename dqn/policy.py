@@ -53,9 +53,14 @@ def sequence_probabilities(gain: Gain, picks: Sequence[int], *, epsilon: float, 
 
 
 def marginal_gain(
-    q: NDArray[np.float64], choice_n: NDArray[np.float64], no_choice: float, no_choice_value: float, picks: Sequence[int]
+    q: NDArray[np.float64],
+    choice_n: NDArray[np.float64],
+    no_choice: float,
+    no_choice_value: float | NDArray[np.float64],
+    picks: Sequence[int],
 ) -> NDArray[np.float64]:
     """What each candidate would add to the worth (Σ sQ + s₀Q₀)/(Σ s + s₀) of the slate of `picks`; shape of `q`, n or H × n.
+    `no_choice_value` is one number, or H × 1.
 
     SlateQ, Ie et al. 2019, arXiv 1905.12767, section 5.2: taking the highest gain each time is its greedy slate.
     """

@@ -1,12 +1,12 @@
 """Draws one slate and logs it with exact probabilities. Before: feedback.py, learning/policy.py. After: evaluation, replay.
 
-Letters: n candidates, H heads, D features φ."""
+Letters: n candidates, H heads."""
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,6 +27,7 @@ from recsys.listener_lock import lock_listener
 from recsys.models import Preferences, Recommendation
 from recsys.preferences import preferences_as_of
 from recsys.reasons import in_words
+from recsys.slates import slate_gain
 from training import checkpoints, promotion
 from training.models import PolicyVersion
 
@@ -37,8 +38,6 @@ MOST_CANDIDATES = 256
 UNIFORM_CANDIDATES = 64
 """Drawn from the open catalogue without looking at the policy: a quarter of the candidates."""
 MOST_TRACKS = 100
-DIVERSITY_SCALE = 2.0
-"""What the diversity dial at 1 takes from a copy of an earlier pick, in spreads of the scores."""
 NOTHING_LEFT = "Nothing is left to recommend: every track is disliked, banned, heard lately or of another style."
 NO_MUSIC_YET = "There is no music yet: the catalogue is still arriving."
 
@@ -199,7 +198,7 @@ def draw_slate(
     if not candidates:
         return Slate(candidates=[], tracks=[], scores=[], probabilities=[], reasons=[])
     scores_Hn = policy.score(state, candidates)
-    gain = marginal_gain(scores_Hn, table, candidates, dials.diversity, policy.temperature)
+    gain = slate_gain(policy, state, scores_Hn, table, candidates, count=count, diversity=dials.diversity)
     drawn = draw_sequentially(gain, count, epsilon=settings.ENCORE_EPSILON, temperature=policy.temperature, generator=generator)
     picked = [candidates[pick] for pick in drawn.picks]
     return Slate(
@@ -232,34 +231,6 @@ def _candidates(
     closed = [int(track_id) for track_id in table.ids_T[table.recommendable_T & ~open_T]] if styles else list(excluded)
     best = policy.top(state, MOST_CANDIDATES - UNIFORM_CANDIDATES, [*closed, *uniform])
     return [*best, *uniform]
-
-
-def marginal_gain(
-    scores_Hn: NDArray[np.float64], table: TrackTable, candidates: Sequence[int], diversity: float, temperature: float
-) -> Callable[[list[int]], NDArray[np.float64]]:
-    """Marginal gain of each candidate given the picks: its score less its likeness to the most similar pick.
-
-    Maximal marginal relevance, Carbonell & Goldstein 1998. It is part of what is drawn from, so the probabilities stay exact.
-    """
-    if diversity == 0:
-        return lambda picks: scores_Hn
-    likeness_nn = _likeness(table, candidates)
-    scale = diversity * DIVERSITY_SCALE * max(float(scores_Hn.mean(axis=0).std()), temperature)
-    return lambda picks: scores_Hn - scale * likeness_nn[:, picks].max(axis=1, initial=0.0)
-
-
-def _likeness(table: TrackTable, candidates: Sequence[int]) -> NDArray[np.float64]:
-    """0 … 1: half from the angle between standardised features, half from an equal style."""
-    rows = table.rows_of(candidates)
-    features_nD = table.features_TD[rows].astype(np.float64)
-    spread_D = features_nD.std(axis=0)
-    features_nD = (features_nD - features_nD.mean(axis=0)) / np.where(spread_D > 0, spread_D, 1.0)
-    length_n = np.linalg.norm(features_nD, axis=1, keepdims=True)
-    features_nD /= np.where(length_n > 0, length_n, 1.0)
-    angle_nn = np.clip(features_nD @ features_nD.T, 0.0, 1.0)
-    same_style_nn = table.style_T[rows][:, None] == table.style_T[rows][None, :]
-    likeness: NDArray[np.float64] = 0.5 * angle_nn + 0.5 * same_style_nn
-    return likeness
 
 
 def _context(state: ListenerState, surface: str, styles: Sequence[str], slate: Slate, table: TrackTable) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
+from recsys.learning.choice import ChoiceModel, Choices
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, encode_without, track_table
 from recsys.learning.policy import Reason, best_open
@@ -81,6 +82,7 @@ class DqnPolicy:
             styles=tuple(checkpoint.configuration["styles"]),
         )
         self.track_ids_P: NDArray[np.int64] = checkpoint.weights["track_ids"]
+        self.choice = ChoiceModel.read(checkpoint.weights)
         self.matrix_PW = matrix_PW
         self._vectors: TrackVectors | None = None
 
@@ -98,6 +100,19 @@ class DqnPolicy:
     def score_rows(self, state: ListenerState, table: TrackTable, rows_N: NDArray[np.int64]) -> Floats:
         """scores_HN of rows of a table that is at hand."""
         return self._scores(state, self.vectors(table), rows_N)
+
+    def choices(self, state: ListenerState, track_ids: Sequence[int], scores_HN: Floats) -> Choices | None:
+        """By the choice model, from A = (Q − V − what follows)/(1 + κ); None in versions that have none."""
+        if self.choice is None:
+            return None
+        vectors = self.vectors(track_table())
+        arrays = encode_state(state, vectors.indexed)
+        value_H = self._state_value(arrays)
+        content_NX = self.scaling.content(vectors.indexed, vectors.table.rows_of(track_ids)).astype(np.float64)
+        after_HN = (content_NX @ self.weights["after_XH"]).T
+        pleasure_HN = (scores_HN - value_H[:, None] - after_HN) / (1.0 + self.weights["lookahead_H"])[:, None]
+        clock_C = arrays["clock_C"].astype(np.float64)
+        return self.choice.of(pleasure_HN.mean(axis=0), clock_C, value_H, len(track_ids))
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
         """The best of the whole catalogue."""

@@ -189,15 +189,20 @@ class Scaling:
         spread = table.features_TD.std(axis=0)
         return cls(mean_D=table.features_TD.mean(axis=0), spread_D=np.where(spread > 1e-6, spread, 1.0), styles=table.styles)
 
-    def content(self, table: TrackTable) -> NDArray[np.float32]:
-        """x_TX: φ in standard deviations within ±4, then the style as one of many (last: a style unknown at training)."""
+    def content(self, table: TrackTable, rows_T: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """x_TX: φ in standard deviations within ±4, then the style as one of many (last: a style unknown at training).
+
+        Of the whole table, or of some of its rows, where −1 stands for a track that is gone: an average one.
+        """
         table = table.indexed_by(self.styles)
+        rows_T = np.arange(len(table)) if rows_T is None else rows_T
         width = len(self.mean_D)
-        features = np.broadcast_to(self.mean_D, (len(table), width)).copy()
+        features = np.broadcast_to(self.mean_D, (len(rows_T), width)).copy()
         shared = min(width, table.features_TD.shape[1])
-        features[:, :shared] = table.features_TD[:, :shared]
+        features[:, :shared] = table.features_TD[rows_T, :shared]
         scaled = np.clip((features - self.mean_D) / self.spread_D, -4.0, 4.0)
-        styles = np.eye(len(self.styles) + 1, dtype=np.float32)[table.style_T]
+        scaled[rows_T < 0] = 0.0
+        styles = np.eye(len(self.styles) + 1, dtype=np.float32)[np.where(rows_T < 0, len(self.styles), table.style_T[rows_T])]
         return np.concatenate([scaled, styles], axis=1).astype(np.float32)
 
 

@@ -30,7 +30,7 @@ from recsys.learning.off_policy.overlap import clipped_share, effective_samples
 from recsys.learning.policy import Popularity, RecommenderPolicy
 from recsys.learning.replay_dataset import Decision, ReplayDataset
 from recsys.learning.value_features import NAMES, ValueFeatures
-from recsys.recommending import marginal_gain
+from recsys.slates import slate_gain
 
 MOST_DECISIONS = 1500
 LARGEST_WEIGHT = 20.0
@@ -128,7 +128,15 @@ class HeldOutLog:
         ranks: list[int] = []
         for decision, psi_nK in zip(self.decisions, self.psi, strict=True):
             scores_Hn = policy.score(decision.state, decision.candidates)
-            gain = marginal_gain(scores_Hn, self.table, decision.candidates, decision.diversity, policy.temperature)
+            gain = slate_gain(
+                policy,
+                decision.state,
+                scores_Hn,
+                self.table,
+                decision.candidates,
+                count=len(decision.tracks),
+                diversity=decision.diversity,
+            )
             picks = picks_of(decision)
             walked = walk_probabilities(scores_Hn, gain, picks, epsilon=decision.epsilon, temperature=policy.temperature)
             for position, (pick, chances_n) in enumerate(zip(picks, walked, strict=True)):

@@ -6,7 +6,8 @@ import hashlib
 import zoneinfo
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,22 @@ from recsys.models import Feedback, Preferences, Recommendation
 _COPIED = ("listener_id", *FeedbackRow.__slots__)
 Versions = Sequence[tuple[datetime, tuple[str, ...]]]
 """Declared styles, oldest first."""
+LOGGED = ("id", "listener_id", "created_at", "candidates", "tracks", "probabilities", "epsilon", "policy_version_id")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoggedSlate:
+    """One slate, as far as learning reads it."""
+
+    id: int
+    listener_id: int
+    created_at: datetime
+    diversity: float
+    candidates: Sequence[int]
+    tracks: Sequence[int]
+    probabilities: Sequence[float]
+    epsilon: float
+    policy_version_id: int
 
 
 class Log:
@@ -55,18 +72,13 @@ class Log:
             versions[listener_id].append((received_at, tuple(styles)))
         return versions
 
-    def shown(self) -> Iterable[tuple[int, int, datetime, Sequence[int]]]:
-        """(slate, listener, moment, tracks) of every slate."""
+    def slates(self) -> Iterator[LoggedSlate]:
+        """Every slate, oldest first."""
         found = Recommendation.objects.filter(created_at__lte=self.as_of, listener__is_simulated=settings.ENCORE_SIMULATED)
-        return found.order_by("id").values_list("pk", "listener_id", "created_at", "tracks").iterator(2000)
-
-    def slates_of(self, listeners: Collection[int], since: datetime) -> Iterable[Recommendation]:
-        """Whole slates, oldest first."""
-        found = Recommendation.objects.filter(
-            created_at__gte=since, created_at__lte=self.as_of, listener_id__in=list(listeners)
-        )
         # What was played in a private session is not in the log: its slates would look unplayed.
-        return found.exclude(dials__is_private_session=True).order_by("created_at", "id").iterator(500)
+        found = found.exclude(dials__contains={"is_private_session": True}).order_by("created_at", "id")
+        for *values, diversity in found.values_list(*LOGGED, "dials__diversity").iterator(1000):
+            yield LoggedSlate(**dict(zip(LOGGED, values, strict=True)), diversity=float(diversity or 0.0))
 
 
 def styles_as_of(versions: Versions, moment: datetime) -> tuple[str, ...]:

@@ -176,3 +176,14 @@ class RecommenderNetwork(nn.Module):
         value_BH1 = self.value(self.summary(observation))[:, :, None]
         q_BHA: Tensor = value_BH1 + (1 + self.lookahead_H[:, None]) * advantage_BHA + self.after(observation)
         return q_BHA
+
+
+def observe(states: Mapping[str, Tensor], state_B: Tensor) -> dict[str, Tensor]:
+    """What the network sees of these states."""
+    return {
+        "row_track_BL": states["row_track_ML"][state_B],
+        "row_open_BL": states["row_open_ML"][state_B],
+        "row_signal_BLS": states["row_signal_MLS"][state_B].float(),
+        "clock_BC": states["clock_MC"][state_B],
+        "declared_BS": states["declared_MS"][state_B],
+    }

@@ -17,6 +17,7 @@ from django.db.models import Case, Count, F, FloatField, Q, Sum, Value, When
 from django.db.models.functions import Least
 from numpy.typing import NDArray
 
+from recsys.learning.choice import Choices
 from recsys.learning.features import ListenerState, TrackTable, track_table
 from recsys.models import Feedback
 
@@ -48,6 +49,9 @@ class RecommenderPolicy(Protocol):
 
     def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
         """scores_HN: one row per head."""
+
+    def choices(self, state: ListenerState, track_ids: Sequence[int], scores_HN: NDArray[np.float64]) -> Choices | None:
+        """How likely the listener is to choose each, or nothing; `scores_HN` are those of `score`. None: it does not know."""
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
         """The best recommendable tracks by the mean over heads, best first."""
@@ -111,7 +115,15 @@ def popularity_as_of(moment: datetime, simulated: bool, newest_before: int) -> P
     return Popularity.of_sums({track: (outcome or 0.0, float(plays)) for track, outcome, plays in sums})
 
 
-class PopularityPolicy:
+class KnowsNoChoices:
+    """What a policy without a choice model answers: its slates are drawn by the scores alone."""
+
+    def choices(self, state: ListenerState, track_ids: Sequence[int], scores_HN: NDArray[np.float64]) -> Choices | None:
+        """Nothing is known."""
+        return None
+
+
+class PopularityPolicy(KnowsNoChoices):
     """The first policy version: what everybody liked, refreshed each full hour so that a logged request can be replayed."""
 
     temperature = 0.15
@@ -196,7 +208,7 @@ def _turns(table: TrackTable, state: ListenerState) -> NDArray[np.float64]:
     return turns_T / max(len(table), 1)
 
 
-class RandomPolicy:
+class RandomPolicy(KnowsNoChoices):
     """Every open track alike: what the others are measured against."""
 
     temperature = 1.0

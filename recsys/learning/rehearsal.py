@@ -20,9 +20,9 @@ from recsys.learning.off_policy.estimators import Estimator
 from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import RecommenderPolicy
 from recsys.models import Recommendation, Track
-from recsys.recommending import marginal_gain
 from recsys.rewards import RewardWeights, rewards_of
 from recsys.simulation import CHARACTERS, SLATE, HiddenCatalogue, Population, SimulatedListener
+from recsys.slates import slate_gain
 
 LISTENERS = 40
 TRACKS = 300
@@ -110,7 +110,7 @@ class _Stage:
         candidates = [open_ids[at] for at in np.sort(drawn)]
         state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone)
         scores_Hn = self.policy.score(state, candidates)
-        gain = marginal_gain(scores_Hn, self.rehearsal.table, candidates, DIVERSITY, self.policy.temperature)
+        gain = slate_gain(self.policy, state, scores_Hn, self.rehearsal.table, candidates, count=SLATE, diversity=DIVERSITY)
         slate = draw_sequentially(gain, SLATE, epsilon=EPSILON, temperature=self.policy.temperature, generator=generator)
         return Recommendation(pk=self.slates, listener=listener, tracks=[candidates[pick] for pick in slate.picks])
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zoneinfo
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,10 +22,10 @@ from numpy.typing import NDArray
 from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import Arrays, ListenerState, TrackTable, local_clock, state_of_rows
-from recsys.learning.log import Log, Versions, styles_as_of
+from recsys.learning.log import Log, LoggedSlate, Versions, styles_as_of
+from recsys.learning.offers import MOST_OFFERS, Offer, Offers
 from recsys.learning.states import States
 from recsys.learning.windows import WINDOW
-from recsys.models import Recommendation
 from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
 from training.slots import NotEnoughToLearnFrom, RunContext
 
@@ -76,6 +77,8 @@ class ReplayDataset:
     """Who passed over which shown track and played another of the same slate; training part only."""
     passed_track_K: NDArray[np.int64]
     """Row of the table."""
+    offers: Offers
+    """The newest slates with what was chosen first from each."""
     decisions: tuple[Decision, ...]
     """Logged slates of held-out sessions, oldest first."""
 
@@ -155,7 +158,18 @@ def _split_moment(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -> dat
     return starts[len(starts) // 2]
 
 
-_HeldOutListener = tuple[Sequence[FeedbackRow], zoneinfo.ZoneInfo, Versions]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """What states of one listener are made of."""
+
+    rows: Sequence[FeedbackRow]
+    first: int
+    """Place of the first row among everybody's."""
+    zone: zoneinfo.ZoneInfo
+    versions: Versions
+    is_held_out: bool
+    began: Sequence[tuple[datetime, int]]
+    """When each track began to play, and its transition; in the order of time."""
 
 
 class _Collected:
@@ -170,9 +184,9 @@ class _Collected:
         self.transitions: list[tuple[int, int, int, float, float, bool, int]] = []
         self.played: dict[tuple[int, int], tuple[float, float]] = {}
         """(recommendation, track) → (reward, return) in held-out sessions."""
-        self.chosen: set[tuple[int, int]] = set()
-        """(recommendation, track) of everything that was played from a slate."""
-        self.held_out_listeners: dict[int, _HeldOutListener] = {}
+        self.chosen: dict[tuple[int, int], tuple[datetime, int]] = {}
+        """(recommendation, track) → when it was first played from that slate, and its transition."""
+        self.listeners: dict[int, _Known] = {}
         self.held_out_sessions = 0
         self.sessions = 0
 
@@ -190,44 +204,48 @@ class _Collected:
         """One listener's sessions. A session that may still go on bootstraps from its newest state; others end."""
         first = len(self.states.rows)
         self.states.rows.extend(rows)
-        if is_held_out_listener:
-            self.held_out_listeners[listener_id] = (rows, zone, versions)
-        received = [row.received_at for row in rows]
-
-        def add_state(moment: datetime) -> int:
-            end = first + bisect_right(received, moment)
-            return self.states.add(first, end, moment.timestamp(), local_clock(moment, zone), styles_as_of(versions, moment))
-
+        began: list[tuple[datetime, int]] = []
+        self.listeners[listener_id] = known = _Known(
+            rows=rows, first=first, zone=zone, versions=versions, is_held_out=is_held_out_listener, began=began
+        )
         for session in sessions:
             is_held_out = is_held_out_listener and session[0].play.started_at >= split_moment
             self.sessions += 1
             self.held_out_sessions += is_held_out
             is_open = self.as_of - session[-1].play.occurred_at <= SESSION_GAP
-            states = [add_state(transition.play.started_at) for transition in session]
-            states.append(add_state(self.as_of) if is_open else states[-1])
+            states = [self._add_state(known, transition.play.started_at) for transition in session]
+            states.append(self._add_state(known, self.as_of) if is_open else states[-1])
             returns = 0.0
             for at in range(len(session) - 1, -1, -1):
                 transition, is_last = session[at], at == len(session) - 1
                 discount = 0.0 if is_last and not is_open else self.configuration.discount
                 reward = transition.reward
                 returns = reward + self.configuration.discount * returns
-                row = self.row_of_track[transition.play.track_id]
+                play, place = transition.play, len(self.transitions)
+                row = self.row_of_track[play.track_id]
                 self.transitions.append((states[at], states[at + 1], row, reward, discount, is_held_out, listener_id))
-                if transition.play.recommendation_id is not None:
-                    self.chosen.add((transition.play.recommendation_id, transition.play.track_id))
-                if is_held_out and transition.play.recommendation_id is not None:
-                    self.played[transition.play.recommendation_id, transition.play.track_id] = (reward, returns)
+                began.append((play.started_at, place))
+                if play.recommendation_id is not None:
+                    key = play.recommendation_id, play.track_id
+                    self.chosen[key] = min(self.chosen.get(key, (play.started_at, place)), (play.started_at, place))
+                    if is_held_out:
+                        self.played[key] = (reward, returns)
+        began.sort()
+
+    def _add_state(self, known: _Known, moment: datetime) -> int:
+        end = known.first + bisect_right(known.rows, moment, key=lambda row: row.received_at)
+        clock = local_clock(moment, known.zone)
+        return self.states.add(known.first, end, moment.timestamp(), clock, styles_as_of(known.versions, moment))
 
     def dataset(self, fingerprint: str, split_moment: datetime, log: Log) -> ReplayDataset:
         """Everything as arrays."""
         columns = list(zip(*self.transitions, strict=True))
         held_out = np.array(columns[5], dtype=np.bool_)
-        decisions = self._decisions(log.slates_of(self.held_out_listeners, split_moment))
-        passed = self._passed_over(log.shown(), split_moment)
+        decisions, passed, offers = self._read_slates(log, split_moment)
         if (~held_out).sum() < LEAST_PLAYS:
             # The first listeners of an installation: learning from all of them matters more than judging.
             held_out[:] = False
-            decisions, self.held_out_sessions = (), 0
+            decisions, offers, self.held_out_sessions = (), replace(offers, is_held_out_J=offers.is_held_out_J & False), 0
         starts = min(self.states.moments)
         return ReplayDataset(
             as_of=self.as_of,
@@ -255,51 +273,79 @@ class _Collected:
             listener_N=np.array(columns[6], dtype=np.int64),
             passed_listener_K=passed[:, 0],
             passed_track_K=passed[:, 1],
+            offers=offers,
             decisions=decisions,
         )
 
-    def _state_at(self, listener_id: int, moment: datetime) -> ListenerState:
-        """What `build_state` gave the request, from the rows at hand."""
-        rows, zone, versions = self.held_out_listeners[listener_id]
-        end = bisect_right(rows, moment, key=lambda row: row.received_at)
-        return state_of_rows(
-            listener_id, moment, rows[max(0, end - WINDOW) : end], zone=zone, styles=styles_as_of(versions, moment)
+    def _read_slates(self, log: Log, split_moment: datetime) -> tuple[tuple[Decision, ...], NDArray[np.int64], Offers]:
+        """Decisions of held-out listeners after the split – leaving out what nobody played would flatter every policy –,
+        (listener, row of the table) of what was passed over in the training part, and the newest slates as offers."""
+        decisions: list[Decision] = []
+        passed: list[tuple[int, int]] = []
+        offered: deque[tuple[LoggedSlate, bool]] = deque(maxlen=MOST_OFFERS)
+        for slate in log.slates():
+            known = self.listeners.get(slate.listener_id)
+            if known is None:
+                continue
+            is_held_out = known.is_held_out and slate.created_at >= split_moment
+            if is_held_out:
+                decisions.append(self._decision(slate, known))
+            else:
+                passed.extend((slate.listener_id, row) for row in self._passed_over(slate))
+            offered.append((slate, is_held_out))
+        offers = Offers.of(self._offer(slate, is_held_out) for slate, is_held_out in offered if len(slate.tracks) > 1)
+        return tuple(decisions), np.array(passed, dtype=np.int64).reshape(-1, 2), offers
+
+    def _passed_over(self, slate: LoggedSlate) -> list[int]:
+        """Rows of the table of shown tracks that were looked at, as another one of their slate was played."""
+        is_played = [(slate.id, track) in self.chosen for track in slate.tracks]
+        if not any(is_played):
+            return []
+        looked_at = len(is_played) - is_played[::-1].index(True) + LOOKED_BEYOND
+        shown = zip(slate.tracks[:looked_at], is_played, strict=False)
+        return [self.row_of_track[track] for track, played in shown if not played and track in self.row_of_track]
+
+    def _offer(self, slate: LoggedSlate, is_held_out: bool) -> Offer:
+        """What was chosen first, or what the listener played next instead, within the session."""
+        known = self.listeners[slate.listener_id]
+        plays = [
+            (*self.chosen[slate.id, track], at) for at, track in enumerate(slate.tracks) if (slate.id, track) in self.chosen
+        ]
+        if plays:
+            _, followed, position = min(plays)
+        else:
+            after = bisect_left(known.began, (slate.created_at, -1))
+            is_near = after < len(known.began) and known.began[after][0] - slate.created_at <= SESSION_GAP
+            followed, position = known.began[after][1] if is_near else -1, -1
+        return Offer(
+            state=self._add_state(known, slate.created_at),
+            tracks=[self.row_of_track.get(track, -1) for track in slate.tracks],
+            position=position,
+            followed=followed,
+            is_held_out=is_held_out,
         )
 
-    def _passed_over(
-        self, shown: Iterable[tuple[int, int, datetime, Sequence[int]]], split_moment: datetime
-    ) -> NDArray[np.int64]:
-        """(listener, row of the table) of shown tracks that were looked at, as another one of their slate was played."""
-        passed = []
-        for slate, listener_id, moment, tracks in shown:
-            is_held_out = listener_id in self.held_out_listeners and moment >= split_moment
-            is_played = [(slate, track) in self.chosen for track in tracks]
-            if is_held_out or not any(is_played):
-                continue
-            looked_at = len(tracks) - is_played[::-1].index(True) + LOOKED_BEYOND
-            for track, played in zip(tracks[:looked_at], is_played, strict=False):
-                if not played and track in self.row_of_track:
-                    passed.append((listener_id, self.row_of_track[track]))
-        return np.array(passed, dtype=np.int64).reshape(-1, 2)
-
-    def _decisions(self, slates: Iterable[Recommendation]) -> tuple[Decision, ...]:
-        """All slates of held-out listeners after the split: leaving out those that nobody played would flatter every policy."""
-        decisions = []
-        for slate in slates:
-            worth = [self.played.get((slate.pk, track), (0.0, 0.0)) for track in slate.tracks]
-            decisions.append(
-                Decision(
-                    recommendation_id=slate.pk,
-                    listener_id=slate.listener_id,
-                    state=self._state_at(slate.listener_id, slate.created_at),
-                    diversity=float(slate.dials.get("diversity", 0.0)),
-                    candidates=tuple(slate.candidates),
-                    tracks=tuple(slate.tracks),
-                    probabilities=tuple(slate.probabilities),
-                    epsilon=slate.epsilon,
-                    policy_version_id=slate.policy_version_id,
-                    rewards=tuple(pair[0] for pair in worth),
-                    returns=tuple(pair[1] for pair in worth),
-                )
-            )
-        return tuple(decisions)
+    def _decision(self, slate: LoggedSlate, known: _Known) -> Decision:
+        """With the state that `build_state` gave the request, from the rows at hand."""
+        end = bisect_right(known.rows, slate.created_at, key=lambda row: row.received_at)
+        state = state_of_rows(
+            slate.listener_id,
+            slate.created_at,
+            known.rows[max(0, end - WINDOW) : end],
+            zone=known.zone,
+            styles=styles_as_of(known.versions, slate.created_at),
+        )
+        worth = [self.played.get((slate.id, track), (0.0, 0.0)) for track in slate.tracks]
+        return Decision(
+            recommendation_id=slate.id,
+            listener_id=slate.listener_id,
+            state=state,
+            diversity=slate.diversity,
+            candidates=tuple(slate.candidates),
+            tracks=tuple(slate.tracks),
+            probabilities=tuple(slate.probabilities),
+            epsilon=slate.epsilon,
+            policy_version_id=slate.policy_version_id,
+            rewards=tuple(pair[0] for pair in worth),
+            returns=tuple(pair[1] for pair in worth),
+        )

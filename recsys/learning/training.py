@@ -19,6 +19,8 @@ from torch.nn.functional import huber_loss
 from dqn.checkpoint import read_state, write_checkpoint, write_state
 from dqn.learner import Learner
 from dqn.replay import Replay, Transitions
+from recsys.learning.choice import ChoiceModel
+from recsys.learning.choice_training import choice_of
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.credit import returns_of, steps_of
 from recsys.learning.dqn_policy import export
@@ -26,7 +28,7 @@ from recsys.learning.evaluation import evaluate
 from recsys.learning.factors import factors_of
 from recsys.learning.features import Arrays, Scaling
 from recsys.learning.lookahead import lookahead_of
-from recsys.learning.network import RecommenderNetwork
+from recsys.learning.network import RecommenderNetwork, observe
 from recsys.learning.replay_dataset import ReplayDataset
 from training.slots import RunContext, StopRequested, Trained
 
@@ -58,11 +60,23 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
     _run(context, learner, replay, taught)
     checkpoint = context.folder / CHECKPOINT
     if not checkpoint.exists():
-        write_network(checkpoint, learner.network, scaling, configuration, dataset, seed=context.seed)
+        choice = _choice(context, learner, taught)
+        write_network(checkpoint, learner.network, scaling, configuration, dataset, choice, seed=context.seed)
         export(checkpoint)
     figures = evaluate(checkpoint, dataset)
     context.report(learner.updates, progress=1.0, **{name: v for name, v in figures.items() if isinstance(v, float)})
     return Trained(kind="dqn", checkpoint=checkpoint, figures=figures)
+
+
+def _choice(context: RunContext, learner: Learner, dataset: ReplayDataset) -> ChoiceModel | None:
+    """How listeners choose from a slate, by what the network says of its tracks."""
+    configuration: RecommenderConfiguration = context.configuration
+    if not configuration.choice_model:
+        return None
+    assert isinstance(learner.network, RecommenderNetwork)
+    choice, figures = choice_of(learner.network, dataset, discount=configuration.discount)
+    context.report(learner.updates, **figures)
+    return choice
 
 
 def prepare(
@@ -103,12 +117,14 @@ def write_network(
     scaling: Scaling,
     configuration: RecommenderConfiguration,
     dataset: ReplayDataset,
+    choice: ChoiceModel | None,
     *,
     seed: int,
 ) -> None:
-    """The checkpoint: weights, what scales the tracks, and which track each embedding belongs to."""
+    """The checkpoint: weights, the choice model, what scales the tracks, and which track each embedding belongs to."""
     weights: dict[str, Any] = dict(network.state_dict())
     weights |= {"mean_D": scaling.mean_D, "spread_D": scaling.spread_D, "track_ids": dataset.table.ids_T}
+    weights |= {} if choice is None else choice.weights()
     write_checkpoint(
         folder,
         weights,
@@ -168,17 +184,6 @@ def _valued_by(went_on_B: Tensor, place_A: Tensor, target_tracks: int) -> Tensor
         best_BA = (place_A < target_tracks).expand(len(went_on_B), -1)
         return torch.cat([torch.zeros_like(went_on_B)[:, None], best_BA], dim=1)
     return torch.cat([went_on_B[:, None], ~went_on_B[:, None] & (place_A == 0)], dim=1)
-
-
-def observe(states: Mapping[str, Tensor], state_B: Tensor) -> dict[str, Tensor]:
-    """What the network sees of these states."""
-    return {
-        "row_track_BL": states["row_track_ML"][state_B],
-        "row_open_BL": states["row_open_ML"][state_B],
-        "row_signal_BLS": states["row_signal_MLS"][state_B].float(),
-        "clock_BC": states["clock_MC"][state_B],
-        "declared_BS": states["declared_MS"][state_B],
-    }
 
 
 def _scattered(index_B: Tensor, place_A: Tensor) -> Tensor:

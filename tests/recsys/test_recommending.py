@@ -20,7 +20,8 @@ from recsys import preferences
 from recsys.feedback import NewFeedback, record
 from recsys.learning.features import track_table
 from recsys.models import Recommendation, Track
-from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, marginal_gain, policy_for, radio, recommend, replay
+from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, policy_for, radio, recommend, replay
+from recsys.slates import slate_gain
 from tests.conftest import MakeTracks
 from training import promotion
 from training.models import PolicyVersion, Promotion, Slot
@@ -64,7 +65,15 @@ def test_the_logged_probabilities_are_those_of_the_drawn_picks(alice: Account, t
     from recsys.learning.features import build_state
 
     scores = policy.score(build_state(alice.listener, row.created_at), row.candidates)
-    gain = marginal_gain(scores, track_table(), row.candidates, row.dials["diversity"], policy.temperature)
+    gain = slate_gain(
+        policy,
+        build_state(alice.listener, row.created_at),
+        scores,
+        track_table(),
+        row.candidates,
+        count=4,
+        diversity=row.dials["diversity"],
+    )
     picks = [row.candidates.index(track_id) for track_id in row.tracks]
     assert row.probabilities == pytest.approx(
         sequence_probabilities(gain, picks, epsilon=row.epsilon, temperature=policy.temperature)

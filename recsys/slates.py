@@ -1,0 +1,82 @@
+"""What each candidate adds to a slate, given the picks so far. Before: a policy's scores. After: recommending.py draws by it.
+
+Letters: n candidates, H heads, D features φ, P positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dqn.policy import Gain, marginal_gain
+from recsys.learning.choice import Choices
+from recsys.learning.features import ListenerState, TrackTable
+from recsys.learning.policy import RecommenderPolicy
+
+DIVERSITY_SCALE = 2.0
+"""What the diversity dial at 1 takes from a copy of an earlier pick, in spreads of the gains."""
+Floats = NDArray[np.float64]
+
+
+def slate_gain(
+    policy: RecommenderPolicy,
+    state: ListenerState,
+    scores_Hn: Floats,
+    table: TrackTable,
+    candidates: Sequence[int],
+    *,
+    count: int,
+    diversity: float,
+) -> Gain:
+    """Gain of each candidate for a slate of `count`: its worth to the listener less its likeness to the most similar pick.
+
+    Maximal marginal relevance, Carbonell & Goldstein 1998. It is part of what is drawn from, so the probabilities stay exact.
+    """
+    # In a slate of one (radio) the track plays by itself: nothing is chosen.
+    choices = policy.choices(state, candidates, scores_Hn) if min(count, len(candidates)) > 1 else None
+    worth = _as_scored(scores_Hn) if choices is None else _as_chosen(scores_Hn, choices)
+    if diversity == 0:
+        return worth
+    likeness_nn = _likeness(table, candidates)
+    scale = diversity * DIVERSITY_SCALE * max(float(worth([]).mean(axis=0).std()), policy.temperature)
+    return lambda picks: worth(picks) - scale * likeness_nn[:, picks].max(axis=1, initial=0.0)
+
+
+def _as_scored(scores_Hn: Floats) -> Gain:
+    """Each track by itself: of a policy without a choice model."""
+    return lambda picks: scores_Hn
+
+
+def _as_chosen(scores_Hn: Floats, choices: Choices) -> Gain:
+    """What a track adds to (Σ sQ + s₀Q₀)/(Σ s + s₀), the worth of a slate of which one track is chosen, or nothing.
+
+    In units of reward per choice at every position: a track that is chosen as often as the average candidate gains what its Q
+    has above the worth of the slate so far. The factor is the same for all candidates, so their order is that of the worth.
+    """
+
+    def gain(picks: list[int]) -> Floats:
+        here = choices.position_P[min(len(picks), len(choices.position_P) - 1)]
+        weight_n = choices.weight_n * here
+        weight_n[picks] = (
+            choices.weight_n[picks] * choices.position_P[np.minimum(np.arange(len(picks)), len(choices.position_P) - 1)]
+        )
+        added_Hn = marginal_gain(scores_Hn, weight_n, choices.nothing, choices.nothing_value_H[:, None], picks)
+        usual, total = float(weight_n.mean()), float(weight_n[picks].sum()) + choices.nothing
+        return added_Hn * ((total + usual) / usual)
+
+    return gain
+
+
+def _likeness(table: TrackTable, candidates: Sequence[int]) -> Floats:
+    """0 … 1: half from the angle between standardised features, half from an equal style."""
+    rows = table.rows_of(candidates)
+    features_nD = table.features_TD[rows].astype(np.float64)
+    spread_D = features_nD.std(axis=0)
+    features_nD = (features_nD - features_nD.mean(axis=0)) / np.where(spread_D > 0, spread_D, 1.0)
+    length_n = np.linalg.norm(features_nD, axis=1, keepdims=True)
+    features_nD /= np.where(length_n > 0, length_n, 1.0)
+    angle_nn = np.clip(features_nD @ features_nD.T, 0.0, 1.0)
+    same_style_nn = table.style_T[rows][:, None] == table.style_T[rows][None, :]
+    likeness: Floats = 0.5 * angle_nn + 0.5 * same_style_nn
+    return likeness
