@@ -166,6 +166,12 @@ FITS: dict[str, Callable[[Life, int], Any]] = {
     "without factors": lambda life, phase: fit_dqn(life, phase, identity_width=0),
     "without passed-over tracks": lambda life, phase: fit_dqn(life, phase, passed_over_weight=0.0),
     "with the best of 12 as target": lambda life, phase: fit_dqn(life, phase, target_tracks=12),
+    "with tracks of the catalogue in the conservative term": lambda life, phase: fit_dqn(life, phase, logged_candidates=0),
+    "without conservative term": lambda life, phase: fit_dqn(life, phase, conservative_weight=0.0),
+    "with the best of 12 tried ones as target": lambda life, phase: fit_dqn(
+        life, phase, target_tracks=12, behaviour_filter=0.3
+    ),
+    "with λ-returns": lambda life, phase: fit_dqn(life, phase, lambda_return=0.7),
     "with one step": lambda life, phase: fit_dqn(life, phase, n_steps=1),
     "with one head": lambda life, phase: fit_dqn(life, phase, heads=1),
 }

@@ -25,6 +25,8 @@ class RecommenderConfiguration:
         "learning_rate": (1e-6, 1),
         "serving_temperature": (1e-3, 100),
         "target_tracks": (0, 65_536),
+        "logged_candidates": (0, 256),
+        **dict.fromkeys(("lambda_return", "behaviour_filter"), (0, 1)),
     }
     """What the dashboard's form, the API and `manage.py retrain` take."""
 
@@ -38,6 +40,8 @@ class RecommenderConfiguration:
     """Whether the bandit (discount 0) is trained beside, and served where looking ahead does not pay on held-out sessions."""
     n_steps: int = 3
     """Tracks whose reward is summed before the state that was reached is valued."""
+    lambda_return: float = 0.0
+    """λ, 0 … 1: above 0 the number of tracks is drawn anew each time, each further one with this chance; `n_steps` rests."""
     learning_rate: float = 1e-3
     """Adam's step size."""
     batch_size: int = 256
@@ -45,7 +49,10 @@ class RecommenderConfiguration:
     polyak: float = 0.01
     """Share of the online weights that enters the target network after each update."""
     conservative_weight: float = 0.02
-    """α of α·(logsumexp Q − Q(a)): keeps Q of what nobody was offered low."""
+    """α of α·(logsumexp Q − Q(a)) over what the request chose from: keeps Q of what was never tried low."""
+    logged_candidates: int = 16
+    """So many of the logged candidates, drawn once per slate, or of the catalogue where none were logged; 0 always takes
+    `pool_size` tracks of the catalogue."""
     heads: int = 5
     """Members of the ensemble; one is drawn for each request."""
     random_prior_scale: float = 0.1
@@ -55,6 +62,9 @@ class RecommenderConfiguration:
     target_tracks: int = 0
     """0 values the next state by the track with which the session really went on. Above 0 it is the best of so many tracks of
     the pool (double Q): that overestimates what listeners will get."""
+    behaviour_filter: float = 0.0
+    """Above 0, of these only tracks that were shown, when they were candidates, at least this share as often as the one shown
+    most often (as BCQ does): what was hardly ever tried can't be the best."""
     attention_heads: int = 4
     """Ways of weighing the past rows."""
     content_width: int = 48
@@ -90,9 +100,16 @@ class RecommenderConfiguration:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise ValueError(f"device is {self.device!r} and must be auto, cpu or cuda")
-        for name in ("identity_width", "target_tracks", "passed_over_weight"):
+        for name in ("identity_width", "target_tracks", "passed_over_weight", "logged_candidates"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 0")
+        for name in ("lambda_return", "behaviour_filter"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)} and must lie between 0 and 1")
+        if self.lambda_return == 1:
+            raise ValueError("lambda_return is 1 and must be below 1: some return has to end")
+        if self.behaviour_filter > 0 and self.target_tracks == 0:
+            raise ValueError("behaviour_filter chooses among target_tracks, which is 0")
         if self.target_tracks > self.pool_size:
             raise ValueError(f"target_tracks is {self.target_tracks} and must be at most pool_size, {self.pool_size}")
         if self.identity_width > self.tower_width:

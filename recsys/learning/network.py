@@ -138,7 +138,7 @@ class RecommenderNetwork(nn.Module):
         return bias + self.popularity_T[:, None] * self.popularity_H
 
     def advantage(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """A_BHA over the taken track (where there is one), then the pool's tracks (where there is one)."""
+        """A_BHA over the taken track, then each row's own listed ones, then the pool's: those of them that are there."""
         z_TZ = self.track_vectors()
         heads, width = self.configuration.heads, self.configuration.tower_width
         f_BHd = self.state_vector(observation, z_TZ) / math.sqrt(width)
@@ -148,6 +148,10 @@ class RecommenderNetwork(nn.Module):
             taken_B = observation["taken_B"]
             g_BHd = self.tower_g(z_TZ[taken_B]).unflatten(1, (heads, width))
             listed.append(((f_BHd * g_BHd).sum(dim=2) + bias_TH[taken_B])[:, :, None])
+        if "listed_BA" in observation:
+            listed_BA = observation["listed_BA"]
+            g_BAHd = self.tower_g(z_TZ[listed_BA]).unflatten(2, (heads, width))
+            listed.append(torch.einsum("bhd,bahd->bha", f_BHd, g_BAHd) + bias_TH[listed_BA].transpose(1, 2))
         if "pool_A" in observation:
             pool_A = observation["pool_A"]
             g_AHd = self.tower_g(z_TZ[pool_A]).unflatten(1, (heads, width))
@@ -156,7 +160,7 @@ class RecommenderNetwork(nn.Module):
 
     def reward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Expected reward of the taken track itself, r_BH."""
-        taken = {name: seen for name, seen in observation.items() if name != "pool_A"}
+        taken = {name: seen for name, seen in observation.items() if name not in ("pool_A", "listed_BA")}
         expected: Tensor = self.reward_value(self.summary(observation)) + self.advantage(taken)[:, :, 0]
         return expected
 
@@ -165,6 +169,8 @@ class RecommenderNetwork(nn.Module):
         listed = []
         if "taken_B" in observation:
             listed.append((self.content_TX[observation["taken_B"]] @ self.after_XH)[:, :, None])
+        if "listed_BA" in observation:
+            listed.append((self.content_TX[observation["listed_BA"]] @ self.after_XH).transpose(1, 2))
         if "pool_A" in observation:
             pool_HA = (self.content_TX[observation["pool_A"]] @ self.after_XH).T
             listed.append(pool_HA.expand(len(observation["clock_BC"]), -1, -1))

@@ -20,6 +20,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from recsys.feedback import SESSION_GAP, FeedbackRow
+from recsys.learning.behaviour import Behaviour
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import Arrays, ListenerState, TrackTable, local_clock, state_of_rows
 from recsys.learning.log import Log, LoggedSlate, Versions, styles_as_of
@@ -77,6 +78,10 @@ class ReplayDataset:
     """Who passed over which shown track and played another of the same slate; training part only."""
     passed_track_K: NDArray[np.int64]
     """Row of the table."""
+    candidate_NK: NDArray[np.int64]
+    """Rows of the table of candidates of the slate that a track was played from; −1 where there are no (more)."""
+    shown_share_T: NDArray[np.float32]
+    """How often each track was shown, of the times it was a candidate; training part only."""
     offers: Offers
     """The newest slates with what was chosen first from each."""
     decisions: tuple[Decision, ...]
@@ -186,6 +191,7 @@ class _Collected:
         """(recommendation, track) → (reward, return) in held-out sessions."""
         self.chosen: dict[tuple[int, int], tuple[datetime, int]] = {}
         """(recommendation, track) → when it was first played from that slate, and its transition."""
+        self.behaviour = Behaviour(len(table), configuration.logged_candidates)
         self.listeners: dict[int, _Known] = {}
         self.held_out_sessions = 0
         self.sessions = 0
@@ -273,6 +279,8 @@ class _Collected:
             listener_N=np.array(columns[6], dtype=np.int64),
             passed_listener_K=passed[:, 0],
             passed_track_K=passed[:, 1],
+            candidate_NK=self.behaviour.candidates(len(self.transitions)),
+            shown_share_T=self.behaviour.shares(),
             offers=offers,
             decisions=decisions,
         )
@@ -292,9 +300,16 @@ class _Collected:
                 decisions.append(self._decision(slate, known))
             else:
                 passed.extend((slate.listener_id, row) for row in self._passed_over(slate))
+                self._note_behaviour(slate)
             offered.append((slate, is_held_out))
         offers = Offers.of(self._offer(slate, is_held_out) for slate, is_held_out in offered if len(slate.tracks) > 1)
         return tuple(decisions), np.array(passed, dtype=np.int64).reshape(-1, 2), offers
+
+    def _note_behaviour(self, slate: LoggedSlate) -> None:
+        listed_n = self.table.rows_of(slate.candidates)
+        shown = [self.row_of_track[track] for track in slate.tracks if track in self.row_of_track]
+        played = [self.chosen[slate.id, track][1] for track in slate.tracks if (slate.id, track) in self.chosen]
+        self.behaviour.add(slate.id, listed_n[listed_n >= 0], shown, played)
 
     def _passed_over(self, slate: LoggedSlate) -> list[int]:
         """Rows of the table of shown tracks that were looked at, as another one of their slate was played."""

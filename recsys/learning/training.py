@@ -19,10 +19,11 @@ from torch.nn.functional import huber_loss
 from dqn.checkpoint import read_state, write_checkpoint, write_state
 from dqn.learner import Learner
 from dqn.replay import Replay, Transitions
+from recsys.learning.alternatives import Returns, rivals, scattered, tried, valued_by
 from recsys.learning.choice import ChoiceModel
 from recsys.learning.choice_training import choice_of
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.credit import returns_of, steps_of
+from recsys.learning.credit import returns_of
 from recsys.learning.dqn_policy import export
 from recsys.learning.evaluation import evaluate
 from recsys.learning.factors import factors_of
@@ -140,56 +141,43 @@ def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, d
     """Training transitions, gathered from shared tables on the device."""
     states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
     chosen = np.flatnonzero(~dataset.is_held_out_N)
-    steps = steps_of(dataset, configuration.n_steps)
+    returns = Returns(dataset, configuration, chosen, device)
     columns: dict[str, NDArray[Any]] = {
         "state": dataset.state_N,
-        "next_state": steps.next_state_N,
         "track": dataset.track_N,
-        "next_track": np.maximum(steps.next_track_N, 0),
-        "went_on": steps.next_track_N >= 0,
         "own_reward": dataset.reward_N,
-        "reward": steps.reward_N,
-        "discount": steps.discount_N,
+        "candidates": dataset.candidate_NK,
     }
     rows = {name: torch.as_tensor(column[chosen], device=device) for name, column in columns.items()}
     recommendable = np.flatnonzero(dataset.table.recommendable_T)
     open_tracks = torch.as_tensor(recommendable if len(recommendable) else np.arange(len(dataset.table)), device=device)
-    mask_BA = torch.ones((configuration.batch_size, configuration.pool_size + 1), dtype=torch.bool, device=device)
+    share_T = torch.as_tensor(dataset.shown_share_T, device=device)
+    whole_pool_BA = torch.ones((configuration.batch_size, configuration.pool_size), dtype=torch.bool, device=device)
     first_B = torch.zeros(configuration.batch_size, dtype=torch.int64, device=device)
     place_A = torch.arange(configuration.pool_size, device=device)
 
     def gather(index_B: Tensor) -> Played:
-        pool_A = open_tracks[_scattered(index_B, place_A) % len(open_tracks)]
-        taken_B, next_B = rows["track"][index_B], rows["next_track"][index_B]
+        pool_A = open_tracks[scattered(index_B, place_A) % len(open_tracks)]
+        taken_B = rows["track"][index_B]
+        reward_B, discount_B, next_state_B, next_track_B = returns.at(index_B)
+        beside: dict[str, Tensor] = {"pool_A": pool_A}
+        mask_BA = whole_pool_BA
+        if configuration.logged_candidates > 0:
+            listed_BK, mask_BA = rivals(rows["candidates"][index_B], taken_B, pool_A)
+            beside = {"listed_BA": listed_BK}
+        tried_A = tried(share_T[pool_A], configuration.target_tracks, configuration.behaviour_filter)
         return Played(
-            observation=observe(states, rows["state"][index_B]) | {"pool_A": pool_A, "taken_B": taken_B},
-            mask_BA=mask_BA,
+            observation=observe(states, rows["state"][index_B]) | beside | {"taken_B": taken_B},
+            mask_BA=torch.cat([first_B[:, None] == 0, mask_BA], dim=1),
             action_B=first_B,
             own_reward_B=rows["own_reward"][index_B],
-            reward_B=rows["reward"][index_B],
-            discount_B=rows["discount"][index_B],
-            next_observation=observe(states, rows["next_state"][index_B]) | {"pool_A": pool_A, "taken_B": next_B},
-            next_mask_BA=_valued_by(rows["went_on"][index_B], place_A, configuration.target_tracks),
+            reward_B=reward_B,
+            discount_B=discount_B,
+            next_observation=observe(states, next_state_B) | {"pool_A": pool_A, "taken_B": next_track_B.clamp(min=0)},
+            next_mask_BA=valued_by(next_track_B >= 0, place_A, configuration.target_tracks, tried_A),
         )
 
     return Replay.from_gather(len(chosen), gather, device)
-
-
-def _valued_by(went_on_B: Tensor, place_A: Tensor, target_tracks: int) -> Tensor:
-    """Which of (the logged next track, the pool's tracks) may stand for the next choice.
-
-    Along the log: the logged one, and where the session is still going on one track drawn at random.
-    """
-    if target_tracks > 0:
-        best_BA = (place_A < target_tracks).expand(len(went_on_B), -1)
-        return torch.cat([torch.zeros_like(went_on_B)[:, None], best_BA], dim=1)
-    return torch.cat([went_on_B[:, None], ~went_on_B[:, None] & (place_A == 0)], dim=1)
-
-
-def _scattered(index_B: Tensor, place_A: Tensor) -> Tensor:
-    """Numbers drawn from the batch's own random indices: no generator whose state a resumed run must keep."""
-    mixed_A = (index_B[place_A % len(index_B)] + 1) * 2654435761 + index_B.sum() * 40503 + place_A * 7919
-    return (mixed_A ^ (mixed_A >> 15)) & 0x7FFFFFFF
 
 
 def _run(context: RunContext, learner: Learner, replay: Replay[Played], dataset: ReplayDataset) -> None:
