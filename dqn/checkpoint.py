@@ -115,9 +115,14 @@ def hash_folder(folder: Path) -> str:
 
 def write_state(file: Path, state: Mapping[str, Any]) -> None:
     """Keeps `Learner.state_dict()` for a resumed run, in place of the state kept before."""
+    write_whole(file, save({name: _as_array(tensor) for name, tensor in state.items()}))
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Writes beside, syncs and renames: a kill at any moment leaves the file of before, or this one."""
     beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     file.parent.mkdir(parents=True, exist_ok=True)
-    _write_synced(beside, save({name: _as_array(tensor) for name, tensor in state.items()}))
+    _write_synced(beside, content)
     beside.replace(file)
     _sync_folder(file.parent)
 

@@ -7,6 +7,7 @@ from typing import Any
 from accounts.models import Listener
 from accounts.privacy import Part
 from recsys.exports import remove_exports_of
+from recsys.learning.shards import forget
 from recsys.models import Choice, Feedback, Preferences, Recommendation, Track
 from recsys.taste import profile
 
@@ -57,7 +58,7 @@ def erase_files_of_own_tracks(listener: Listener) -> None:
 
 PARTS = (
     Part(name="preferences", export=export_preferences),
-    Part(name="feedback", export=export_feedback),
+    Part(name="feedback", export=export_feedback, erase=forget),
     Part(name="choices", export=export_choices),
     Part(name="recommendations", export=export_recommendations),
     Part(name="taste", export=export_taste, erase=erase_files_of_own_tracks),

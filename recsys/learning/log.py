@@ -1,4 +1,4 @@
-"""What a training reads of the database: feedback, declared styles, slates. Before: feedback.py. After: replay_dataset.py."""
+"""What a training reads: feedback, declared styles, slates. Before: feedback.py, shards.py. After: replay_dataset.py."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
 
 from accounts.models import Listener
 from recsys.feedback import FeedbackRow
+from recsys.learning.shards import FEEDBACK, SLATES, bring_up_to_date, closed_days
 from recsys.models import Feedback, Preferences, Recommendation
 
-_COPIED = ("listener_id", *FeedbackRow.__slots__)
 Versions = Sequence[tuple[datetime, tuple[str, ...]]]
 """Declared styles, oldest first."""
 LOGGED = ("id", "listener_id", "created_at", "candidates", "tracks", "probabilities", "epsilon", "policy_version_id")
@@ -46,18 +47,23 @@ class Log:
 
     def feedback(self) -> tuple[dict[int, list[FeedbackRow]], Any]:
         """Rows by listener in the order in which they were received, and the hash over them."""
-        rows = (
-            Feedback.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED, received_at__lte=self.as_of)
-            .order_by("listener_id", "received_at", "id")
-            .values_list(*_COPIED)
-            .iterator(10_000)
-        )
-        digest = hashlib.sha256()
         found: dict[int, list[FeedbackRow]] = {}
-        for listener_id, *values in rows:
-            digest.update(repr((listener_id, *values)).encode())
-            found.setdefault(listener_id, []).append(FeedbackRow(**dict(zip(FeedbackRow.__slots__, values, strict=True))))
+        for listener_id, row in self._rows():
+            found.setdefault(listener_id, []).append(row)
+        found = dict(sorted(found.items()))
+        digest = hashlib.sha256()
+        for listener_id, rows in found.items():
+            for row in rows:
+                digest.update(repr((listener_id, row)).encode())
         return found, digest
+
+    def _rows(self, since: datetime | None = None) -> Iterator[tuple[int, FeedbackRow]]:
+        """Each listener's rows in the order in which they were received."""
+        found = Feedback.objects.filter(listener__is_simulated=settings.ENCORE_SIMULATED, received_at__lte=self.as_of)
+        found = found.filter(received_at__gte=since) if since else found
+        rows = found.order_by("listener_id", "received_at", "id").values_list("listener_id", *FeedbackRow.__slots__)
+        for listener_id, *values in rows.iterator(10_000):
+            yield listener_id, FeedbackRow(**dict(zip(FeedbackRow.__slots__, values, strict=True)))
 
     def zones(self) -> dict[int, zoneinfo.ZoneInfo]:
         """Where each listener is."""
@@ -72,13 +78,51 @@ class Log:
             versions[listener_id].append((received_at, tuple(styles)))
         return versions
 
-    def slates(self) -> Iterator[LoggedSlate]:
+    def slates(self, since: datetime | None = None) -> Iterator[LoggedSlate]:
         """Every slate, oldest first."""
         found = Recommendation.objects.filter(created_at__lte=self.as_of, listener__is_simulated=settings.ENCORE_SIMULATED)
+        found = found.filter(created_at__gte=since) if since else found
         # What was played in a private session is not in the log: its slates would look unplayed.
         found = found.exclude(dials__contains={"is_private_session": True}).order_by("created_at", "id")
         for *values, diversity in found.values_list(*LOGGED, "dials__diversity").iterator(1000):
             yield LoggedSlate(**dict(zip(LOGGED, values, strict=True)), diversity=float(diversity or 0.0))
+
+
+class ShardLog(Log):
+    """The same rows: those of closed days out of replay shards, those of today out of the database."""
+
+    def __init__(self, as_of: datetime) -> None:
+        super().__init__(as_of)
+        self.shards = bring_up_to_date(as_of)
+
+    def _rows(self, since: datetime | None = None) -> Iterator[tuple[int, FeedbackRow]]:
+        for shard in self.shards[FEEDBACK.name]:
+            for each in shard.rows():
+                yield each.pop("listener_id"), _feedback_row(each)
+        yield from super()._rows(closed_days(self.as_of))
+
+    def slates(self, since: datetime | None = None) -> Iterator[LoggedSlate]:
+        """Every slate, oldest first."""
+        for _, shards in groupby(self.shards[SLATES.name], key=lambda shard: shard.day):
+            day = [_logged_slate(each) for shard in shards for each in shard.rows()]
+            yield from sorted(day, key=lambda slate: (slate.created_at, slate.id))
+        yield from super().slates(closed_days(self.as_of))
+
+
+def _feedback_row(each: dict[str, Any]) -> FeedbackRow:
+    """JSON writes a whole float as an integer, and a time as text."""
+    for name in ("value", "track_position_seconds"):
+        each[name] = None if each[name] is None else float(each[name])
+    for name in ("occurred_at", "received_at"):
+        each[name] = datetime.fromisoformat(each[name])
+    return FeedbackRow(**each)
+
+
+def _logged_slate(each: dict[str, Any]) -> LoggedSlate:
+    each["created_at"] = datetime.fromisoformat(each["created_at"])
+    each["diversity"], each["epsilon"] = float(each["diversity"] or 0.0), float(each["epsilon"])
+    each["probabilities"] = [float(chance) for chance in each["probabilities"]]
+    return LoggedSlate(**each)
 
 
 def styles_as_of(versions: Versions, moment: datetime) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.behaviour import Behaviour
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import Arrays, ListenerState, TrackTable, local_clock, state_of_rows
-from recsys.learning.log import Log, LoggedSlate, Versions, styles_as_of
+from recsys.learning.log import Log, LoggedSlate, ShardLog, Versions, styles_as_of
 from recsys.learning.offers import MOST_OFFERS, Offer, Offers
 from recsys.learning.states import States
 from recsys.learning.windows import WINDOW
@@ -103,7 +103,7 @@ def build_replay_dataset(context: RunContext) -> ReplayDataset:
         as_of = timezone.now()
         context.folder.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps({"as_of": as_of.isoformat()}))
-    dataset = build(context.configuration, as_of=as_of)
+    dataset = build(context.configuration, as_of=as_of, log=ShardLog(as_of))
     context.log("Replay dataset: " + ", ".join(f"{name} {value}" for name, value in dataset.description.items()))
     return dataset
 
