@@ -28,6 +28,8 @@ CLOCK_NAMES = (
     "rows",
 )
 
+_ONE_OF_KINDS = np.eye(len(KINDS), dtype=np.float32)
+
 
 def in_open_session(
     began_NL: NDArray[np.float64],
@@ -52,9 +54,8 @@ def session_clock(
     """(seconds since the open session's first row, tracks played in it)."""
     if not began_NL.shape[1]:
         return np.zeros(len(moment_N)), np.zeros(len(moment_N), dtype=np.int64)
-    first = np.where(inside_NL, began_NL, np.inf).min(axis=1)
-    elapsed = np.where(np.isfinite(first), moment_N - np.where(np.isfinite(first), first, 0.0), 0.0)
-    return np.maximum(elapsed, 0.0), (inside_NL & is_play_NL).sum(axis=1)
+    first_N = np.where(inside_NL, began_NL, moment_N[:, None]).min(axis=1)
+    return np.maximum(moment_N - first_N, 0.0), (inside_NL & is_play_NL).sum(axis=1)
 
 
 def encode_windows(
@@ -73,31 +74,25 @@ def encode_windows(
     count, length = kind_NL.shape
     is_play = kind_NL == KIND_INDEX["play"]
     # A play is sent at its end: it began as many seconds earlier as were heard.
-    began_NL = occurred_NL - np.where(is_play, value_NL, 0.0)
+    began_NL = occurred_NL - is_play * value_NL
     inside_NL = in_open_session(began_NL, occurred_NL, open_NL, moment_N)
     elapsed_N, plays_N = session_clock(began_NL, is_play & open_NL, inside_NL, moment_N)
     signals = np.zeros((count, length, len(SIGNAL_NAMES)), dtype=np.float32)
-    signals[:, :, : len(KINDS)] = np.eye(len(KINDS), dtype=np.float32)[kind_NL]
+    signals[:, :, : len(KINDS)] = _ONE_OF_KINDS[kind_NL]
     gap = np.maximum(moment_N[:, None] - occurred_NL, 0.0)
     at = len(KINDS)
-    signals[:, :, at] = np.where(is_play, np.clip(value_NL / np.maximum(duration_NL, 1e-6), 0.0, 1.0), 0.0)
+    signals[:, :, at] = is_play * np.minimum(value_NL / np.maximum(duration_NL, 1e-6), 1.0)
     signals[:, :, at + 1] = is_play & (value_NL < np.minimum(30.0, duration_NL / 4))
-    signals[:, :, at + 2] = np.where(kind_NL == KIND_INDEX["rate"], (value_NL - 3.0) / 2.0, 0.0)
+    signals[:, :, at + 2] = (kind_NL == KIND_INDEX["rate"]) * ((value_NL - 3.0) / 2.0)
     signals[:, :, at + 3] = recommended_NL
     signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0
     signals[:, :, at + 5] = inside_NL
     signals *= open_NL[:, :, None]
-    clock = np.stack(
-        [
-            (plays_N > 0).astype(np.float64),
-            np.log1p(elapsed_N / 60.0) / 5.0,
-            plays_N / 20.0,
-            np.sin(hour_N * (2 * math.pi / 24)),
-            np.cos(hour_N * (2 * math.pi / 24)),
-            np.sin(weekday_N * (2 * math.pi / 7)),
-            np.cos(weekday_N * (2 * math.pi / 7)),
-            open_NL.sum(axis=1) / length,
-        ],
-        axis=1,
-    )
-    return signals, clock.astype(np.float32)
+    clock = np.empty((count, len(CLOCK_NAMES)), dtype=np.float32)
+    clock[:, 0] = plays_N > 0
+    clock[:, 1] = np.log1p(elapsed_N / 60.0) / 5.0
+    clock[:, 2] = plays_N / 20.0
+    clock[:, 3], clock[:, 4] = np.sin(hour_N * (2 * math.pi / 24)), np.cos(hour_N * (2 * math.pi / 24))
+    clock[:, 5], clock[:, 6] = np.sin(weekday_N * (2 * math.pi / 7)), np.cos(weekday_N * (2 * math.pi / 7))
+    clock[:, 7] = open_NL.sum(axis=1) / length
+    return signals, clock
