@@ -20,6 +20,10 @@ def rank_of(scores_N: np.ndarray, place: int) -> int:
     return int((scores_N > scores_N[place]).sum())
 
 
+HEARD = ("heard", "heard_style", "heard_lately")
+"""Causes that lie in the log: one track, those of one style, all of the last ones."""
+
+
 @dataclass(kw_only=True)
 class Found:
     """What deleting did, over all slates."""
@@ -27,9 +31,13 @@ class Found:
     score_fell: list[bool] = field(default_factory=list)
     """Against the mean of the candidates."""
     rank_fell: list[bool] = field(default_factory=list)
-    """One that leads so far that it keeps its rank counts as not fallen."""
+    """Whether more candidates score higher than before."""
+    named: list[str] = field(default_factory=list)
+    """The kind of cause named first for each track of a slate; empty where none is."""
     residual_shares: list[float] = field(default_factory=list)
     """Standard deviation over the candidates: that of the residual by that of the score."""
+    moment_shares: list[float] = field(default_factory=list)
+    """The same of what hour, weekday and the session's course add."""
 
     def add(self, listener: Any) -> None:
         """A fresh slate; for each track that names something heard, the log without the strongest such cause."""
@@ -41,12 +49,15 @@ class Found:
         candidates = list(slate.candidates)
         state = build_state(listener, slate.created_at)
         before_N = policy.score(state, candidates).mean(axis=0)
-        explained = policy.explain(state, candidates)
+        explained = policy.explain(state, candidates, candidates)
         # What is the same for all candidates moves none of them: the spread is what the residual must not explain.
-        residual_N = [reason.contribution for reasons in explained for reason in reasons if reason.kind == "residual"]
-        self.residual_shares.append(float(np.std(residual_N) / np.std(before_N)))
+        for kind, shares in (("residual", self.residual_shares), ("moment", self.moment_shares)):
+            left_N = [reason.contribution for reasons in explained for reason in reasons if reason.kind == kind]
+            shares.append(float(np.std(left_N) / np.std(before_N)))
         for track, reasons in zip(slate.tracks, slate.reasons, strict=True):
-            cause = next((reason["track"] for reason in reasons if reason["kind"] == "heard" and reason["text"]), None)
+            named = [reason for reason in reasons if reason["text"]]
+            self.named.append(named[0]["kind"])
+            cause = next((reason["tracks"] for reason in named if reason["kind"] in HEARD), None)
             if cause is not None:
                 place = candidates.index(track)
                 after_N = scores_without(listener, cause, policy, slate.created_at, candidates)
@@ -54,15 +65,15 @@ class Found:
                 self.rank_fell.append(rank_of(after_N, place) > rank_of(before_N, place))
 
 
-def scores_without(listener: Any, cause: int, policy: Any, moment: datetime, candidates: list[int]) -> np.ndarray:
-    """The candidates' scores, had the listener left no feedback about one track."""
+def scores_without(listener: Any, cause: list[int], policy: Any, moment: datetime, candidates: list[int]) -> np.ndarray:
+    """The candidates' scores, had the listener left no feedback about some tracks."""
     from django.db import transaction
 
     from recsys.learning.features import build_state
     from recsys.models import Feedback
 
     with transaction.atomic():
-        Feedback.objects.filter(listener=listener, track_id=cause).delete()
+        Feedback.objects.filter(listener=listener, track_id__in=cause).delete()
         scores_N: np.ndarray = policy.score(build_state(listener, moment), candidates).mean(axis=0)
         transaction.set_rollback(True)
     return scores_N
@@ -96,9 +107,12 @@ def main() -> int:
             for simulated in population.listeners:
                 found.add(simulated.listener)
     report.note(f"{len(found.rank_fell)} named causes of {len(found.residual_shares)} slates were deleted")
+    for kind in sorted(set(found.named)):
+        report.add_samples("ours", f"first_named_{kind}", [named == kind for named in found.named])
     report.add_samples("ours", "score_falls_without_strongest_cause", found.score_fell, target=0.95)
     report.add_samples("ours", "rank_falls_without_strongest_cause", found.rank_fell, target=0.95)
     report.add_samples("ours", "residual_share_of_spread", found.residual_shares, target=0.10, smaller_is_better=True)
+    report.add_samples("ours", "moment_share_of_spread", found.moment_shares)
     return report.finish()
 
 

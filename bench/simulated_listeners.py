@@ -119,7 +119,7 @@ class Scored:
 
         return best_open(self.scores(state.listener_id).astype(np.float64), self.table, count, excluded)
 
-    def explain(self, state: Any, track_ids: Any) -> list[list[Any]]:
+    def explain(self, state: Any, track_ids: Any, candidates: Any) -> list[list[Any]]:
         """Nothing."""
         return [[] for _ in track_ids]
 
@@ -199,7 +199,7 @@ def measure(life: Life, phase: int) -> tuple[np.ndarray, np.ndarray]:
 
 def without_reasons(policy: Any) -> Any:
     """The same policy; nobody here reads why."""
-    policy.explain = lambda state, track_ids: [[] for _ in track_ids]
+    policy.explain = lambda state, track_ids, candidates: [[] for _ in track_ids]
     return policy
 
 

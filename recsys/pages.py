@@ -25,6 +25,8 @@ from training.models import Run
 from training.promotion import champion_of, serving_version
 
 SLATE_SIZE = 18
+OWN_REASONS = ("heard", "heard_style", "heard_lately", "declared")
+"""Kinds of reasons that lie with the listener."""
 SLATE_STAYS = timedelta(minutes=30)
 """So long a slate is shown again, as long as the listener did nothing that could change it."""
 HISTORY_PAGE_SIZE = 50
@@ -100,7 +102,7 @@ def reason_in_words(slate: Recommendation, position: int) -> str:
     named = [reason for reason in reasons if reason.get("text")]
     told = named[:1]
     if told and told[0]["kind"] == "popular":
-        told += [reason for reason in named if reason["kind"] in ("heard", "declared")][:1]
+        told += [reason for reason in named if reason["kind"] in OWN_REASONS][:1]
     text = ", and ".join(str(reason["text"]) for reason in told)
     return text[:1].upper() + text[1:]
 

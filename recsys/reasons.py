@@ -38,21 +38,24 @@ def _of_position(reasons: Sequence[Reason], titles: Mapping[int, str], verbs: Ma
     told: list[dict[str, Any]] = []
     for reason in ranked:
         # Taken away for the first, the strongest of its kind: it stands for all of them.
-        together = of_kind.pop(reason.kind, reason.contribution)
-        is_strong = reason.contribution > 0 and together >= SMALLEST_SHARE * speaking
+        together = of_kind.pop(reason.kind, reason.contribution) if reason.carries else 0.0
+        is_strong = reason.contribution > 0 and together >= SMALLEST_SHARE * speaking and reason.carries
         told.append(
             {
                 "kind": reason.kind,
                 "text": _text(reason, titles, verbs) if is_strong else "",
                 "contribution": reason.contribution,
                 "track": reason.track_id,
+                "tracks": list(reason.track_ids),
                 "style": reason.style,
             }
         )
     # Causes before chance, whatever their size: "something new" says least.
     told.sort(key=lambda each: (not each["text"], each["kind"] == "chance"))
     if not told or not told[0]["text"]:
-        told.insert(0, {"kind": "chance", "text": NOTHING_NAMED, "contribution": 0.0, "track": None, "style": None})
+        told.insert(
+            0, {"kind": "chance", "text": NOTHING_NAMED, "contribution": 0.0, "track": None, "tracks": [], "style": None}
+        )
     return told[:MOST_REASONS]
 
 
@@ -63,9 +66,19 @@ def _text(reason: Reason, titles: Mapping[int, str], verbs: Mapping[int, str]) -
         return "popular with listeners"
     if reason.kind == "chance":
         return NOTHING_NAMED
+    if reason.kind == "heard_style" and reason.style:
+        return f"because of the {plural(reason.style)} you {_together(reason.track_ids, verbs)}"
+    if reason.kind == "heard_lately":
+        return f"like much of what you {_together(reason.track_ids, verbs)}"
     if reason.kind == "heard" and reason.track_id is not None and reason.track_id in titles:
         return f"because you {verbs.get(reason.track_id, 'heard')} {titles[reason.track_id]}"
     return ""
+
+
+def _together(track_ids: Sequence[int], verbs: Mapping[int, str]) -> str:
+    """What was done with all of these tracks."""
+    done = {verbs.get(track_id, "heard") for track_id in track_ids}
+    return f"{done.pop() if len(done) == 1 else 'heard'} lately"
 
 
 _VERBS: tuple[tuple[str, str], ...] = (

@@ -206,7 +206,7 @@ def draw_slate(
         tracks=picked,
         scores=[float(score) for score in scores_Hn.mean(axis=0)[list(drawn.picks)]],
         probabilities=list(drawn.probabilities),
-        reasons=in_words(policy.explain(state, picked), state),
+        reasons=in_words(policy.explain(state, picked, candidates), state),
     )
 
 

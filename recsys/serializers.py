@@ -246,6 +246,9 @@ class ReasonSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(allow_blank=True, help_text="Empty where the cause is too small to be named.")
     contribution = serializers.FloatField()
     track = serializers.IntegerField(allow_null=True)
+    tracks = serializers.ListField(
+        child=serializers.IntegerField(), default=list, help_text="All heard tracks of the cause, where it is more than one."
+    )
     style = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # a key, not DRF's attribute
 
 

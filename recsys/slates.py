@@ -51,18 +51,21 @@ def _as_scored(scores_Hn: Floats) -> Gain:
 def _as_chosen(scores_Hn: Floats, choices: Choices) -> Gain:
     """What a track adds to (Σ sQ + s₀Q₀)/(Σ s + s₀), the worth of a slate of which one track is chosen, or nothing.
 
+    Earlier picks count as far as they are rivals. Where listeners play one track of a slate, this is the worth itself. Where
+    they go on until nothing of it pleases any more, a track takes no choice from another: it is played before nothing is
+    chosen with chance s/(s + s₀) (Plackett-Luce), whatever else is there. The log says how often which is the case.
+
     In units of reward per choice at every position: a track that is chosen as often as the average candidate gains what its Q
     has above the worth of the slate so far. The factor is the same for all candidates, so their order is that of the worth.
     """
 
     def gain(picks: list[int]) -> Floats:
-        here = choices.position_P[min(len(picks), len(choices.position_P) - 1)]
-        weight_n = choices.weight_n * here
-        weight_n[picks] = (
-            choices.weight_n[picks] * choices.position_P[np.minimum(np.arange(len(picks)), len(choices.position_P) - 1)]
-        )
+        place_P = np.minimum(np.arange(len(picks) + 1), len(choices.position_P) - 1)
+        weight_n = choices.weight_n * choices.position_P[place_P[-1]]
+        usual = float(weight_n.mean())
+        weight_n[picks] = choices.rivalry * choices.weight_n[picks] * choices.position_P[place_P[:-1]]
+        total = float(weight_n[picks].sum()) + choices.nothing
         added_Hn = marginal_gain(scores_Hn, weight_n, choices.nothing, choices.nothing_value_H[:, None], picks)
-        usual, total = float(weight_n.mean()), float(weight_n[picks].sum()) + choices.nothing
         return added_Hn * ((total + usual) / usual)
 
     return gain

@@ -37,6 +37,8 @@ class Choices:
     """s₀."""
     nothing_value_H: Floats
     """Q₀: what follows where nothing is chosen, as each head values the moment."""
+    rivalry: float
+    """How far the tracks of a slate take choices from each other, 0 … 1: 1 where only one of them is played."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class ChoiceModel:
     """Weights of NOTHING_FEATURES."""
     nothing_value: float
     """Q₀ less V(s)."""
+    rivalry: float
+    """Of slates of which something was played, the share of which nothing else was."""
 
     def of(self, pleasure_n: Floats, clock_C: Floats, value_H: Floats, positions: int) -> Choices:
         """For tracks of this expected pleasure at this moment."""
@@ -66,6 +70,7 @@ class ChoiceModel:
             position_P=np.exp(_positions(positions) @ self.position_2),
             nothing=float(np.exp(np.clip(self.nothing_utility(clock_C[None])[0] - top, -50.0, 50.0))),
             nothing_value_H=value_H + self.nothing_value,
+            rivalry=self.rivalry,
         )
 
     def nothing_utility(self, clock_JC: Floats) -> Floats:
@@ -85,6 +90,7 @@ class ChoiceModel:
             PREFIX + "position_2": self.position_2,
             PREFIX + "nothing_D": self.nothing_D,
             PREFIX + "nothing_value": np.array(self.nothing_value),
+            PREFIX + "rivalry": np.array(self.rivalry),
         }
 
     @classmethod
@@ -97,6 +103,7 @@ class ChoiceModel:
             position_2=weights[PREFIX + "position_2"].astype(np.float64),
             nothing_D=weights[PREFIX + "nothing_D"].astype(np.float64),
             nothing_value=float(weights[PREFIX + "nothing_value"]),
+            rivalry=float(weights[PREFIX + "rivalry"]),
         )
 
 
@@ -123,6 +130,7 @@ def fit_choice_model(offers: Offers, pleasure_JP: Floats, clock_JC: Floats, noth
         position_2=weight_D[1:3],
         nothing_D=weight_D[3:],
         nothing_value=nothing_value,
+        rivalry=float((offers.plays_J[taught] == 1).sum() + 1) / float((chosen > 0).sum() + 2),
     )
 
 

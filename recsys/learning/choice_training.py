@@ -72,6 +72,7 @@ def _figures(model: ChoiceModel, dataset: ReplayDataset, chance: Floats) -> dict
     return {
         "choice_pleasure": model.pleasure,
         "choice_nothing_value": model.nothing_value,
+        "choice_rivalry": model.rivalry,
         "choice_log_likelihood": float(likelihood.mean()),
         "choice_foretold": float(1.0 - chance[of, 0].mean()),
         "choice_seen": float((offers.position_J[of] >= 0).mean()),

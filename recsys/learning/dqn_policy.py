@@ -1,7 +1,7 @@
 """The trained recommender in numpy: no torch. Before: a checkpoint of training.py. After: load_policy, recommending.py.
 
 Letters: H heads, N listed, T all tracks, P of the checkpoint, S states, L rows, X signals, K attention heads, Z track vector,
-d tower dimensions, W = H·d + H, E causes."""
+d tower dimensions, W = H·d + H."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
 from recsys.learning.choice import ChoiceModel, Choices
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, encode_without, track_table
+from recsys.learning.explanation import explain
+from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, track_table
 from recsys.learning.policy import Reason, best_open
 from recsys.learning.windows import SIGNAL_NAMES
 
@@ -85,6 +86,7 @@ class DqnPolicy:
         self.choice = ChoiceModel.read(checkpoint.weights)
         self.matrix_PW = matrix_PW
         self._vectors: TrackVectors | None = None
+        self._seen: tuple[ListenerState, TrackVectors, Arrays, Floats] | None = None
 
     @classmethod
     def load(cls, folder: Path) -> DqnPolicy:
@@ -106,7 +108,7 @@ class DqnPolicy:
         if self.choice is None:
             return None
         vectors = self.vectors(track_table())
-        arrays = encode_state(state, vectors.indexed)
+        arrays, _ = self.seen(state, vectors)
         value_H = self._state_value(arrays)
         content_NX = self.scaling.content(vectors.indexed, vectors.table.rows_of(track_ids)).astype(np.float64)
         after_HN = (content_NX @ self.weights["after_XH"]).T
@@ -122,56 +124,19 @@ class DqnPolicy:
         """The best of a table that is at hand: one matrix-vector product, then a partition."""
         vectors = self.vectors(table)
         heads, width = self.configuration.heads, self.configuration.tower_width
-        f_HD = self._state_vector(encode_state(state, vectors.indexed), vectors)
+        _, f_HD = self.seen(state, vectors)
         summed = np.concatenate([f_HD.ravel() / math.sqrt(width), np.ones(heads)]).astype(np.float32)
-        return best_open((vectors.g_TW @ summed).astype(np.float64), vectors.table, count, excluded)
+        return best_open(vectors.g_TW @ summed, vectors.table, count, excluded)
 
-    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
-        """⟨f, g − mean g⟩ split over heard tracks and declared styles, b(a) above its mean as `popular`, the rest `residual`.
+    def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
+        """Heard tracks, declared styles, the moment, popularity and a residual, by what the score loses without them."""
+        return explain(self, state, track_ids, candidates)
 
-        What a heard track contributes is measured: by so much the score, above the catalogue's mean, is higher than that of
-        the same state without the track's rows. Strongest support first.
-        """
-        vectors = self.vectors(track_table())
-        heads, width = self.configuration.heads, self.configuration.tower_width
-        rows = vectors.table.rows_of(track_ids)
-        heard = list(dict.fromkeys(row.track_id for row in reversed(state.rows)))
-        declared_S = encode_state(state, vectors.indexed)["declared_S"]
-        styles = [place for place in range(len(self.scaling.styles)) if declared_S[place] > 0]
-        causes_EHd = np.concatenate([self._heard(state, vectors, heard), self._declared(declared_S, vectors)[styles]])
-        bias_N = vectors.g_TW[:, heads * width :].astype(np.float64).mean(axis=1)
-        g_NHd = (vectors.g_TW[rows, : heads * width] - vectors.mean_W[: heads * width]).reshape(-1, heads, width)
-        given_NE = np.einsum("ehd,nhd->ne", causes_EHd, g_NHd) / (math.sqrt(width) * heads)
-        explained = []
-        for score, row, given_E in zip(self._scores(state, vectors, rows).mean(axis=0), rows, given_NE, strict=True):
-            listed = [
-                Reason(kind="heard", contribution=float(given), track_id=track_id)
-                for track_id, given in zip(heard, given_E, strict=False)
-            ]
-            listed += [
-                Reason(kind="declared", contribution=float(given), style=self.scaling.styles[place])
-                for place, given in zip(styles, given_E[len(heard) :], strict=True)
-            ]
-            listed.append(Reason(kind="popular", contribution=float(bias_N[row] - bias_N.mean())))
-            rest = float(score) - math.fsum(reason.contribution for reason in listed)
-            listed.append(Reason(kind="residual", contribution=rest))
-            explained.append(sorted(listed, key=lambda reason: -reason.contribution))
-        return explained
-
-    def _heard(self, state: ListenerState, vectors: TrackVectors, track_ids: Sequence[int]) -> Floats:
-        """By how much f(s) is different because of each track's rows, [E, H, d]."""
-        if not track_ids:
-            return np.zeros((0, self.configuration.heads, self.configuration.tower_width))
-        whole_HD = self._state_vector(encode_state(state, vectors.indexed), vectors)
-        difference: Floats = whole_HD - self._state_vectors(encode_without(state, vectors.indexed, track_ids), vectors)
-        return difference
-
-    def _declared(self, declared_S: NDArray[np.float32], vectors: TrackVectors) -> Floats:
-        """What each declared style adds to f(s), [S, H, d]."""
-        before = self.configuration.attention_heads * vectors.z_TZ.shape[1]
-        weight_SW = self.weights["tower_f.weight"].T[before : before + len(declared_S)]
-        added: Floats = declared_S[:, None] * weight_SW
-        return added.reshape(len(declared_S), self.configuration.heads, self.configuration.tower_width)
+    def state_tower(self, vectors: TrackVectors) -> tuple[Floats, Floats, Floats]:
+        """The rows of the state tower that take past tracks, declared styles, and the clock."""
+        pooled = self.configuration.attention_heads * vectors.z_TZ.shape[1]
+        past, declared, clock = np.split(self.weights["tower_f.weight"].T, [pooled, pooled + len(self.scaling.styles) + 1])
+        return past, declared, clock
 
     def vectors(self, table: TrackTable) -> TrackVectors:
         """Track vectors of this table, kept until it changes. Tracks that came later have no embedding of their own."""
@@ -207,8 +172,8 @@ class DqnPolicy:
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width
-        arrays = encode_state(state, vectors.indexed)
-        f_HD = self._state_vector(arrays, vectors) / math.sqrt(width)
+        arrays, f_HD = self.seen(state, vectors)
+        f_HD = f_HD / math.sqrt(width)
         g_NW = vectors.g_TW[rows_N].astype(np.float64)
         if (rows_N < 0).any():
             g_NW[rows_N < 0] = vectors.mean_W
@@ -217,25 +182,36 @@ class DqnPolicy:
         scores_HN += self._state_value(arrays)[:, None]
         return scores_HN
 
-    def _state_vector(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
-        """f(s), [H, d]."""
-        f_HD: Floats = self._state_vectors({name: array[None] for name, array in arrays.items()}, vectors)[0]
-        return f_HD
+    def seen(self, state: ListenerState, vectors: TrackVectors) -> tuple[Arrays, Floats]:
+        """The encoded state and f(s), [H, d]; worked out once per request, which asks for candidates, scores and reasons."""
+        kept = self._seen
+        if kept is None or kept[0] is not state or kept[1] is not vectors:
+            arrays = encode_state(state, vectors.indexed)
+            f_HD = self.state_vectors({name: array[None] for name, array in arrays.items()}, vectors)[0]
+            kept = self._seen = (state, vectors, arrays, f_HD)
+        return kept[2], kept[3]
 
-    def _state_vectors(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
+    def state_vectors(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
         """f of S states, [S, H, d]: weighted rows, declared styles and the clock through one matrix."""
-        w = self.weights
-        signal_SLX = arrays["row_signal_LS"].astype(np.float64)
-        clock_SC = arrays["clock_C"].astype(np.float64)
-        clock_SLC = np.broadcast_to(clock_SC[:, None], (*signal_SLX.shape[:2], clock_SC.shape[1]))
-        seen = np.concatenate([signal_SLX, clock_SLC], axis=2)
-        hidden = np.maximum(seen @ w["weigh_hidden.weight"].T + w["weigh_hidden.bias"], 0.0)
-        logit_SLK, speaks_SLK = np.split(hidden @ w["weigh.weight"].T + w["weigh.bias"], 2, axis=2)
-        weight_SLK = arrays["row_open_L"][:, :, None] / (1.0 + np.exp(-logit_SLK)) * speaks_SLK * ROW_SCALE
+        w, clock_SC = self.weights, arrays["clock_C"].astype(np.float64)
+        weight_SLK = self.row_weights(arrays)
         pooled_SKZ = weight_SLK.transpose(0, 2, 1) @ vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
         joined = np.concatenate([pooled_SKZ.reshape(len(clock_SC), -1), arrays["declared_S"], clock_SC], axis=1)
         f_SW: Floats = joined @ w["tower_f.weight"].T
         return f_SW.reshape(-1, self.configuration.heads, self.configuration.tower_width)
+
+    def row_weights(self, arrays: Arrays) -> Floats:
+        """Signed weights of the past rows of S states, [S, L, K], as the network in torch has them."""
+        w, signal_SLX = self.weights, arrays["row_signal_LS"].astype(np.float64)
+        # One layer over (signals, clock), the clock's part of it once per state.
+        signals, heads = signal_SLX.shape[2], self.configuration.attention_heads
+        hidden = signal_SLX @ w["weigh_hidden.weight"][:, :signals].T
+        hidden += (arrays["clock_C"] @ w["weigh_hidden.weight"][:, signals:].T + w["weigh_hidden.bias"])[:, None]
+        np.maximum(hidden, 0.0, out=hidden)
+        weighed = hidden @ w["weigh.weight"].T + w["weigh.bias"]
+        weight_SLK: Floats = weighed[:, :, heads:] * (arrays["row_open_L"] * ROW_SCALE)[:, :, None]
+        weight_SLK /= 1.0 + np.exp(-weighed[:, :, :heads])
+        return weight_SLK
 
     def _state_value(self, arrays: Arrays) -> Floats:
         w = self.weights

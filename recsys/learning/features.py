@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import time
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,46 @@ class ListenerState:
     """0 = Monday, with the hour as a fraction, in the listener's time zone."""
     styles: tuple[str, ...] = ()
     """Declared tastes as of the moment."""
+    earlier: tuple[FeedbackRow, ...] = ()
+    """Rows before `rows`, of which the state would be made had some of those never been; only reasons look at them."""
+
+    @cached_property
+    def columns(self) -> RowColumns:
+        """`rows` as arrays: made once, however often the state is encoded."""
+        return RowColumns.of(self.rows[-WINDOW:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowColumns:
+    """Feedback rows as arrays, oldest first, and a last place that stands for “no row”."""
+
+    track_R: NDArray[np.int64]
+    kind_R: NDArray[np.int64]
+    value_R: NDArray[np.float64]
+    recommended_R: NDArray[np.bool_]
+    occurred_R: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Sequence[FeedbackRow]) -> RowColumns:
+        """One pass over the rows."""
+        listed = [
+            (
+                row.track_id,
+                KIND_INDEX[row.kind],
+                row.recommendation_id is not None,
+                row.value or 0.0,
+                row.occurred_at.timestamp(),
+            )
+            for row in rows
+        ]
+        track, kind, recommended, value, occurred = zip(*listed, (-1, 0, False, 0.0, 0.0), strict=True)
+        return cls(
+            track_R=np.array(track, dtype=np.int64),
+            kind_R=np.array(kind, dtype=np.int64),
+            value_R=np.array(value, dtype=np.float64),
+            recommended_R=np.array(recommended, dtype=np.bool_),
+            occurred_R=np.array(occurred, dtype=np.float64),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +100,11 @@ class TrackTable:
 
     def __len__(self) -> int:
         return len(self.ids_T)
+
+    @cached_property
+    def closed_rows(self) -> NDArray[np.int64]:
+        """Rows of the tracks that may not be recommended."""
+        return np.flatnonzero(~self.recommendable_T)
 
     def rows_of(self, track_ids: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each track id, −1 where the table has no such track."""
@@ -140,9 +186,9 @@ def build_state(listener: Listener, moment: datetime) -> ListenerState:
     """The state as of a moment: only rows received until then. Three queries at most."""
     newest_first = Feedback.objects.filter(listener=listener, received_at__lte=moment).order_by("-received_at", "-id")
     fields = FeedbackRow.__slots__
-    rows = tuple(
-        FeedbackRow(**dict(zip(fields, row, strict=True))) for row in reversed(newest_first.values_list(*fields)[:WINDOW])
-    )
+    rows = [
+        FeedbackRow(**dict(zip(fields, row, strict=True))) for row in reversed(newest_first.values_list(*fields)[: 2 * WINDOW])
+    ]
     declared = (
         Preferences.objects.filter(listener=listener, received_at__lte=moment)
         .order_by("-received_at", "-id")
@@ -156,7 +202,7 @@ def state_of_rows(
     listener_id: int, moment: datetime, rows: Sequence[FeedbackRow], *, zone: zoneinfo.ZoneInfo, styles: tuple[str, ...] = ()
 ) -> ListenerState:
     """The state made of rows that are already at hand (oldest first)."""
-    rows = tuple(rows[-WINDOW:])
+    rows, earlier = tuple(rows[-WINDOW:]), tuple(rows[-2 * WINDOW : -WINDOW])
     hour, weekday = local_clock(moment, zone)
     occurred = np.array([[row.occurred_at.timestamp() for row in rows]], dtype=np.float64)
     is_play = np.array([[row.kind == "play" for row in rows]], dtype=np.bool_)
@@ -167,6 +213,7 @@ def state_of_rows(
         listener_id=listener_id,
         moment=moment,
         rows=rows,
+        earlier=earlier,
         session_elapsed_seconds=float(elapsed[0]),
         session_position=int(plays[0]),
         hour=hour,
@@ -217,42 +264,48 @@ def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.f
 
 def encode_state(state: ListenerState, table: TrackTable) -> Arrays:
     """One state as arrays: row_track_L (row of the table), row_open_L, row_signal_LS, clock_C, declared_S."""
-    arrays = _encode(state, table, [range(len(state.rows[-WINDOW:]))])
+    count = len(state.columns.kind_R) - 1
+    at_NL = np.full((1, WINDOW), count)
+    at_NL[0, WINDOW - count :] = np.arange(count)
+    arrays = _encode(state, state.columns, table, at_NL)
     return {name: array[0] for name, array in arrays.items()}
 
 
-def encode_without(state: ListenerState, table: TrackTable, track_ids: Sequence[int]) -> Arrays:
-    """As `encode_state`, with a leading dimension: the state as it were, had each of these tracks left no row in it."""
-    rows = state.rows[-WINDOW:]
-    return _encode(state, table, [[at for at, row in enumerate(rows) if row.track_id != gone] for gone in track_ids])
+def encode_without(state: ListenerState, table: TrackTable, gone: Sequence[Collection[int]]) -> Arrays:
+    """As `encode_state`, with a leading dimension: the state as it were, had each of these sets of tracks left no row."""
+    rows = (*state.earlier, *state.rows)
+    kept = [[at for at, row in enumerate(rows) if row.track_id not in tracks][-WINDOW:] for tracks in gone]
+    at_NL = np.array([[len(rows)] * (WINDOW - len(each)) + each for each in kept], dtype=np.int64).reshape(-1, WINDOW)
+    return _encode(state, RowColumns.of(rows), table, at_NL)
 
 
-def _encode(state: ListenerState, table: TrackTable, kept: Sequence[Sequence[int]]) -> Arrays:
-    """The state from these of its rows, once for each N listed choice."""
-    rows = state.rows[-WINDOW:]
+def _encode(state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64]) -> Arrays:
+    """The state from these of the rows, once for each N listed choice; filled up with “no row” at their old end."""
     moment = state.moment.timestamp()
-    found = table.rows_of([row.track_id for row in rows])
-    # The last place stands for "no row": choices are filled up with it at their old end.
-    at_NL = np.array([[len(rows)] * (WINDOW - len(each)) + list(each) for each in kept], dtype=np.int64).reshape(-1, WINDOW)
-    track = np.array([*np.maximum(found, 0), 0], dtype=np.int64)
-    open_NL = np.array([*(found >= 0), False])[at_NL]
+    found = table.rows_of(columns.track_R)
+    track = np.maximum(found, 0)
+    duration_R = table.duration_seconds_T[track] if len(table) else np.ones(len(track))
+    occurred_R = columns.occurred_R.copy()
+    occurred_R[-1] = moment
+    open_NL = (found >= 0)[at_NL]
     signals, clock = encode_windows(
-        kind_NL=np.array([*(KIND_INDEX[row.kind] for row in rows), 0], dtype=np.int64)[at_NL],
-        value_NL=np.array([*(row.value or 0.0 for row in rows), 0.0])[at_NL],
-        duration_NL=np.array([*(table.duration_seconds_T[track[:-1]] if len(table) else np.ones(len(rows))), 1.0])[at_NL],
-        recommended_NL=np.array([*(row.recommendation_id is not None for row in rows), False], dtype=np.bool_)[at_NL],
-        occurred_NL=np.array([*(row.occurred_at.timestamp() for row in rows), moment])[at_NL],
+        kind_NL=columns.kind_R[at_NL],
+        value_NL=columns.value_R[at_NL],
+        duration_NL=duration_R[at_NL],
+        recommended_NL=columns.recommended_R[at_NL],
+        occurred_NL=occurred_R[at_NL],
         open_NL=open_NL,
         moment_N=np.full(len(at_NL), moment),
         hour_N=np.full(len(at_NL), state.hour),
         weekday_N=np.full(len(at_NL), state.weekday),
     )
+    declared_S = declared_shares(state.styles, table.styles)
     return {
         "row_track_L": track[at_NL],
         "row_open_L": open_NL,
         "row_signal_LS": signals,
         "clock_C": clock,
-        "declared_S": np.tile(declared_shares(state.styles, table.styles), (len(at_NL), 1)),
+        "declared_S": np.tile(declared_S, (len(at_NL), 1)),
     }
 
 

@@ -28,6 +28,8 @@ class Offer:
     followed: int
     """The transition of the chosen track, or of what was played next in the session instead; −1 where nothing was."""
     is_held_out: bool
+    plays: int
+    """Tracks of the slate that were played."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Offers:
     position_J: NDArray[np.int64]
     followed_J: NDArray[np.int64]
     is_held_out_J: NDArray[np.bool_]
+    plays_J: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.state_J)
@@ -60,4 +63,5 @@ class Offers:
             position_J=np.array([each.position for each in kept], dtype=np.int64),
             followed_J=np.array([each.followed for each in kept], dtype=np.int64),
             is_held_out_J=np.array([each.is_held_out for each in kept], dtype=np.bool_),
+            plays_J=np.array([each.plays for each in kept], dtype=np.int64),
         )

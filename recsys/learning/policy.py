@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from django.conf import settings
@@ -35,10 +35,15 @@ class Reason:
     """One share of a score; the reasons of a track and their residual sum to its score (mean over heads)."""
 
     kind: str
-    """`heard`, `declared`, `popular`, `chance` or `residual` (what belongs to no single cause)."""
+    """`heard` (one track), `heard_style` (all heard tracks of one style), `heard_lately` (all of them), `declared`, `moment`,
+    `popular`, `chance` or `residual` (what belongs to no single cause)."""
     contribution: float
     track_id: int | None = None
+    track_ids: tuple[int, ...] = ()
+    """All tracks that were heard, of a cause that is one or more."""
     style: str | None = None
+    carries: bool = True
+    """False where the track keeps its rank among the candidates without it."""
 
 
 class RecommenderPolicy(Protocol):
@@ -56,21 +61,23 @@ class RecommenderPolicy(Protocol):
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
         """The best recommendable tracks by the mean over heads, best first."""
 
-    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
-        """Per track, reasons whose contributions sum to the mean score."""
+    def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
+        """Per track, which is one of the candidates, reasons whose contributions sum to the mean score."""
 
 
-def best_open(scores_T: NDArray[np.float64], table: TrackTable, count: int, excluded: Collection[int]) -> list[int]:
+def best_open(scores_T: NDArray[Any], table: TrackTable, count: int, excluded: Collection[int]) -> list[int]:
     """Ids of the best recommendable tracks, best first; equal scores by id. A partition first: no full sort of a catalogue."""
-    open_T = table.recommendable_T.copy()
+    scores_T = scores_T.copy()
+    scores_T[table.closed_rows] = -np.inf
     if excluded:
-        rows = table.rows_of(excluded)
-        open_T[rows[rows >= 0]] = False
-    listed = np.flatnonzero(open_T)
-    if len(listed) > count:
-        listed = listed[np.argpartition(-scores_T[listed], count - 1)[:count]]
+        rows = table.rows_of(np.fromiter(excluded, dtype=np.int64, count=len(excluded)))
+        scores_T[rows[rows >= 0]] = -np.inf
+    first = max(0, len(scores_T) - count)
+    listed = np.argpartition(scores_T, first)[first:] if first else np.arange(len(scores_T))
+    listed = listed[scores_T[listed] > -np.inf]
     order = np.lexsort((table.ids_T[listed], -scores_T[listed]))
-    return [int(track_id) for track_id in table.ids_T[listed[order]]]
+    best: list[int] = table.ids_T[listed[order]].tolist()
+    return best
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +174,7 @@ class PopularityPolicy(KnowsNoChoices):
             scores += DECLARED_STYLE_BONUS * declared
         return best_open(scores - TIE_BREAK * _turns(table, state), table, count, excluded)
 
-    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
+    def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
         """Popularity, and the declared style where it is one."""
         popularity = self.popularity(state)
         declared = self._declared(state, track_ids)
@@ -222,7 +229,7 @@ class RandomPolicy(KnowsNoChoices):
         table = track_table()
         return best_open(_generator(state).random(len(table)), table, count, excluded)
 
-    def explain(self, state: ListenerState, track_ids: Sequence[int]) -> list[list[Reason]]:
+    def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
         """Chance."""
         return [[Reason(kind="chance", contribution=0.0)] for _ in track_ids]
 

@@ -338,6 +338,7 @@ class _Collected:
             position=position,
             followed=followed,
             is_held_out=is_held_out,
+            plays=len(plays),
         )
 
     def _decision(self, slate: LoggedSlate, known: _Known) -> Decision:

@@ -80,6 +80,25 @@ def test_of_many_small_causes_the_strongest_stands_for_all() -> None:
     assert [text for text in told(reasons, state_after()) if text] == ["popular with listeners", "you chose style 8s"]
 
 
+def test_a_cause_without_which_the_track_keeps_its_rank_is_not_named(tracks: list[Track]) -> None:
+    reasons = [
+        Reason(kind="heard", contribution=0.9, track_id=tracks[0].pk, track_ids=(tracks[0].pk,), carries=False),
+        Reason(kind="heard", contribution=0.6, track_id=tracks[1].pk, track_ids=(tracks[1].pk,)),
+    ]
+
+    assert told(reasons, state_after()) == ["because you heard Jig number 1", ""]
+
+
+def test_causes_that_only_carry_together_are_named_together(tracks: list[Track]) -> None:
+    ids = (tracks[0].pk, tracks[4].pk)
+    reels = Reason(kind="heard_style", contribution=0.9, track_ids=ids, style="reel")
+    everything = Reason(kind="heard_lately", contribution=0.9, track_ids=(*ids, tracks[1].pk))
+    liked = state_after(*[(pk, "like") for pk in ids])
+
+    assert told([reels], liked) == ["because of the reels you liked lately"]
+    assert told([everything], liked) == ["like much of what you heard lately"]
+
+
 @pytest.mark.django_db
 def test_a_cause_is_named_before_chance() -> None:
     reasons = [Reason(kind="chance", contribution=0.6), Reason(kind="declared", contribution=0.15, style="jig")]

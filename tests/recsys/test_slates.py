@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
@@ -50,6 +51,7 @@ CHOICES = Choices(
     position_P=np.array([1.0, 0.7, 0.5, 0.4, 0.3]),
     nothing=0.6,
     nothing_value_H=np.array([0.13, -0.07]),
+    rivalry=1.0,
 )
 
 
@@ -78,12 +80,26 @@ def test_gains_are_differences_in_worth_up_to_one_factor(picks: list[int]) -> No
 
 def test_a_track_that_is_often_chosen_for_little_is_worth_less_than_its_rival() -> None:
     tempting = Choices(
-        weight_n=np.array([1.0, 1.0, 1.0, 9.0, 1.0]), position_P=np.ones(5), nothing=0.5, nothing_value_H=np.zeros(2)
+        weight_n=np.array([1.0, 1.0, 1.0, 9.0, 1.0]),
+        position_P=np.ones(5),
+        nothing=0.5,
+        nothing_value_H=np.zeros(2),
+        rivalry=1.0,
     )
     by_score, by_worth = gain_of(None)([0]).mean(axis=0), gain_of(tempting)([0]).mean(axis=0)
 
     assert by_score[3] > by_score[2]
     assert by_worth[3] < by_worth[2]
+
+
+def test_where_listeners_go_on_a_track_takes_no_choice_from_another() -> None:
+    gain = gain_of(replace(CHOICES, rivalry=0.0, position_P=np.ones(5)))
+
+    open_ones = [0, 1, 2]
+    assert gain([3, 4])[:, open_ones] == pytest.approx(gain([])[:, open_ones])
+    chance = CHOICES.weight_n / (CHOICES.weight_n + CHOICES.nothing)
+    surplus = chance * (SCORES - CHOICES.nothing_value_H[:, None])
+    assert gain([]) / gain([])[0, 0] == pytest.approx(surplus / surplus[0, 0])
 
 
 def test_without_a_choice_model_and_in_a_slate_of_one_the_scores_decide() -> None:

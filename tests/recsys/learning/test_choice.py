@@ -28,6 +28,7 @@ TRUTH = ChoiceModel(
     position_2=np.array([-1.0, -0.3]),
     nothing_D=np.array([0.4, *[0.0] * len(CLOCK_NAMES)]),
     nothing_value=0.0,
+    rivalry=0.5,
 )
 
 
@@ -35,7 +36,7 @@ def drawn_offers(count: int) -> tuple[Offers, np.ndarray, np.ndarray]:
     """Slates of six, and what was chosen by TRUTH."""
     generator = np.random.default_rng(1)
     listed = Offers.of(
-        Offer(state=at, tracks=list(range(6)), position=-1, followed=-1, is_held_out=False) for at in range(count)
+        Offer(state=at, tracks=list(range(6)), position=-1, followed=-1, is_held_out=False, plays=0) for at in range(count)
     )
     pleasure = generator.normal(size=(count, MOST_POSITIONS))
     clock = np.zeros((count, len(CLOCK_NAMES)))
@@ -53,6 +54,16 @@ def test_the_model_finds_the_weights_that_chose() -> None:
     assert places @ found.position_2 == pytest.approx(places @ TRUTH.position_2, abs=0.15)
     assert found.nothing_D[0] == pytest.approx(0.4, abs=0.15)
     assert found.nothing_value == -0.2
+
+
+def test_rivalry_is_how_often_only_one_track_was_played() -> None:
+    offers, pleasure, clock = drawn_offers(1000)
+    chosen = offers.position_J >= 0
+    plays = np.where(chosen, 1 + (np.arange(1000) % 4 > 0), 0)
+    found = fit_choice_model(replace(offers, plays_J=plays), pleasure, clock, nothing_value=0.0)
+
+    assert found is not None
+    assert found.rivalry == pytest.approx(0.25, abs=0.02)
 
 
 def test_foretold_shares_are_the_seen_ones() -> None:
@@ -87,7 +98,7 @@ def test_served_weights_are_those_of_the_fitted_model() -> None:
     read = ChoiceModel.read(TRUTH.weights())
     assert read is not None
     choices = read.of(np.array([0.3, -0.5]), np.zeros(len(CLOCK_NAMES)), np.array([1.0, 2.0]), 2)
-    listed = Offers.of([Offer(state=0, tracks=[0, 1], position=-1, followed=-1, is_held_out=False)])
+    listed = Offers.of([Offer(state=0, tracks=[0, 1], position=-1, followed=-1, is_held_out=False, plays=0)])
     pleasure = np.zeros((1, MOST_POSITIONS))
     pleasure[0, :2] = [0.3, -0.5]
 
@@ -131,6 +142,7 @@ def test_an_offer_is_what_was_played_first_or_what_followed_instead(
     offers = dataset.offers
 
     assert offers.position_J.tolist() == [2, -1]
+    assert offers.plays_J.tolist() == [2, 0]
     assert dataset.table.ids_T[dataset.track_N[offers.followed_J]].tolist() == [tracks[2].pk, tracks[0].pk]
     assert (offers.track_JP[:, :4] == dataset.table.rows_of([track.pk for track in tracks[:4]])).all()
     assert (offers.track_JP[:, 4:] == -1).all()

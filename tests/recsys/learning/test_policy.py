@@ -52,7 +52,7 @@ def test_declared_styles_lead_for_a_new_listener(alice: Account, tracks: list[Tr
     airs = [track.pk for track in tracks if track.style == "air"]
 
     assert sorted(policy.top(state, 3, [])) == airs
-    assert [reason.kind for reason in policy.explain(state, airs[:1])[0]] == ["chance", "declared"]
+    assert [reason.kind for reason in policy.explain(state, airs[:1], airs)[0]] == ["chance", "declared"]
     assert policy.score(state, airs[:1])[0, 0] == pytest.approx(DECLARED_STYLE_BONUS)
 
 

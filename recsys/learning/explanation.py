@@ -1,0 +1,174 @@
+"""Why the network scores a track as it does, and what the choice hangs on. Before: dqn_policy.py. After: reasons.py.
+
+Letters: n candidates, H heads, d tower dimensions, E causes, W = H·d + H."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.learning.features import ListenerState, TrackTable, declared_shares, encode_without, track_table
+from recsys.learning.policy import Reason
+
+if TYPE_CHECKING:
+    from recsys.learning.dqn_policy import DqnPolicy, TrackVectors
+
+Floats = NDArray[np.float64]
+SINGLE, OF_ONE_STYLE, LATELY = "heard", "heard_style", "heard_lately"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Heard tracks whose rows are taken away together, or one declared style."""
+
+    kind: str
+    track_ids: tuple[int, ...] = ()
+    style: str | None = None
+
+
+def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
+    """Reasons that sum to the mean score of each track, above the catalogue's mean: heard tracks, declared styles, the moment,
+    b(a) as `popular`, and what belongs to no single cause as `residual`. Strongest support first.
+
+    The value path of f is linear, so the split is exact: only V(s) and the catalogue's mean are left. A cause `carries` a track
+    that falls among the candidates once the log is without it: one track of many alike takes its rivals along, and older rows
+    come into the window. Where no single one carries it, the heard tracks of one style may do together, or all of lately; these
+    then stand for their members.
+    """
+    vectors = policy.vectors(track_table())
+    causes = [*_heard_causes(state, vectors.indexed), *_declared_causes(policy, state)]
+    rows_n = vectors.table.rows_of(candidates)
+    score_n = policy.score_rows(state, vectors.table, rows_n).mean(axis=0)
+    given_En = _given(policy, state, vectors, causes, rows_n)
+    left_En = score_n - _lost(policy, state, vectors, causes, rows_n)
+    place = {track_id: at for at, track_id in enumerate(candidates)}
+    listed = [place[track_id] for track_id in track_ids]
+    carries_En = _falls(score_n, left_En, listed)
+    moment_n, popular_n = _moment(policy, state, vectors, rows_n), _popular(policy, vectors, rows_n)
+    explained = []
+    for column, at in enumerate(listed):
+        reasons = _told(causes, given_En[:, at], carries_En[:, column])
+        reasons.append(Reason(kind="moment", contribution=float(moment_n[at])))
+        reasons.append(Reason(kind="popular", contribution=float(popular_n[at])))
+        rest = float(score_n[at]) - math.fsum(reason.contribution for reason in reasons)
+        reasons.append(Reason(kind="residual", contribution=rest))
+        explained.append(sorted(reasons, key=lambda reason: -reason.contribution))
+    return explained
+
+
+def _heard_causes(state: ListenerState, table: TrackTable) -> list[Cause]:
+    """Each heard track, newest first; then those of each style together; then all."""
+    heard = list(dict.fromkeys(row.track_id for row in reversed(state.rows)))
+    of_style: defaultdict[str, list[int]] = defaultdict(list)
+    for track_id, row in zip(heard, table.rows_of(heard), strict=True):
+        if row >= 0:
+            of_style[table.style_names[row]].append(track_id)
+    causes = [Cause(kind=SINGLE, track_ids=(track_id,)) for track_id in heard]
+    causes += [Cause(kind=OF_ONE_STYLE, track_ids=tuple(of), style=style) for style, of in of_style.items() if len(of) > 1]
+    return [*causes, Cause(kind=LATELY, track_ids=tuple(heard))] if len(of_style) > 1 else causes
+
+
+def _declared_causes(policy: DqnPolicy, state: ListenerState) -> list[Cause]:
+    return [Cause(kind="declared", style=style) for style in policy.scaling.styles if style in state.styles]
+
+
+def _given(
+    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
+) -> Floats:
+    """given_En: what each cause adds to the score of each candidate, above what it adds to the catalogue's mean.
+
+    A group adds what its tracks add."""
+    arrays, whole_HD = policy.seen(state, vectors)
+    past, declared, _ = policy.state_tower(vectors)
+    weight_LK = policy.row_weights({name: array[None] for name, array in arrays.items()})[0]
+    row_LKZ = weight_LK[:, :, None] * vectors.z_TZ[arrays["row_track_L"]][:, None, :]
+    row_LHD = (row_LKZ.reshape(len(row_LKZ), -1) @ past).reshape(-1, *whole_HD.shape)
+    heard_L = np.where(arrays["row_open_L"], vectors.table.ids_T[arrays["row_track_L"]], -1)
+    style_SHD = (arrays["declared_S"][:, None] * declared).reshape(-1, *whole_HD.shape)
+    added_EHD = [
+        row_LHD[np.isin(heard_L, cause.track_ids)].sum(axis=0)
+        if cause.track_ids
+        else style_SHD[policy.scaling.styles.index(str(cause.style))]
+        for cause in causes
+    ]
+    stacked_EHD = np.array(added_EHD).reshape(-1, *whole_HD.shape)
+    return np.asarray(np.einsum("ehd,nhd->en", stacked_EHD, _towers(policy, vectors, rows_n)))
+
+
+def _lost(
+    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
+) -> Floats:
+    """lost_En: what each candidate would lose, had the listener never left the rows or never declared the style."""
+    arrays, whole_HD = policy.seen(state, vectors)
+    heard = [cause.track_ids for cause in causes if cause.track_ids]
+    _, declared, _ = policy.state_tower(vectors)
+    changed_EHD = np.zeros((len(causes), *whole_HD.shape))
+    if heard:
+        changed_EHD[: len(heard)] = whole_HD - policy.state_vectors(encode_without(state, vectors.indexed, heard), vectors)
+    for at, cause in enumerate(causes[len(heard) :], start=len(heard)):
+        others = declared_shares([style for style in state.styles if style != cause.style], policy.scaling.styles)
+        changed_EHD[at] = ((arrays["declared_S"] - others) @ declared).reshape(whole_HD.shape)
+    return np.asarray(np.einsum("ehd,nhd->en", changed_EHD, _towers(policy, vectors, rows_n)))
+
+
+def _towers(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:
+    """g less its mean over the catalogue, in such units that a product with f, summed over heads, is a mean score."""
+    heads, width = policy.configuration.heads, policy.configuration.tower_width
+    g_nW = vectors.g_TW[rows_n, : heads * width] - vectors.mean_W[: heads * width]
+    g_nHd: Floats = g_nW.reshape(-1, heads, width) / (math.sqrt(width) * heads)
+    return g_nHd
+
+
+def _moment(policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:
+    """What the clock adds: hour, weekday, how far the session has come."""
+    _, _, clock = policy.state_tower(vectors)
+    f_HD = policy.seen(state, vectors)[0]["clock_C"].astype(np.float64) @ clock
+    found_n: Floats = np.einsum("hd,nhd->n", f_HD.reshape(policy.configuration.heads, -1), _towers(policy, vectors, rows_n))
+    return found_n
+
+
+def _popular(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:
+    """b(a) above its mean over the catalogue."""
+    towers = policy.configuration.heads * policy.configuration.tower_width
+    bias_n: Floats = vectors.g_TW[rows_n, towers:].astype(np.float64).mean(axis=1) - vectors.mean_W[towers:].mean()
+    return bias_n
+
+
+def _falls(score_n: Floats, left_En: Floats, listed: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether each listed candidate is overtaken by others once a cause is gone, [E, listed]."""
+    rank_E = [(left_En > left_En[:, [at]]).sum(axis=1) for at in listed]
+    before = [int((score_n > score_n[at]).sum()) for at in listed]
+    return np.array([rank > was for rank, was in zip(rank_E, before, strict=True)], dtype=np.bool_).reshape(-1, len(left_En)).T
+
+
+def _told(causes: Sequence[Cause], given_E: Floats, carries_E: NDArray[np.bool_]) -> list[Reason]:
+    """Each cause once: the group that carries the track instead of its single ones, where none of these does."""
+    carrying: list[int] = []
+    for kind in (SINGLE, OF_ONE_STYLE, LATELY):
+        carrying = [at for at, cause in enumerate(causes) if cause.kind == kind and carries_E[at] and given_E[at] > 0]
+        if carrying:
+            break
+    chosen = max(carrying, key=lambda at: given_E[at], default=None)
+    group = None if chosen is None or causes[chosen].kind == SINGLE else chosen
+    in_group = set() if group is None else set(causes[group].track_ids)
+    reasons = []
+    for at, cause in enumerate(causes):
+        is_single = cause.kind == SINGLE and cause.track_ids[0] not in in_group
+        if is_single or cause.kind == "declared" or at == group:
+            reasons.append(
+                Reason(
+                    kind=cause.kind,
+                    contribution=float(given_E[at]),
+                    track_id=cause.track_ids[0] if is_single else None,
+                    track_ids=cause.track_ids,
+                    style=cause.style,
+                    carries=bool(carries_E[at]),
+                )
+            )
+    return reasons
