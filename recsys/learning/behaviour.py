@@ -44,4 +44,4 @@ class Behaviour:
         """share_T: how often each track was shown, of the times it was a candidate."""
         usual = self.shown_T.sum() / max(1.0, self.listed_T.sum())
         share_T = (self.shown_T + SHRINKAGE_SLATES * usual) / (self.listed_T + SHRINKAGE_SLATES)
-        return share_T.astype(np.float32)
+        return np.asarray(share_T, dtype=np.float32)

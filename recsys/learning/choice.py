@@ -145,8 +145,8 @@ def _newton(features: Floats, is_open: NDArray[np.bool_], chosen: NDArray[np.int
 
 def _probabilities(features: Floats, is_open: NDArray[np.bool_], weight_D: Floats) -> Floats:
     utility = np.where(is_open, features @ weight_D, -np.inf)
-    share: Floats = np.exp(utility - utility.max(axis=1, keepdims=True))
-    return share / share.sum(axis=1, keepdims=True)
+    share = np.exp(utility - utility.max(axis=1, keepdims=True))
+    return np.asarray(share / share.sum(axis=1, keepdims=True))
 
 
 def _open(offers: Offers) -> NDArray[np.bool_]:

@@ -305,7 +305,7 @@ def _encode(state: ListenerState, columns: RowColumns, table: TrackTable, at_NL:
         "row_open_L": open_NL,
         "row_signal_LS": signals,
         "clock_C": clock,
-        "declared_S": np.tile(declared_S, (len(at_NL), 1)),
+        "declared_S": np.repeat(declared_S[None], len(at_NL), axis=0),
     }
 
 

@@ -78,8 +78,11 @@ class Log:
             versions[listener_id].append((received_at, tuple(styles)))
         return versions
 
-    def slates(self, since: datetime | None = None) -> Iterator[LoggedSlate]:
+    def slates(self) -> Iterator[LoggedSlate]:
         """Every slate, oldest first."""
+        return self._slates()
+
+    def _slates(self, since: datetime | None = None) -> Iterator[LoggedSlate]:
         found = Recommendation.objects.filter(created_at__lte=self.as_of, listener__is_simulated=settings.ENCORE_SIMULATED)
         found = found.filter(created_at__gte=since) if since else found
         # What was played in a private session is not in the log: its slates would look unplayed.
@@ -101,12 +104,11 @@ class ShardLog(Log):
                 yield each.pop("listener_id"), _feedback_row(each)
         yield from super()._rows(closed_days(self.as_of))
 
-    def slates(self, since: datetime | None = None) -> Iterator[LoggedSlate]:
-        """Every slate, oldest first."""
+    def _slates(self, since: datetime | None = None) -> Iterator[LoggedSlate]:
         for _, shards in groupby(self.shards[SLATES.name], key=lambda shard: shard.day):
             day = [_logged_slate(each) for shard in shards for each in shard.rows()]
             yield from sorted(day, key=lambda slate: (slate.created_at, slate.id))
-        yield from super().slates(closed_days(self.as_of))
+        yield from super()._slates(closed_days(self.as_of))
 
 
 def _feedback_row(each: dict[str, Any]) -> FeedbackRow:

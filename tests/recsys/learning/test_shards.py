@@ -41,11 +41,12 @@ def assert_equal(one: ReplayDataset, other: ReplayDataset) -> None:
     assert one.fingerprint == other.fingerprint
     assert one.description == other.description
     assert one.decisions == other.decisions
-    for each in (*fields(ReplayDataset), *fields(Offers)):
-        of, beside = (getattr(d, each.name, getattr(d.offers, each.name, None)) for d in (one, other))
-        if isinstance(of, np.ndarray):
-            assert of.dtype == beside.dtype
-            assert np.array_equal(of, beside), each.name
+    for mine, theirs, kind in ((one, other, ReplayDataset), (one.offers, other.offers, Offers)):
+        for each in fields(kind):
+            value, beside = getattr(mine, each.name), getattr(theirs, each.name)
+            if isinstance(value, np.ndarray):
+                assert value.dtype == beside.dtype
+                assert np.array_equal(value, beside), each.name
     assert all(np.array_equal(one.states[name], other.states[name]) for name in one.states)
 
 
