@@ -162,7 +162,7 @@ FITS: dict[str, Callable[[Life, int], Any]] = {
     "ALS": fit_als,
     "bandit": lambda life, phase: fit_dqn(life, phase, discount=0.0),
     "ours": fit_dqn,
-    "without choice model": lambda life, phase: fit_dqn(life, phase, choice_model=False),
+    "with slates by choice": lambda life, phase: fit_dqn(life, phase, slates_by_choice=True),
     "without factors": lambda life, phase: fit_dqn(life, phase, identity_width=0),
     "without passed-over tracks": lambda life, phase: fit_dqn(life, phase, passed_over_weight=0.0),
     "with the best of 12 as target": lambda life, phase: fit_dqn(life, phase, target_tracks=12),

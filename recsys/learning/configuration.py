@@ -77,8 +77,9 @@ class RecommenderConfiguration:
     """Share of tracks per update that must do without what listeners said about them, so that new tracks are scored well."""
     tower_width: int = 16
     """d: dimensions of ⟨f(s), g(a)⟩, per head."""
-    choice_model: bool = True
-    """Whether slates are drawn by what each track adds to a slate of which one is chosen, or nothing; else by Q alone."""
+    slates_by_choice: bool = False
+    """Whether slates are drawn by what each track adds to a slate of which one is chosen, or nothing, instead of by Q alone. The
+    choice model is learned either way."""
     serving_temperature: float = 0.1
     """Of the softmax over Q at serving; in units of reward."""
     held_out_share: float = 0.25

@@ -104,8 +104,8 @@ class DqnPolicy:
         return self._scores(state, self.vectors(table), rows_N)
 
     def choices(self, state: ListenerState, track_ids: Sequence[int], scores_HN: Floats) -> Choices | None:
-        """By the choice model, from A = (Q − V − what follows)/(1 + κ); None in versions that have none."""
-        if self.choice is None:
+        """By the choice model, from A = (Q − V − what follows)/(1 + κ); None in versions that have none or don't draw by it."""
+        if self.choice is None or not self.configuration.slates_by_choice:
             return None
         vectors = self.vectors(track_table())
         arrays, _ = self.seen(state, vectors)

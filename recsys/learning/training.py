@@ -72,8 +72,6 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
 def _choice(context: RunContext, learner: Learner, dataset: ReplayDataset) -> ChoiceModel | None:
     """How listeners choose from a slate, by what the network says of its tracks."""
     configuration: RecommenderConfiguration = context.configuration
-    if not configuration.choice_model:
-        return None
     assert isinstance(learner.network, RecommenderNetwork)
     choice, figures = choice_of(learner.network, dataset, discount=configuration.discount)
     context.report(learner.updates, **figures)

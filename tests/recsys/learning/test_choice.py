@@ -14,7 +14,6 @@ from recsys.learning.choice import NOTHING_FEATURES, ChoiceModel, fit_choice_mod
 from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.features import build_state
 from recsys.learning.offers import MOST_POSITIONS, Offer, Offers
-from recsys.learning.policy import load_policy
 from recsys.learning.replay_dataset import build
 from recsys.learning.training import train
 from recsys.learning.windows import CLOCK_NAMES
@@ -162,8 +161,9 @@ def test_of_an_offer_that_ended_the_session_nothing_followed(three_slates: list[
 def chooser(checkerboard_tracks: list[Track], tmp_path: Path) -> DqnPolicy:
     """Trained on a log of slates from which everything was played in order."""
     live_under_popularity(listeners=40)
-    dataset = build(SMALL, as_of=MONDAY + timedelta(days=3))
-    return DqnPolicy.load(train(Context(folder=tmp_path), dataset).checkpoint)
+    configuration = replace(SMALL, slates_by_choice=True)
+    dataset = build(configuration, as_of=MONDAY + timedelta(days=3))
+    return DqnPolicy.load(train(Context(folder=tmp_path, configuration=configuration), dataset).checkpoint)
 
 
 def test_the_checkpoint_keeps_the_model_and_a_policy_serves_it(chooser: DqnPolicy, checkerboard_tracks: list[Track]) -> None:
@@ -181,10 +181,15 @@ def test_the_checkpoint_keeps_the_model_and_a_policy_serves_it(chooser: DqnPolic
     assert choices.nothing_value_H.shape == (len(scores),)
 
 
-def test_a_version_without_a_choice_model_goes_on_by_its_scores(dataset, tmp_path: Path, checkerboard: list[Listener]) -> None:  # type: ignore[no-untyped-def]
-    checkpoint = train(Context(folder=tmp_path, configuration=replace(SMALL, choice_model=False)), dataset).checkpoint
-    policy = load_policy("dqn", checkpoint)
-    state = build_state(checkerboard[0], MONDAY + timedelta(days=3))
-    ids = dataset.table.ids_T[:4].tolist()
+def test_a_version_that_has_no_choice_model_or_does_not_draw_by_it_goes_on_by_its_scores(
+    chooser: DqnPolicy, checkerboard_tracks: list[Track]
+) -> None:
+    state = build_state(Listener.objects.earliest("pk"), MONDAY + timedelta(days=2))
+    ids = [track.pk for track in checkerboard_tracks]
+    scores = chooser.score(state, ids)
+    model = chooser.choice
 
-    assert policy.choices(state, ids, policy.score(state, ids)) is None
+    chooser.choice = None
+    assert chooser.choices(state, ids, scores) is None
+    chooser.choice, chooser.configuration = model, replace(chooser.configuration, slates_by_choice=False)
+    assert chooser.choices(state, ids, scores) is None
