@@ -78,8 +78,8 @@ class RecommenderConfiguration:
     tower_width: int = 16
     """d: dimensions of ⟨f(s), g(a)⟩, per head."""
     slates_by_choice: bool = False
-    """Whether slates are drawn by what each track adds to a slate of which one is chosen, or nothing, instead of by Q alone. The
-    choice model is learned either way."""
+    """Whether slates are drawn by what each track adds to a slate of which one is chosen, or nothing, instead of by Q alone.
+    The choice model is learned either way."""
     serving_temperature: float = 0.1
     """Of the softmax over Q at serving; in units of reward."""
     held_out_share: float = 0.25
