@@ -141,10 +141,13 @@ def _popular(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64]
 
 
 def _falls(score_n: Floats, left_En: Floats, listed: Sequence[int]) -> NDArray[np.bool_]:
-    """Whether each listed candidate is overtaken by others once a cause is gone, [E, listed]."""
+    """Whether each listed candidate, once a cause is gone, is overtaken and scores less above the others' mean, [E, listed]."""
+    above_n = score_n - score_n.mean()
+    left_above_En = left_En - left_En.mean(axis=1, keepdims=True)
     rank_E = [(left_En > left_En[:, [at]]).sum(axis=1) for at in listed]
     before = [int((score_n > score_n[at]).sum()) for at in listed]
-    return np.array([rank > was for rank, was in zip(rank_E, before, strict=True)], dtype=np.bool_).reshape(-1, len(left_En)).T
+    falls = [(rank > was) & (left_above_En[:, at] < above_n[at]) for rank, was, at in zip(rank_E, before, listed, strict=True)]
+    return np.array(falls, dtype=np.bool_).reshape(-1, len(left_En)).T
 
 
 def _told(causes: Sequence[Cause], given_E: Floats, carries_E: NDArray[np.bool_]) -> list[Reason]:
