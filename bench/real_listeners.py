@@ -16,16 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from bench.real_listeners_draws import LIKED
 from bench.real_listeners_sessions import (
+    CHANCE,
     COUNTED_AFTER,
-    EXPECTED_RATING,
     FEATURES,
-    LIKED,
     SESSION_FEATURES,
     STEPS,
-    SURPRISE_FEATURES,
+    SURPRISE,
     TASTE_FEATURES,
-    UNSURE_OF_LIKING,
     Asked,
     Bools,
     Choose,
@@ -34,7 +33,8 @@ from bench.real_listeners_sessions import (
     ask_all,
     best,
     best_by_mean,
-    by_belief,
+    by_chance,
+    by_rating,
     random_track,
     tables,
 )
@@ -45,8 +45,6 @@ from dqn.learner import Learner
 from dqn.replay import Batch, Episodes, Replay
 
 FOLDS = 5
-OPTIMISMS = (0.0, 0.3, 0.6, 1.0, 1.5)
-OPTIMISTIC_STEPS = 15
 VISIBLE_WIN = (0.16, 0.19, 0.21)
 """Likes more than the strongest baseline, from which a difference stands out of three hundred people's noise."""
 LISTED = 8
@@ -59,20 +57,18 @@ class Network(nn.Module):
     mean_F: Tensor
     scale_F: Tensor
 
-    def __init__(self, mean_F: Floats, spread_F: Floats, *, sees_taste: bool, looks_ahead: bool, width: int = 48) -> None:
+    def __init__(self, mean_F: Floats, spread_F: Floats, *, sees_taste: bool, looks_ahead: bool, width: int = 24) -> None:
         super().__init__()
         self.looks_ahead = looks_ahead
-        self.optimism = 0.0
-        """How much tracks that the like model is unsure of are preferred at first; not at all from OPTIMISTIC_STEPS on."""
+        self.sees_taste = sees_taste
         seen_F = np.ones(FEATURES)
         if not sees_taste:
             seen_F[TASTE_FEATURES] = 0
         self.register_buffer("mean_F", torch.as_tensor(mean_F, dtype=torch.float32))
         self.register_buffer("scale_F", torch.as_tensor(seen_F / spread_F, dtype=torch.float32))
         last_now = nn.Linear(width, 1)
-        self.now = nn.Sequential(nn.Linear(FEATURES, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), last_now)
-        self.trust = nn.Parameter(torch.ones(()))
-        last, last_of_session = nn.Linear(16, len(SURPRISE_FEATURES)), nn.Linear(width, 1)
+        self.now = nn.Sequential(nn.Linear(FEATURES, width), nn.ReLU(), last_now)
+        last, last_of_session = nn.Linear(16, 1), nn.Linear(width, 1)
         self.later = nn.Sequential(nn.Linear(SESSION_FEATURES, 16), nn.ReLU(), last)
         self.session = nn.Sequential(nn.Linear(SESSION_FEATURES, width), nn.ReLU(), last_of_session)
         for layer in (last_now, last, last_of_session):
@@ -85,23 +81,20 @@ class Network(nn.Module):
         return scaled
 
     def like_logit(self, observation: dict[str, Tensor]) -> Tensor:
-        """Logit of the chance that each listed track is liked."""
-        return self._logit(self.scaled(observation))
-
-    def _logit(self, x: Tensor) -> Tensor:
-        # Learning starts at the order in which the Bayesian model would choose.
-        logit: Tensor = self.now(x).squeeze(-1) + self.trust * x[..., EXPECTED_RATING]
+        """Logit of the chance that each listed track is liked. Learning starts at what the taste models say."""
+        told = observation["features"][..., CHANCE] if self.sees_taste else 0.0
+        logit: Tensor = told + self.now(self.scaled(observation)).squeeze(-1)
         return logit
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """Q of each listed track. Looking ahead, the chance of a like is learnt from likes alone, not from returns."""
-        x = self.scaled(observation)
-        now = torch.sigmoid(self._logit(x))
+        now = torch.sigmoid(self.like_logit(observation))
         if not self.looks_ahead:
             return now
+        x = self.scaled(observation)
         session = x[..., -SESSION_FEATURES:]
         # Returns are noisy and say little about single tracks: only how uncertain a track is may change what it leads to.
-        later = (self.later(session) * x[..., SURPRISE_FEATURES]).sum(dim=-1)
+        later = self.later(session).squeeze(-1) * x[..., SURPRISE]
         values: Tensor = now.detach() + later + self.session(session).squeeze(-1)
         return values
 
@@ -164,14 +157,14 @@ class Lived:
 class Effort:
     """How ours practises on the training people."""
 
-    rounds: int = 5
+    rounds: int = 2
     updates: int = 120
     discount: float = 0.0
     """Looking ahead by returns costs likes here: thirty noisy answers say too little about what a track leads to."""
     lambda_return: float = 0.9
     exploring: float = 0.04
     """Spread of the noise on Q while practising, in likes."""
-    inner_folds: int = 4
+    inner_folds: int = 3
     sees_taste: bool = True
 
 
@@ -192,34 +185,19 @@ def practise(groups: list[tuple[People, Tastes]], effort: Effort, seed: int, dev
     for number in range(effort.rounds):
         likes = 0.0
         for group in groups:
-            lived = practise_once(Asked.start(*group), learner.target, effort.exploring if number else 1.0, generator)
+            lived = practise_once(Asked.start(*group), learner.target, effort.exploring, generator)
             likes += float(np.sum(lived.reward))
             replay.add(lived.episodes(effort.discount))
         figures = learner.run(replay, effort.updates)
         say(f"  round {number}: {likes / people:.2f} likes, error of likes {figures['likes']:.4f}")
-    acting: Any = copy.deepcopy(learner.target).cpu()
-    if effort.sees_taste:
-        acting.optimism = best_optimism(acting, groups)
-    trained: Network = acting
+    trained: Any = copy.deepcopy(learner.target).cpu()
+    assert isinstance(trained, Network)
     return trained
 
 
-def best_optimism(network: Network, groups: list[tuple[People, Tastes]]) -> float:
-    """What brings the training people most, in sessions with tastes that have not seen their answers."""
-    found = {}
-    for optimism in OPTIMISMS:
-        network.optimism = optimism
-        likes_PC = np.concatenate([ask_all(*group, partial(choose_by_q, network)) for group in groups])
-        found[optimism] = float((likes_PC / np.array(COUNTED_AFTER)).mean())
-    say("  share liked by optimism: " + ", ".join(f"{optimism:g} {share:.4f}" for optimism, share in found.items()))
-    return max(found, key=lambda optimism: found[optimism])
-
-
 def choose_by_q(network: Network, asked: Asked) -> Indices:
-    """The highest Q, with optimism about what is uncertain while there is time left to use what is found out."""
-    features_PAF = asked.features()
-    weight = network.optimism * max(0.0, 1 - asked.step / OPTIMISTIC_STEPS)
-    return best(asked, values(network, features_PAF) + weight * features_PAF[:, :, UNSURE_OF_LIKING])
+    """The highest Q."""
+    return best(asked, values(network, asked.features()))
 
 
 def practise_once(asked: Asked, network: nn.Module, exploring: float, generator: np.random.Generator) -> Lived:
@@ -256,10 +234,10 @@ def measure(train_NI: Floats, test_PI: Floats, seed: int, options: Any) -> dict[
     chosen: dict[str, tuple[Tastes, Choose]] = {
         "random": (tastes, partial(random_track, np.random.default_rng([seed, 2]))),
         "item mean": (tastes, best_by_mean),
-        "adaptive ALS": (squares, partial(by_belief, 0)),
-        "adaptive Bayesian MF": (tastes, partial(by_belief, 0)),
+        "adaptive ALS": (squares, by_rating),
+        "adaptive Bayesian MF": (tastes, by_rating),
         "ours": (tastes, partial(choose_by_q, practise(groups, effort, seed, options.device))),
-        "ours without Q": (tastes, partial(by_belief, 1)),
+        "ours without Q": (tastes, by_chance),
     }
     for name, change in ABLATIONS.items() if seed == 0 else ():
         network = practise(groups, replace(effort, **change), seed, options.device)
@@ -275,7 +253,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 
 def main() -> int:
     """Measures and prints."""
-    parser = make_parser(__doc__, seeds=2)
+    parser = make_parser(__doc__, seeds=1)
     parser.add_argument("--train", type=Path, default=SHARED_FILES / "cm100k_ratings_dev.csv.gz", help="ratings to learn from")
     parser.add_argument("--test", type=Path, help=f"ratings of other people; without it, {FOLDS} folds of those in --train")
     options = read_options(parser)

@@ -1,6 +1,6 @@
 """People who are asked for tracks they rated, one after another, and what is believed of them. After: real_listeners.
 
-Before: real_listeners_tastes, whose letters these are; T steps, F features, C counts of steps."""
+Before: real_listeners_tastes and real_listeners_draws, whose letters these are; T steps, F features, C counts of steps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.real_listeners_draws import LIKED, DrawnBelief, Draws, draw_tastes, normal_below
 from bench.real_listeners_tastes import Belief, Factors, Floats, Indices, shrunken_mean, variational_bayes
 
 STEPS = 30
 COUNTED_AFTER = (10, 20, 30)
-LIKED = 3
-"""Ratings from here on are likes."""
 Bools = NDArray[np.bool_]
 
 
@@ -48,9 +47,9 @@ class Tastes:
     """Everything that training people taught about tracks."""
 
     rating: Factors
-    like: Factors
     rough: Factors
-    """Of ratings with fewer factors: surer after few answers."""
+    """With fewer factors: surer after few answers."""
+    draws: Draws
     facts_IF: Floats
     """Means of rating, of liking, of liking very much."""
 
@@ -61,10 +60,11 @@ class Tastes:
         def share(lowest: float) -> Floats:
             return np.where(np.isnan(rated_NI), np.nan, (rated_NI >= lowest).astype(np.float64))
 
+        rating = variational_bayes(rated_NI, 8, seed)
         return cls(
-            rating=variational_bayes(rated_NI, 8, seed),
-            like=variational_bayes(share(LIKED), 8, seed),
+            rating=rating,
             rough=variational_bayes(rated_NI, 4, seed + 1),
+            draws=draw_tastes(rated_NI, rating, seed),
             facts_IF=np.stack([shrunken_mean(rated_NI), shrunken_mean(share(LIKED)), shrunken_mean(share(4))], axis=1),
         )
 
@@ -76,7 +76,9 @@ class Asked:
     people: People
     tastes: Tastes
     open_PA: Bools
-    beliefs: list[Belief]
+    beliefs: tuple[Belief, Belief]
+    """Of `rating` and `rough`."""
+    drawn: DrawnBelief
     surplus_P2: Floats
     """Ratings and likes beyond what these tracks get on average, summed."""
     likes_P: Floats
@@ -85,12 +87,12 @@ class Asked:
     @classmethod
     def start(cls, people: People, tastes: Tastes) -> Asked:
         """Nothing was asked yet."""
-        beliefs = [Belief.start(factors, len(people)) for factors in (tastes.rating, tastes.like, tastes.rough)]
         return cls(
             people=people,
             tastes=tastes,
             open_PA=people.is_rated_PA.copy(),
-            beliefs=beliefs,
+            beliefs=(Belief.start(tastes.rating, len(people)), Belief.start(tastes.rough, len(people))),
+            drawn=DrawnBelief.start(tastes.draws, len(people)),
             surplus_P2=np.zeros((len(people), 2)),
             likes_P=np.zeros(len(people)),
         )
@@ -102,34 +104,55 @@ class Asked:
         self.open_PA[everybody, place_P] = False
         track_P, rating_P = self.people.track_PA[everybody, place_P], self.people.rating_PA[everybody, place_P]
         like_P = ((rating_P >= LIKED) & answered_P).astype(np.float64)
-        for belief, value_P in zip(self.beliefs, (rating_P, like_P, rating_P), strict=True):
-            belief.learn(track_P, value_P, answered_P)
+        for belief in (*self.beliefs, self.drawn):
+            belief.learn(track_P, rating_P, answered_P)
         surplus_P2 = np.stack([rating_P, like_P], axis=1) - self.tastes.facts_IF[track_P, :2]
         self.surplus_P2 += surplus_P2 * answered_P[:, None]
         self.likes_P += like_P
         self.step += 1
         return like_P, answered_P
 
-    def features(self) -> Floats:
-        """P A F: what each model expects and how surely, the track's means, and the session so far."""
+    def chances(self) -> list[Floats]:
+        """How likely each listed track is liked: by all models together, by each of `beliefs`, by the draws."""
         track_PA = self.people.track_PA
-        expected = [each for belief in self.beliefs for each in belief.predict(track_PA)]
-        best_P = np.sort(np.where(self.open_PA, expected[2], 0), axis=1)[:, -10:].mean(axis=1)
-        session = [*(self.surplus_P2 / (self.step + 3)).T, self.likes_P / 10, best_P, np.full(len(best_P), self.step / STEPS)]
-        facts = [*np.moveaxis(self.tastes.facts_IF[track_PA], 2, 0)]
+        each = [chance_of_like(belief, track_PA) for belief in self.beliefs]
+        drawn = self.drawn.chance_of_like(track_PA)
+        return [(sum(each) / len(each) + drawn) / 2, *each, drawn]
+
+    def features(self) -> Floats:
+        """P A F: what the models expect and how surely, the track's means, and the session so far."""
+        track_PA = self.people.track_PA
+        chances = [logit(each) for each in self.chances()]
+        best_P = np.sort(np.where(self.open_PA, chances[0], -9), axis=1)[:, -10:].mean(axis=1)
+        _, spread_PA = self.beliefs[0].predict(track_PA)
         open_P1 = np.maximum(self.open_PA.sum(axis=1, keepdims=True), 1)
         # Beyond the open tracks' mean: how uncertain everything is tells of the session, not of the track.
-        surprise = [each - (each * self.open_PA).sum(axis=1, keepdims=True) / open_P1 for each in expected[1::2]]
+        surprise_PA = spread_PA - (spread_PA * self.open_PA).sum(axis=1, keepdims=True) / open_P1
+        facts = [*np.moveaxis(self.tastes.facts_IF[track_PA], 2, 0)]
+        session = [*(self.surplus_P2 / (self.step + 3)).T, self.likes_P / 10, best_P, np.full(len(best_P), self.step / STEPS)]
         shared = [np.broadcast_to(each[:, None], track_PA.shape) for each in session]
-        return np.stack([*expected, *facts, *surprise, *shared], axis=2)
+        return np.stack([*chances, surprise_PA, *facts, *shared], axis=2)
 
 
-TASTE_FEATURES = [0, 1, 2, 3, 4, 5, 9, 10, 11, 15]
+CHANCE, SURPRISE = 0, 4
+"""Places of the logit by all models together and of how uncertain a track is."""
+TASTE_FEATURES = [0, 1, 2, 3, 4, 11]
 """Places of what comes from the taste models."""
-SURPRISE_FEATURES = [9, 10, 11]
 SESSION_FEATURES = 5
-FEATURES = 17
-EXPECTED_RATING, UNSURE_OF_LIKING = 0, 3
+FEATURES = 13
+
+
+def chance_of_like(belief: Belief, track_PA: Indices) -> Floats:
+    """That the rating of a listed track is nearer to LIKED than to what is below, or higher."""
+    mean_PA, spread_PA = belief.predict(track_PA)
+    return normal_below((mean_PA - (LIKED - 0.5)) / np.sqrt(spread_PA**2 + 1 / belief.factors.precision))
+
+
+def logit(chance: Floats) -> Floats:
+    """Of chances that are never quite 0 or 1."""
+    bounded = np.clip(chance, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(bounded / (1 - bounded)))
+
 
 Choose = Callable[[Asked], Indices]
 """The place in each person's list of the track to ask for next."""
@@ -147,9 +170,14 @@ def ask_all(people: People, tastes: Tastes, choose: Choose) -> Floats:
     return np.asarray(likes_PT.cumsum(axis=1)[:, [after - 1 for after in COUNTED_AFTER]])
 
 
-def by_belief(number: int, asked: Asked) -> Indices:
-    """Greedy by what one model expects."""
-    return best(asked, asked.beliefs[number].predict(asked.people.track_PA)[0])
+def by_rating(asked: Asked) -> Indices:
+    """Greedy by the rating that the first model expects."""
+    return best(asked, asked.beliefs[0].predict(asked.people.track_PA)[0])
+
+
+def by_chance(asked: Asked) -> Indices:
+    """Greedy by the chance of a like, by all models together."""
+    return best(asked, asked.chances()[0])
 
 
 def random_track(generator: np.random.Generator, asked: Asked) -> Indices:
