@@ -6,12 +6,10 @@ or is trained here from `--melodies`. Human melodies are the first 32 steps of h
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +18,17 @@ from numpy.typing import NDArray
 
 from bench.melody_files import read_melodies
 from bench.report import SHARED_FILES, Report, bootstrap, bootstrap_ratio, make_parser, read_options, say
-from bench.sequence_tutor_rows import (
-    C_MAJOR,
-    HIGHEST_MIDI,
-    HOLD,
-    LOWEST_MIDI,
-    STEPS,
-    TONIC,
-    Judged,
-    Tokens,
-    autocorrelation,
-    judge,
-    raster,
-)
-from music.notes import Melody
+from bench.sequence_tutor_bands import add_band_rows
+from bench.sequence_tutor_contestants import ablation, best_of, human_tokens, in_key_random_walk, write_short
+from bench.sequence_tutor_rows import STEPS, Judged, Tokens, autocorrelation, judge
 
 MELODIES, QUICK_MELODIES = 10_000, 500
-BATCH = 250
 DISTINCT_OF = 4000
-HUMAN_LAGS = {1: -0.31, 2: 0.27, 3: -0.34}
+"""Melodies among which the share of different ones is counted: in more there are more alike."""
+ABLATIONS = ("Q", "Psi", "G")
+PEOPLES_LAGS = {1: -0.31, 2: 0.27, 3: -0.34}
+FARTHEST_LAG = 0.2
+"""Our autocorrelation may lie so far from people's."""
 TARGETS: dict[str, tuple[float, bool]] = {
     "repeated": (0.0, True),
     "out_of_key": (0.0, True),
@@ -63,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--melodies", type=Path, help="jsonl(.gz) to train from where there is no checkpoint")
     parser.add_argument("--split", type=Path, default=SHARED_FILES / "music21_split.csv.gz", help="names the held-out tunes")
     parser.add_argument(
-        "--ablation-seconds",
-        type=float,
-        default=0.0,
-        help="trains Q, Psi and G for so long each on this task; 0 leaves them out",
+        "--ablation-updates",
+        type=int,
+        default=1500,
+        help="trains Q, Psi and G for so many updates each on this task; 0 leaves them out",
     )
     parser.add_argument("--melodies-out", type=Path, help="writes every melody as {model, seed, tokens}")
     options = read_options(parser, arguments)
@@ -82,32 +72,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     each = max(1, count // options.seeds)
     walks = [in_key_random_walk(each, seed) for seed in range(options.seeds)]
     add_rows(report, "random walk", walks, out)
+    from composer.learning.policy import load_policy
+
     folder = options.checkpoint or _trained(options, report)
     if folder is None:
         return report.finish()
     _add_models(report, folder, each, options, out)
+    contestants = {name: load_policy(kind, folder) for name, kind in (("prior", "prior"), ("ours", "dqn"))}
+    add_band_rows(report, options.split, contestants, seeds=1 if options.quick else options.seeds, quick=options.quick)
     return report.finish()
 
 
 def _add_models(report: Report, folder: Path, each: int, options: argparse.Namespace, out: _Melodies) -> None:
-    """Prior, prior under masks, best of 64, ours."""
+    """Prior, prior under masks, best of 64, Q, Psi, G, ours."""
     from composer.learning.policy import load_policy
 
     prior = load_policy("prior", folder)
     seeds = range(options.seeds)
-    masked = [_write(prior, each, seed) for seed in seeds]
-    free = [_write(prior, each, seed, is_free=True) for seed in seeds]
+    masked = [write_short(prior, each, seed) for seed in seeds]
+    free = [write_short(prior, each, seed, is_free=True) for seed in seeds]
     add_rows(report, "prior", [tokens for tokens, _, _ in free], out, log_p0=[log for _, log, _ in free])
     add_rows(report, "prior masked", [tokens for tokens, _, _ in masked], out, log_p0=[log for _, log, _ in masked])
     best = [best_of(prior, max(20, each // 64), seed) for seed in seeds]
     add_rows(report, "best of 64", [tokens for tokens, _ in best], out, log_p0=[log for _, log in best])
-    for algorithm in ("q", "psi", "g") if options.ablation_seconds else ():
-        learned = _ablation(folder, algorithm, options.ablation_seconds)
-        written = [_write(learned, each, seed) for seed in seeds]
+    updates = 32 if options.quick else options.ablation_updates
+    for name in ABLATIONS if options.ablation_updates else ():
+        learned = ablation(folder, name.lower(), updates)
+        written = [write_short(learned, each, seed) for seed in seeds]
         logs, kls = [log for _, log, _ in written], [kl for _, _, kl in written]
-        add_rows(report, algorithm, [tokens for tokens, _, _ in written], out, log_p0=logs, kl=kls)
+        add_rows(report, name, [tokens for tokens, _, _ in written], out, log_p0=logs, kl=kls)
     ours = load_policy("dqn", folder)
-    written = [_write(ours, each, seed) for seed in seeds]
+    written = [write_short(ours, each, seed) for seed in seeds]
     prior_log = float(np.mean(np.concatenate([log for _, log, _ in masked])))
     add_rows(
         report,
@@ -118,25 +113,6 @@ def _add_models(report: Report, folder: Path, each: int, options: argparse.Names
         kl=[kl for _, _, kl in written],
         prior_log_p0=prior_log,
     )
-
-
-def _ablation(folder: Path, algorithm: str, seconds: float) -> Any:
-    """A policy of another algorithm on the same prior, trained on two-bar pieces alone with the rewards of ours."""
-    from bench.composer_training import Context
-    from composer.learning.configuration import ComposerConfiguration
-    from composer.learning.policy import load_policy
-    from composer.learning.policy_training import PolicyTraining
-    from composer.learning.replay_dataset import MelodyDataset
-
-    say(f"trains {algorithm} for {seconds:g} s")
-    configuration = ComposerConfiguration(
-        algorithm=algorithm, imitation_weight=0.0, short_share=1.0, maximum_kl=100.0, minimum_distinct=0.0, threads=1
-    )
-    context = Context(configuration, Path(tempfile.mkdtemp()))
-    training = PolicyTraining(context, MelodyDataset(()), configuration, load_policy("prior", folder), seconds)
-    training.run()
-    training.learner.network.eval()
-    return training.policy
 
 
 def add_rows(
@@ -161,7 +137,11 @@ def add_rows(
         report.add_samples(name, metric, values, target=target, smaller_is_better=less)
 
     for lag in (1, 2, 3):
-        report.add(name, f"ac{lag}", *bootstrap(_finite(autocorrelation(tokens_nT, lag))))
+        correlation, low, high = bootstrap(_finite(autocorrelation(tokens_nT, lag)))
+        report.add(name, f"ac{lag}", correlation, low, high)
+        if is_ours:
+            distance = abs(correlation - PEOPLES_LAGS[lag])
+            report.add(name, f"ac{lag}_from_people", distance, target=FARTHEST_LAG, smaller_is_better=True)
     for metric, share in _SHARES.items():
         add(metric, [share(melody) for melody in judged])
     resolved = np.array([melody.resolved for melody in judged])
@@ -169,8 +149,8 @@ def add_rows(
     target, _ = TARGETS["leaps"] if is_ours else (None, False)
     report.add(name, "leaps", *bootstrap_ratio(resolved, closed), target=target)
     report.add(name, "leaps_resolved_of_all", *bootstrap_ratio(resolved, [melody.leaps for melody in judged]))
-    distinct = [len({tokens.tobytes() for tokens in part[:DISTINCT_OF]}) / len(part[:DISTINCT_OF]) for part in tokens_of_seeds]
-    add("distinct", distinct)
+    parts = [tokens_nT[start : start + DISTINCT_OF] for start in range(0, len(tokens_nT), DISTINCT_OF)]
+    add("distinct", [len({tokens.tobytes() for tokens in part}) / len(part) for part in parts if len(part) == len(parts[0])])
     if len(log_p0):
         add("log_p0", np.concatenate(log_p0))
     if prior_log_p0 is not None:
@@ -194,92 +174,6 @@ _SHARES: dict[str, Callable[[Judged], float]] = {
     "a2": lambda melody: float(melody.a2),
     "a3": lambda melody: float(melody.a3),
 }
-
-
-def in_key_random_walk(count: int, seed: int) -> Tokens:
-    """Six lines: eighths that step up or down the scale at random from the tonic, now and then by two."""
-    generator = np.random.default_rng([seed, 7])
-    scale = [2 + pitch for pitch in range(36) if pitch % 12 in C_MAJOR]
-    tokens_nT = np.full((count, STEPS), HOLD)
-    for row in tokens_nT:
-        place = scale.index(TONIC)
-        for step in range(0, STEPS, 2):
-            row[step] = scale[place]
-            place = int(np.clip(place + generator.choice([-2, -1, 1, 2], p=[0.15, 0.35, 0.35, 0.15]), 0, len(scale) - 1))
-    return tokens_nT
-
-
-def _write(
-    policy: Any, count: int, seed: int, is_free: bool = False
-) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
-    """Tokens, mean log p₀ and KL per sixteenth of a policy's two-bar pieces, in the commonest styles in turn."""
-    from composer.learning.wishes import short_plan
-
-    tokens, logs, kls = [], [], []
-    for start in range(0, count, BATCH):
-        numbers = range(start, min(count, start + BATCH))
-        plans = [short_plan(policy.styles[number % min(8, len(policy.styles))]) for number in numbers]
-        plans = [replace(plan, is_free=is_free) for plan in plans]
-        written = policy.write(plans, [None] * len(plans), seeds=[seed * 1_000_003 + number for number in numbers])
-        tokens += [raster(melody) for melody in written.melodies]
-        logs.append(written.log_prior_B / STEPS)
-        kls.append(written.kl_B / STEPS)
-    return np.array(tokens), np.concatenate(logs), np.concatenate(kls)
-
-
-def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, NDArray[np.float64]]:
-    """Of 64 pieces of the masked prior the one that keeps most rules: repeated motif first counted once."""
-    tokens_nT, logs, _ = _write(policy, count * of, seed + 500)
-    chosen = []
-    for start in range(0, count * of, of):
-        found = [judge(tokens) for tokens in tokens_nT[start : start + of]]
-        worth = [4 * m.a1 + 2 * m.a2 + m.a3 + 0.3 * m.repeated_motif + 0.05 * m.motif for m in found]
-        chosen.append(start + int(np.argmax(worth)))
-    return tokens_nT[chosen], logs[chosen]
-
-
-def human_tokens(split: Path, most: int) -> Tokens:
-    """The first 32 sixteenths of held-out major tunes in two or four quarters, moved to C within the tokens."""
-    if not split.exists():
-        return np.zeros((0, STEPS), dtype=np.int64)
-    import csv
-
-    from music.parsing import UnreadableMusic, read_in_process
-    from recsys.corpus import COLLECTIONS, tunes_of
-
-    with gzip.open(split, "rt") as file:
-        wanted = {_plain(row["id"]) for row in csv.DictReader(file) if row["split"] == "test"}
-    found: list[Tokens] = []
-    for tune in (tune for collection in COLLECTIONS for tune in tunes_of(collection) if _plain(tune.source) in wanted):
-        if len(found) == most:
-            break
-        try:
-            melody = read_in_process(tune.content, tune.suffix)[0].score.melody
-        except (UnreadableMusic, IndexError):
-            continue
-        tokens = _in_c(melody)
-        if tokens is not None:
-            found.append(tokens)
-    return np.array(found) if found else np.zeros((0, STEPS), dtype=np.int64)
-
-
-def _plain(source: str) -> str:
-    """Ids of the split and sources of the catalogue in one spelling."""
-    collection, _, name = source.replace("bachChorales/", "bach/").partition("/")
-    name = name.removesuffix(":1") if collection == "bach" else name
-    return f"{collection}/{name}"
-
-
-def _in_c(melody: Melody) -> Tokens | None:
-    """The tune moved to C, in the octave that fits the tokens."""
-    if melody.bar_quarters not in (2, 4) or melody.mode != "major":
-        return None
-    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
-    for octave in (0, -12, 12, -24):
-        shift = octave - (melody.tonic if melody.tonic <= 6 else melody.tonic - 12)
-        if pitches and min(pitches) + shift >= LOWEST_MIDI and max(pitches) + shift <= HIGHEST_MIDI:
-            return raster(melody.transposed(shift))
-    return None
 
 
 def _trained(options: argparse.Namespace, report: Report) -> Path | None:

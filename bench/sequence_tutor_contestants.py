@@ -1,0 +1,132 @@
+"""Who competes in Sequence Tutor's table: people, a random walk, the best of 64, Q, Psi and G. After: sequence_tutor.py.
+
+Everybody writes two bars of C major 4/4 in sixteenths, as `short_plan` asks for."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.report import say
+from bench.sequence_tutor_rows import C_MAJOR, HIGHEST_MIDI, HOLD, LOWEST_MIDI, STEPS, TONIC, Tokens, judge, raster
+from music.notes import Melody
+
+BATCH = 250
+
+
+def human_tokens(split: Path, most: int) -> Tokens:
+    """The first 32 sixteenths of held-out major tunes in two or four quarters, moved to C within the tokens."""
+    if not split.exists():
+        return np.zeros((0, STEPS), dtype=np.int64)
+    import csv
+
+    from music.parsing import UnreadableMusic, read_in_process
+    from recsys.corpus import COLLECTIONS, tunes_of
+
+    with gzip.open(split, "rt") as file:
+        wanted = {_plain(row["id"]) for row in csv.DictReader(file) if row["split"] == "test"}
+    found: list[Tokens] = []
+    for tune in (tune for collection in COLLECTIONS for tune in tunes_of(collection) if _plain(tune.source) in wanted):
+        if len(found) == most:
+            break
+        try:
+            melody = read_in_process(tune.content, tune.suffix)[0].score.melody
+        except (UnreadableMusic, IndexError):
+            continue
+        tokens = _in_c(melody)
+        if tokens is not None:
+            found.append(tokens)
+    return np.array(found) if found else np.zeros((0, STEPS), dtype=np.int64)
+
+
+def _plain(source: str) -> str:
+    """Ids of the split and sources of the catalogue in one spelling."""
+    collection, _, name = source.replace("bachChorales/", "bach/").partition("/")
+    name = name.removesuffix(":1") if collection == "bach" else name
+    return f"{collection}/{name}"
+
+
+def _in_c(melody: Melody) -> Tokens | None:
+    """The tune moved to C, in the octave that fits the tokens."""
+    if melody.bar_quarters not in (2, 4) or melody.mode != "major":
+        return None
+    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
+    for octave in (0, -12, 12, -24):
+        shift = octave - (melody.tonic if melody.tonic <= 6 else melody.tonic - 12)
+        if pitches and min(pitches) + shift >= LOWEST_MIDI and max(pitches) + shift <= HIGHEST_MIDI:
+            return raster(melody.transposed(shift))
+    return None
+
+
+def in_key_random_walk(count: int, seed: int) -> Tokens:
+    """Six lines: eighths that step up or down the scale at random from the tonic, now and then by two."""
+    generator = np.random.default_rng([seed, 7])
+    scale = [2 + pitch for pitch in range(36) if pitch % 12 in C_MAJOR]
+    tokens_nT = np.full((count, STEPS), HOLD)
+    for row in tokens_nT:
+        place = scale.index(TONIC)
+        for step in range(0, STEPS, 2):
+            row[step] = scale[place]
+            place = int(np.clip(place + generator.choice([-2, -1, 1, 2], p=[0.15, 0.35, 0.35, 0.15]), 0, len(scale) - 1))
+    return tokens_nT
+
+
+def write_short(
+    policy: Any, count: int, seed: int, is_free: bool = False
+) -> tuple[Tokens, NDArray[np.float64], NDArray[np.float64]]:
+    """Tokens, mean log p₀ and KL per sixteenth of a policy's two-bar pieces, in the commonest styles in turn."""
+    from composer.learning.wishes import short_plan
+
+    tokens, logs, kls = [], [], []
+    for start in range(0, count, BATCH):
+        numbers = range(start, min(count, start + BATCH))
+        plans = [short_plan(policy.styles[number % min(8, len(policy.styles))]) for number in numbers]
+        plans = [replace(plan, is_free=is_free) for plan in plans]
+        written = policy.write(plans, [None] * len(plans), seeds=[seed * 1_000_003 + number for number in numbers])
+        tokens += [raster(melody) for melody in written.melodies]
+        logs.append(written.log_prior_B / STEPS)
+        kls.append(written.kl_B / STEPS)
+    return np.array(tokens), np.concatenate(logs), np.concatenate(kls)
+
+
+def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, NDArray[np.float64]]:
+    """Of 64 pieces of the masked prior the one that keeps most rules: repeated motif first counted once."""
+    tokens_nT, logs, _ = write_short(policy, count * of, seed + 500)
+    chosen = []
+    for start in range(0, count * of, of):
+        found = [judge(tokens) for tokens in tokens_nT[start : start + of]]
+        worth = [4 * m.a1 + 2 * m.a2 + m.a3 + 0.3 * m.repeated_motif + 0.05 * m.motif for m in found]
+        chosen.append(start + int(np.argmax(worth)))
+    return tokens_nT[chosen], logs[chosen]
+
+
+def ablation(folder: Path, algorithm: str, updates: int) -> Any:
+    """A policy of another algorithm on the same prior, trained on two-bar pieces alone with the rewards of ours."""
+    from bench.composer_training import Context
+    from composer.learning.configuration import ComposerConfiguration
+    from composer.learning.policy import load_policy
+    from composer.learning.policy_training import PolicyTraining
+    from composer.learning.replay_dataset import MelodyDataset
+
+    say(f"trains {algorithm}: {updates} updates")
+    configuration = ComposerConfiguration(
+        algorithm=algorithm,
+        updates=updates,
+        is_timed=False,
+        imitation_weight=0.0,
+        short_share=1.0,
+        maximum_kl=100.0,
+        minimum_distinct=0.0,
+        threads=1,
+    )
+    context = Context(configuration, Path(tempfile.mkdtemp()))
+    training = PolicyTraining(context, MelodyDataset(()), configuration, load_policy("prior", folder), None)
+    training.run()
+    training.learner.network.eval()
+    return training.policy
