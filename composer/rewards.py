@@ -49,16 +49,18 @@ class RuleWeights:
     """Per bar that begins like an earlier one and ends otherwise."""
     exact_bar: float = 0.8
     """Per bar that repeats an earlier one: worth less than a changed ending."""
-    motif_step: float = 0.18
+    motif_step: float = 0.25
     """Per sixteenth of the last half bar that holds three pitches or more."""
-    unique_highest: float = 7.0
-    unique_lowest: float = 7.0
+    unique_highest: float = 8.0
+    unique_lowest: float = 8.0
     """At the end; pieces above four bars are paid less for the lowest, which people repeat."""
-    open_leap: float = -5.0
+    open_leap: float = -7.0
     """While a leap of a fifth or more waits for its resolution; given back when it comes."""
     doubled_leap: float = -4.0
     question: float = 0.8
     """Per four bars that end on the second, fifth or seventh of the scale, except the last four."""
+    opening_again: float = 1.5
+    """Per fifth and sixth bar of eight that is the first and second again, as in two of three dance tunes: a b c d a b …"""
     band: float = 2.5
     """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
     steering: float = -10.0
@@ -261,7 +263,16 @@ def question_and_answer(line: Line, weights: RuleWeights) -> Reward:
     return reward_N
 
 
-RULES = (repeated_motif, motif, structure, unique_extrema, leaps, question_and_answer)
+def period(line: Line, weights: RuleWeights) -> Reward:
+    """Of every eight bars the fifth and sixth begin the answer as the question began: the first and second bar again."""
+    reward_N = np.zeros(len(line.pitches))
+    for number, bar in enumerate(line.bars):
+        if number % 8 in (4, 5) and len(bar) > 1:
+            reward_N[bar[-1]] = weights.opening_again * (line.events(bar) == line.events(line.bars[number - 4]))
+    return reward_N
+
+
+RULES = (repeated_motif, motif, structure, unique_extrema, leaps, question_and_answer, period)
 """Every rule; adding one means writing a function like these and its weight."""
 
 

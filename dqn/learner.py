@@ -50,6 +50,10 @@ class Learner:
         # Dropout draws from the global generators: they are seeded here, and kept in the state.
         torch.manual_seed(configuration.seed)
 
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """From the next update on; for a rate that falls during a training."""
+        self._adam.learning_rate = learning_rate
+
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step on this batch. Gives the figures of the step as tensors, so that nothing waits for the device."""
         figures = self._step(batch)

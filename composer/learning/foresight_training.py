@@ -29,6 +29,11 @@ class ForesightTraining:
             error += self.update(replay.sample(batch_size, self.generator)) / updates
         return error
 
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """From the next update on."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+
     def update(self, batch: Episodes) -> float:
         """One step towards the features of the finished pieces; TD(λ) between the steps of a piece, with λ = LAMBDA."""
         pitch_BNF, duration_BNF = self.foresight(batch.observation)

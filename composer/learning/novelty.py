@@ -14,7 +14,7 @@ from music.notes import Melody
 class Novelty:
     """The latest pieces, and how often each was among them."""
 
-    def __init__(self, weight: float, remembered_pieces: int = 2000) -> None:
+    def __init__(self, weight: float, remembered_pieces: int = 4000) -> None:
         self.weight, self.remembered_pieces = weight, remembered_pieces
         self._latest: deque[str] = deque()
         self._counts: Counter[str] = Counter()

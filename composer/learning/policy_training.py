@@ -4,6 +4,7 @@ Shapes as in network.py; T = 2N steps. The prior is frozen, so its view of a sto
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,8 @@ IMITATED_SHARE = 0.6
 """Of the training; afterwards only the learner's target remains."""
 IMITATED_NATS = 3.0
 """Nats by which one piece must be better to be imitated e times as much: a batch has too few pieces for the exact weights."""
+SLOWEST = 0.03
+"""Of the learning rate, at the end."""
 GUARD_MEMORY = 0.9
 """Share of a running figure that stays from rollout to rollout."""
 
@@ -113,9 +116,8 @@ class PolicyTraining:
                 self.good = self._weights()
                 self._keep()
             learned = self._learn(share)
-            self.context.report(
-                self.learner.updates, progress=share, **figures, error=learned["absolute_error"], foresight=learned["foresight"]
-            )
+            seen = {"error": learned["absolute_error"], "foresight": learned.get("foresight", 0.0)}
+            self.context.report(self.learner.updates, progress=share, **figures, **seen)
         return self._weights()
 
     def _weights(self) -> dict[str, Tensor]:
@@ -147,11 +149,15 @@ class PolicyTraining:
         """Updates from short and long pieces in turn. Imitation finds what pays long before the values do, and fades out."""
         learned: dict[str, float] = {}
         self.imitation = self.configuration.imitation_weight * max(0.0, 1 - share / IMITATED_SHARE)
+        self.learner.set_learning_rate(self.configuration.learning_rate * falling(share))
+        self.foresight.set_learning_rate(self.configuration.foresight_learning_rate * falling(share))
         for steps, replay in self.replays.items():
             if len(replay):
                 updates = max(1, round(self.configuration.updates_per_rollout * self._share(steps)))
-                learned = self.learner.run(replay, updates)
-                learned["foresight"] = self.foresight.run(replay, max(1, updates // 2), self.configuration.batch_size)
+                learned |= self.learner.run(replay, updates)
+                if steps == LONG_STEPS:
+                    # Neither tastes nor wishes are heard in the short ones.
+                    learned["foresight"] = self.foresight.run(replay, max(1, updates // 2), self.configuration.batch_size)
         return learned
 
     def _hear(self, share: float) -> None:
@@ -249,6 +255,12 @@ class PolicyTraining:
         self.good = self._weights()
         self.context.log(f"Goes on after {self.learner.updates} updates.")
         return Budget(seconds=seconds, spent_seconds=spent)
+
+
+def falling(share: float) -> float:
+    """Factor of the learning rate: 1 for the first half, then a cosine down to SLOWEST, so that the weights that are kept
+    aren't those of one noisy batch."""
+    return SLOWEST + (1 - SLOWEST) * 0.5 * (1 + math.cos(math.pi * max(0.0, 2 * share - 1)))
 
 
 def _learner_configuration(configuration: ComposerConfiguration, context: RunContext) -> LearnerConfiguration:

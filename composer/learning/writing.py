@@ -327,11 +327,12 @@ def _log_softmax(scores_BA: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def flatness_of(plan: Plan, of_phrases: float) -> float:
-    """How much the prior is flattened: by a wish of closeness from 1/FLATTEST at 1 to FLATTEST at 0; and against G, which
+    """How much the prior is flattened: by a wish of closeness from FLATTEST at 0 evenly down to 1/FLATTEST at 1, which is
+    heard evenly too (log p₀ hardly changes below a temperature of ½); and against G, which
     prefers what is likely anyway: phrases of a few bars, of which there would be too few different ones, more than tunes,
     which would share long runs with the catalogue."""
     closeness = plan.steering.closeness
-    asked = 1.0 if closeness is None else float(FLATTEST ** (1.0 - 2.0 * closeness))
+    asked = 1.0 if closeness is None else FLATTEST - (FLATTEST - 1 / FLATTEST) * closeness
     return asked * (of_phrases if plan.steering.bars <= SHORT_BARS else of_phrases**FLATNESS_OF_TUNES)
 
 

@@ -19,6 +19,7 @@ from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PI
 from composer.learning.network import Prior
 from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
 from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
+from composer.learning.policy_training import SLOWEST, falling
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
 from composer.learning.writing import Writer
@@ -253,6 +254,12 @@ def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path)
 
     assert any("guard" in line for line in context.lines)
     assert made.figures["kl_per_step"] == 0.0
+
+
+def test_the_learning_rate_stays_for_half_of_the_training_and_then_falls() -> None:
+    factors = [falling(share) for share in (0.0, 0.5, 0.75, 1.0)]
+
+    assert factors == pytest.approx([1.0, 1.0, (1 + SLOWEST) / 2, SLOWEST])
 
 
 def test_without_a_prior_there_is_no_policy(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from composer.rewards import (
     leaps,
     leaps_of,
     motif,
+    period,
     question_and_answer,
     repeated_motif,
     rules,
@@ -106,6 +107,18 @@ def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
 
     assert question_and_answer(Line(eighths(*question, *(60,) * 8)), WEIGHTS).sum() == WEIGHTS.question
     assert question_and_answer(Line(eighths(*question)), WEIGHTS).sum() == 0
+
+
+def test_an_answer_that_opens_like_its_question_is_a_period() -> None:
+    opening, middle, other = (60, 62, 64, 65, 67, 65, 64, 62), (60, 67) * 4, (72, 71) * 4
+    second = opening[::-1]
+
+    def paid(*bars: tuple[int, ...]) -> float:
+        return float(period(Line(eighths(*(pitch for bar in bars for pitch in bar))), WEIGHTS).sum())
+
+    assert paid(opening, second, middle, middle, opening, second, other, middle) == 2 * WEIGHTS.opening_again
+    assert paid(opening, second, middle, middle, other, second, opening, second) == WEIGHTS.opening_again
+    assert paid(opening, second, opening, second) == 0
 
 
 def test_bands_are_peoples_percentiles_by_style() -> None:

@@ -202,6 +202,18 @@ def test_two_seeded_runs_give_identical_weights() -> None:
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
+def test_a_learning_rate_counts_from_the_next_update_on() -> None:
+    replay = Replay.of(chain.transitions())
+    learner = Learner(small_network(), LearnerConfiguration(batch_size=8, seed=5))
+    learner.run(replay, 10)
+    before = learner.weights()
+
+    learner.set_learning_rate(1e-12)
+    learner.run(replay, 10)
+
+    assert all(torch.allclose(before[name], weight, atol=1e-9) for name, weight in learner.weights().items())
+
+
 def test_another_seed_gives_other_weights() -> None:
     found = []
     for seed in (1, 2):
