@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report.finish()
     _add_models(report, folder, each, options, out)
     contestants = {name: load_policy(kind, folder) for name, kind in (("prior", "prior"), ("ours", "dqn"))}
-    add_band_rows(report, options.split, contestants, seeds=1 if options.quick else options.seeds, quick=options.quick)
+    pieces_per_tune = 1 if options.quick else min(options.seeds, 2)
+    add_band_rows(report, options.split, contestants, pieces_per_tune, quick=options.quick)
     return report.finish()
 
 

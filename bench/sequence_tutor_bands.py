@@ -113,7 +113,7 @@ class Group:
 
 
 def add_band_rows(
-    report: Report, split: Path, contestants: dict[str, ComposerPolicy], seeds: int, *, part: str = "test", quick: bool = False
+    report: Report, split: Path, contestants: dict[str, ComposerPolicy], pieces_per_tune: int, *, quick: bool = False
 ) -> None:
     """For each style: the share of pieces inside each of people's bands, and the share that copies the training tunes."""
     from composer.judging import CatalogueIndex
@@ -127,17 +127,17 @@ def add_band_rows(
     every = 10 if quick else 1
     tunes = list(read_tunes(parts, tuple(corpus.BY_NAME), lambda number: number % every == 0))
     index = CatalogueIndex([tune.score.melody for tune in tunes if tune.split == "train"])
-    unseen = [(tune.style, tune.score.melody) for tune in tunes if tune.split == part]
+    unseen = [(tune.style, tune.score.melody) for tune in tunes if tune.split == "test"]
     limits = copy_limits(unseen, index)
     for style in STYLES:
-        group = group_of_style(style, [tune for tune in tunes if tune.split == part])
+        group = group_of_style(style, [tune for tune in tunes if tune.split == "test"])
         if len(group.tunes) < 2:
             continue
         bands = {name: tuple(np.percentile([of(m) for m in group.tunes], [10, 90])) for name, of in MEASURES.items()}
         report.add(f"people: {style}", "longest_copy_allowed", float(limits.get(style, LONGEST_SHARED_NOTES)))
         _add_shares(report, f"people: {style}", group.tunes, bands, None)
         for name, policy in contestants.items():
-            pieces = [melody for seed in range(seeds) for melody in write_beside(policy, group, seed)]
+            pieces = [melody for seed in range(pieces_per_tune) for melody in write_beside(policy, group, seed)]
             _add_shares(report, f"{name}: {style}", pieces, bands, TARGET_SHARE if name == "ours" else None)
             copied = copied_share(pieces, [style] * len(pieces), index, limits)
             aim = 0.02 if name == "ours" else None

@@ -41,6 +41,9 @@ LONG_STEPS, SHORT_STEPS = 144, 48
 """Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""
+FLATTENED_AT = 0.4
+"""Share of the training from which the prior is as flat as at play: at first it is itself, under which repetition, likely as
+it is, is found soon; from a flat one it took a third of the training."""
 IMITATED_SHARE = 0.6
 """Of the training; afterwards only the learner's target remains."""
 IMITATED_NATS = 3.0
@@ -161,11 +164,13 @@ class PolicyTraining:
         return learned
 
     def _hear(self, share: float) -> None:
-        """Tastes and wishes are heard the more, the more was foreseen rightly: at first foresight knows nothing."""
+        """Tastes and wishes are heard the more, the more was foreseen rightly: at first foresight knows nothing. The prior is
+        flattened as slowly."""
         heard = min(1.0, share / HEARD_FULLY_AT)
         configuration = self.configuration
         settings = self.policy.settings | {"taste_gain": configuration.taste_gain * heard}
-        writer = replace(self.policy.writer, wish_gain=configuration.wish_gain * heard)
+        flat = 1 + (configuration.prior_temperature - 1) * min(1.0, share / FLATTENED_AT)
+        writer = replace(self.policy.writer, wish_gain=configuration.wish_gain * heard, prior_temperature=flat)
         self.policy = replace(self.policy, writer=writer, settings=settings)
 
     def roll_out(self) -> dict[str, float]:

@@ -91,11 +91,14 @@ class CopyGuide:
         count = len(plans)
         self.is_forced_B = generator.random(count) < share
         self._bar_B = np.array([plan.bar_ticks for plan in plans])
-        bars_B = np.array([plan.steering.bars for plan in plans])
-        self._source_B = np.where(bars_B <= 2, generator.integers(0, 2, count), generator.integers(1, SOURCES - 1, count))
+        is_phrase_B = np.array([plan.steering.bars for plan in plans]) <= 2
+        self._source_B = np.where(is_phrase_B, generator.integers(0, 2, count), generator.integers(1, SOURCES - 1, count))
         back_B = self._bar_B * np.array([1, 2, 4, 8, 16])[self._source_B] // 2
-        self._from_B = back_B + self._bar_B // 2 * generator.integers(0, 3, count)
-        self._to_B = self._from_B + (back_B * generator.uniform(0.4, 1.0, count)).astype(np.int64)
+        # Two bars have room for one copy, and only half a bar or more is a motif that came again.
+        self._from_B = back_B + np.where(is_phrase_B, 0, self._bar_B // 2 * generator.integers(0, 3, count))
+        longest_B = np.where(is_phrase_B, self._bar_B // 2 * generator.uniform(1.0, 1.75, count), back_B)
+        shorter_B = np.where(is_phrase_B, 1.0, generator.uniform(0.4, 1.0, count))
+        self._to_B = self._from_B + (longest_B * shorter_B).astype(np.int64)
         self._rows = np.arange(count)
 
     def __call__(self, lines: Lines, open_BA: NDArray[np.bool_], kind: str) -> NDArray[np.int64]:
