@@ -256,6 +256,18 @@ def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path)
     assert made.figures["kl_per_step"] == 0.0
 
 
+def test_a_policy_whose_training_was_stopped_goes_on(trained: Trained, tmp_path: Path) -> None:
+    configuration = policy_configuration(updates=48)
+    with pytest.raises(StopRequested):
+        train(Context(configuration, tmp_path, parent_folder=trained.checkpoint, stop_after_reports=10), toy_catalogue())
+
+    context = Context(configuration, tmp_path, parent_folder=trained.checkpoint)
+
+    assert train(context, toy_catalogue()).kind == "dqn"
+    assert context.lines[0].startswith("Goes on after ")
+    assert len(context.reports) < 10
+
+
 def test_the_learning_rate_stays_for_half_of_the_training_and_then_falls() -> None:
     factors = [falling(share) for share in (0.0, 0.5, 0.75, 1.0)]
 
