@@ -116,8 +116,7 @@ def add_band_rows(
     report: Report, split: Path, contestants: dict[str, ComposerPolicy], pieces_per_tune: int, *, quick: bool = False
 ) -> None:
     """For each style: the share of pieces inside each of people's bands, and the share that copies the training tunes."""
-    from composer.judging import CatalogueIndex
-    from composer.learning.copies import LONGEST_SHARED_NOTES, copied_share, copy_limits
+    from composer.copies import LONGEST_SHARED_NOTES, CatalogueIndex, Originality, copied_share, copy_limits
     from recsys import corpus
 
     parts = read_split(split)
@@ -126,9 +125,10 @@ def add_band_rows(
         return
     every = 10 if quick else 1
     tunes = list(read_tunes(parts, tuple(corpus.BY_NAME), lambda number: number % every == 0))
-    index = CatalogueIndex([tune.score.melody for tune in tunes if tune.split == "train"])
+    index = CatalogueIndex.of(tune.score.melody for tune in tunes if tune.split == "train")
     unseen = [(tune.style, tune.score.melody) for tune in tunes if tune.split == "test"]
     limits = copy_limits(unseen, index)
+    originality = Originality(catalogue=index, limits=limits)
     for style in STYLES:
         group = group_of_style(style, [tune for tune in tunes if tune.split == "test"])
         if len(group.tunes) < 2:
@@ -139,7 +139,7 @@ def add_band_rows(
         for name, policy in contestants.items():
             pieces = [melody for seed in range(pieces_per_tune) for melody in write_beside(policy, group, seed)]
             _add_shares(report, f"{name}: {style}", pieces, bands, TARGET_SHARE if name == "ours" else None)
-            copied = copied_share(pieces, [style] * len(pieces), index, limits)
+            copied = copied_share(pieces, [style] * len(pieces), originality)
             aim = 0.02 if name == "ours" else None
             report.add(f"{name}: {style}", "copied", copied, target=aim, smaller_is_better=True)
 
@@ -179,6 +179,6 @@ def group_of_style(style: str, tunes: Sequence[SplitTune]) -> Group:
 
 
 def write_beside(policy: ComposerPolicy, group: Group, seed: int) -> list[Melody]:
-    """One piece for each plan."""
+    """One piece for each plan, as the service writes it: a copy is written anew."""
     seeds = [seed * 1_000_003 + number for number in range(len(group.plans))]
-    return policy.write(group.plans, [None] * len(group.plans), seeds=seeds).melodies
+    return policy.write_original(group.plans, [None] * len(group.plans), seeds=seeds).melodies
