@@ -18,8 +18,8 @@ from composer.learning.evaluation import evaluate_prior
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
 from composer.learning.network import Prior
 from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
-from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.policy_training import SLOWEST, falling
+from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
 from composer.learning.writing import Writer
