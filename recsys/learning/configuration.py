@@ -19,7 +19,8 @@ class RecommenderConfiguration:
         **dict.fromkeys(("batch_size", "pool_size"), (1, 65_536)),
         **dict.fromkeys(("content_width", "tower_width"), (1, 1024)),
         **dict.fromkeys(("discount", "polyak", "held_out_share"), (0, 1)),
-        **dict.fromkeys(("conservative_weight", "passed_over_weight", "random_prior_scale"), (0, 100)),
+        **dict.fromkeys(("conservative_weight", "next_track_weight", "passed_over_weight"), (0, 100)),
+        **dict.fromkeys(("random_prior_scale", "reward_weight"), (0, 100)),
         "identity_dropout": (0, 0.99),
         "identity_width": (0, 1024),
         "learning_rate": (1e-6, 1),
@@ -53,6 +54,11 @@ class RecommenderConfiguration:
     logged_candidates: int = 16
     """So many of the logged candidates, drawn once per slate, or of the catalogue where none were logged; 0 always takes
     `pool_size` tracks of the catalogue."""
+    reward_weight: float = 1.0
+    """Of the loss on the reward of the played track, which teaches the towers; 0 leaves them at their start."""
+    next_track_weight: float = 1.0
+    """How much what listeners play next by themselves counts beside Q: π ∝ p(next)^weight · exp(Q / temperature). Only plays
+    without a recommendation teach it. 0 neither learns nor uses it."""
     heads: int = 5
     """Members of the ensemble; one is drawn for each request."""
     random_prior_scale: float = 0.1
@@ -101,7 +107,10 @@ class RecommenderConfiguration:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise ValueError(f"device is {self.device!r} and must be auto, cpu or cuda")
-        for name in ("identity_width", "target_tracks", "passed_over_weight", "logged_candidates"):
+        for name in (
+            *("identity_width", "target_tracks", "passed_over_weight", "logged_candidates"),
+            *("reward_weight", "next_track_weight"),
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 0")
         for name in ("lambda_return", "behaviour_filter"):

@@ -6,7 +6,7 @@ d tower dimensions, W = H·d + H."""
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from recsys.learning.choice import ChoiceModel, Choices
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.explanation import explain
 from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, track_table
+from recsys.learning.next_tracks import PREFIX, NextTracks, Placed, at_rows, gates
+from recsys.learning.played_rows import PlayedRows
 from recsys.learning.policy import Reason, best_open
 from recsys.learning.windows import SIGNAL_NAMES
 
@@ -38,13 +40,17 @@ NEEDED = frozenset(f"{layer}.{part}" for layer in LAYERS for part in ("weight", 
     "track_ids",
 }
 """Weights that serving reads."""
+NEEDED_NEXT = frozenset(f"{layer}.{part}" for layer in ("next_hidden", "next_gate") for part in ("weight", "bias")) | {
+    "next_total_K"
+}
+"""And those it reads where tables of next tracks are."""
 Floats = NDArray[np.float64]
 
 
-def export(folder: Path) -> None:
+def export(folder: Path, table: TrackTable | None = None) -> None:
     """Writes g(a) and b(a) of every track of the checkpoint as one matrix, which serving processes map into memory together."""
     policy = DqnPolicy(read_checkpoint(folder), matrix_PW=None)
-    table = TrackTable.load()
+    table = TrackTable.load() if table is None else table
     vectors = policy.vectors(table)
     rows = table.rows_of(policy.track_ids_P)
     matrix = np.zeros((len(rows), vectors.g_TW.shape[1]), dtype=np.float32)
@@ -63,20 +69,28 @@ class TrackVectors:
     g_TW: NDArray[np.float32]
     """H·d numbers of (1 + κ)·g, then H of (1 + κ)·b + what follows: Q less V is one product with f."""
     mean_W: Floats
+    placed: Placed | None
+    """What listeners play next by themselves; None where nothing was counted."""
 
 
 class DqnPolicy:
     """Scores any catalogue by one matrix product; reasons split the same product."""
 
     def __init__(self, checkpoint: Checkpoint, matrix_PW: NDArray[np.float32] | None) -> None:
-        missing = NEEDED - checkpoint.weights.keys()
+        self.next_tracks = NextTracks.of_weights(checkpoint.weights)
+        needed = NEEDED if self.next_tracks is None else NEEDED | NEEDED_NEXT
+        missing = needed - checkpoint.weights.keys()
         if missing:
             raise BrokenCheckpoint(f"it was made by an earlier version: {', '.join(sorted(missing))} is missing; train again")
         self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
         self.temperature = self.configuration.serving_temperature
         self.weights: dict[str, Floats] = {
-            name: weight.astype(np.float64) for name, weight in checkpoint.weights.items() if name != "track_ids"
+            name: weight.astype(np.float64)
+            for name, weight in checkpoint.weights.items()
+            if name != "track_ids" and not name.startswith(PREFIX)
         }
+        self.next_scale = self.configuration.next_track_weight * self.temperature
+        """Reward that a unit of log p(next) is worth: π ∝ p^weight · exp(Q / temperature)."""
         self.scaling = Scaling(
             mean_D=checkpoint.weights["mean_D"],
             spread_D=checkpoint.weights["spread_D"],
@@ -124,9 +138,12 @@ class DqnPolicy:
         """The best of a table that is at hand: one matrix-vector product, then a partition."""
         vectors = self.vectors(table)
         heads, width = self.configuration.heads, self.configuration.tower_width
-        _, f_HD = self.seen(state, vectors)
+        arrays, f_HD = self.seen(state, vectors)
         summed = np.concatenate([f_HD.ravel() / math.sqrt(width), np.ones(heads)]).astype(np.float32)
-        return best_open(vectors.g_TW @ summed, vectors.table, count, excluded)
+        scores_T = vectors.g_TW @ summed
+        for named, lift in self.lifts(_one(arrays), vectors):
+            scores_T[named] += heads * self.next_scale * lift
+        return best_open(scores_T, vectors.table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
         """Heard tracks, declared styles, the moment, popularity and a residual, by what the score loses without them."""
@@ -137,6 +154,23 @@ class DqnPolicy:
         pooled = self.configuration.attention_heads * vectors.z_TZ.shape[1]
         past, declared, clock = np.split(self.weights["tower_f.weight"].T, [pooled, pooled + len(self.scaling.styles) + 1])
         return past, declared, clock
+
+    def lifts(self, arrays: Arrays, vectors: TrackVectors) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """For each state the tracks that are likelier next than their popularity says, ascending, and by how much in log p."""
+        for track_R, gate_RK in self.next_gates(arrays, vectors):
+            assert vectors.placed is not None
+            yield vectors.placed.lift(track_R, gate_RK)
+
+    def next_gates(self, arrays: Arrays, vectors: TrackVectors) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """For each state its played tracks, newest first, and how much each says of what is played next."""
+        if vectors.placed is None:
+            return
+        played = PlayedRows.of(
+            arrays["row_track_L"], arrays["row_open_L"], arrays["row_signal_LS"], arrays["clock_C"], vectors.placed.artist_T
+        )
+        gate_SLK = gates(self.weights, played.feature_NLF, vectors.placed.totals(played))
+        for track_L, open_L, gate_LK in zip(played.track_NL, played.open_NL, gate_SLK, strict=True):
+            yield track_L[open_L], gate_LK[open_L]
 
     def vectors(self, table: TrackTable) -> TrackVectors:
         """Track vectors of this table, kept until it changes. Tracks that came later have no embedding of their own."""
@@ -153,9 +187,13 @@ class DqnPolicy:
         identity_TZ = np.where(is_known[:, None], w["identity_TZ"][place], 0.0)
         hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
         z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
+        placed = None
+        if self.next_tracks is not None and self.next_scale > 0:
+            placed = Placed.of(self.next_tracks, self.track_ids_P, table)
         if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
+            g_TW: NDArray[np.float32] = self.matrix_PW
             return TrackVectors(
-                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=self.matrix_PW, mean_W=_mean(self.matrix_PW)
+                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), placed=placed
             )
         g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
         fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
@@ -166,9 +204,13 @@ class DqnPolicy:
         bias += popularity_T[fresh, None] * w["popularity_H"]
         ahead_H = 1.0 + w["lookahead_H"]
         bias = bias * ahead_H + content_TX[fresh] @ w["after_XH"]
+        if placed is not None:
+            bias += self.next_scale * placed.log_background_T[fresh, None]
         towers = (z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
         g_TW[fresh] = np.concatenate([towers, bias], axis=1)
-        return TrackVectors(table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW))
+        return TrackVectors(
+            table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), placed=placed
+        )
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width
@@ -180,6 +222,8 @@ class DqnPolicy:
         g_NHD = g_NW[:, : heads * width].reshape(-1, heads, width)
         scores_HN: Floats = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
         scores_HN += self._state_value(arrays)[:, None]
+        for named, lift in self.lifts(_one(arrays), vectors):
+            scores_HN += self.next_scale * at_rows(rows_N, named, lift)
         return scores_HN
 
     def seen(self, state: ListenerState, vectors: TrackVectors) -> tuple[Arrays, Floats]:
@@ -187,7 +231,7 @@ class DqnPolicy:
         kept = self._seen
         if kept is None or kept[0] is not state or kept[1] is not vectors:
             arrays = encode_state(state, vectors.indexed)
-            f_HD = self.state_vectors({name: array[None] for name, array in arrays.items()}, vectors)[0]
+            f_HD = self.state_vectors(_one(arrays), vectors)[0]
             kept = self._seen = (state, vectors, arrays, f_HD)
         return kept[2], kept[3]
 
@@ -227,6 +271,11 @@ class DqnPolicy:
         hidden = np.maximum(summary @ w["value_hidden.weight"].T + w["value_hidden.bias"], 0.0)
         value: Floats = hidden @ w["value.weight"].T + w["value.bias"]
         return value
+
+
+def _one(arrays: Arrays) -> Arrays:
+    """One state as a batch of states."""
+    return {name: array[None] for name, array in arrays.items()}
 
 
 def _mean(g_TW: NDArray[np.float32]) -> Floats:

@@ -52,10 +52,11 @@ class ItemMean(RandomPolicy):
 
 def evaluate(checkpoint: Path, dataset: ReplayDataset) -> dict[str, Any]:
     """Figures of the run, per policy, the new one and those beside it: each estimate as [value, low, high]."""
+    if not dataset.decisions:
+        word = "No held-out slates yet: nothing can be estimated."
+        return {"held_out_slates": 0, "held_out_listeners": 0, "word": word}
     log = HeldOutLog.of(dataset)
     figures: dict[str, Any] = {"held_out_slates": len(log.decisions), "held_out_listeners": len(set(log.listener_R.tolist()))}
-    if not log.decisions:
-        return figures | {"word": "No held-out slates yet: nothing can be estimated."}
     policies = {"ours": load_policy("dqn", checkpoint), **_beside(log), "random": RandomPolicy()}
     for name, policy in policies.items():
         judged = log.judge(policy)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learning.features import ListenerState, TrackTable, declared_shares, encode_without, track_table
+from recsys.learning.next_tracks import at_rows
 from recsys.learning.policy import Reason
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], c
     causes = [*_heard_causes(state, vectors.indexed), *_declared_causes(policy, state)]
     rows_n = vectors.table.rows_of(candidates)
     score_n = policy.score_rows(state, vectors.table, rows_n).mean(axis=0)
-    given_En = _given(policy, state, vectors, causes, rows_n)
-    left_En = score_n - _lost(policy, state, vectors, causes, rows_n)
+    given_En = _given(policy, state, vectors, causes, rows_n) + _given_next(policy, state, vectors, causes, rows_n)
+    lost_En = _lost(policy, state, vectors, causes, rows_n) + _lost_next(policy, state, vectors, causes, rows_n)
+    left_En = score_n - lost_En
     place = {track_id: at for at, track_id in enumerate(candidates)}
     listed = [place[track_id] for track_id in track_ids]
     carries_En = _falls(score_n, left_En, listed)
@@ -115,6 +117,38 @@ def _lost(
         others = declared_shares([style for style in state.styles if style != cause.style], policy.scaling.styles)
         changed_EHD[at] = ((arrays["declared_S"] - others) @ declared).reshape(whole_HD.shape)
     return np.asarray(np.einsum("ehd,nhd->en", changed_EHD, _towers(policy, vectors, rows_n)))
+
+
+def _given_next(
+    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
+) -> Floats:
+    """given_En: each cause's part of log p of what is played next, above its mean over the catalogue."""
+    given_En = np.zeros((len(causes), len(rows_n)))
+    arrays, _ = policy.seen(state, vectors)
+    for track_R, gate_RK in policy.next_gates({name: array[None] for name, array in arrays.items()}, vectors):
+        if not len(track_R):
+            continue
+        assert vectors.placed is not None
+        by_row_Rn = policy.next_scale * vectors.placed.lift_by_row(track_R, gate_RK, rows_n)
+        heard_R = vectors.table.ids_T[track_R]
+        for at, cause in enumerate(causes):
+            given_En[at] = by_row_Rn[np.isin(heard_R, cause.track_ids)].sum(axis=0)
+    return given_En
+
+
+def _lost_next(
+    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
+) -> Floats:
+    """lost_En: by how much log p of what is played next falls without each cause's rows."""
+    lost_En = np.zeros((len(causes), len(rows_n)))
+    heard = [cause.track_ids for cause in causes if cause.track_ids]
+    if not heard or vectors.placed is None:
+        return lost_En
+    arrays, _ = policy.seen(state, vectors)
+    (whole,) = policy.lifts({name: array[None] for name, array in arrays.items()}, vectors)
+    for at, left in enumerate(policy.lifts(encode_without(state, vectors.indexed, heard), vectors)):
+        lost_En[at] = policy.next_scale * (at_rows(rows_n, *whole) - at_rows(rows_n, *left))
+    return lost_En
 
 
 def _towers(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:

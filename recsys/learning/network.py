@@ -17,10 +17,14 @@ from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.dqn_policy import ROW_SCALE
 from recsys.learning.factors import Factors
 from recsys.learning.lookahead import Lookahead
+from recsys.learning.next_tracks import GATE_STEP, KINDS, LARGEST_LOGIT
+from recsys.learning.played_rows import FEATURES
 from recsys.learning.windows import CLOCK_NAMES, SIGNAL_NAMES
 
 HIDDEN = 32
 """Units of the layers that weigh rows and value the moment."""
+FIRST_GATE = 2.0
+"""Start of the log weight of what follows a row, against what everybody plays."""
 ALIKE = 0.6
 """Start of the weights from a track's factors to its dimension of either tower."""
 
@@ -78,6 +82,11 @@ class RecommenderNetwork(nn.Module):
             with torch.no_grad():
                 self.after_XH.add_(torch.as_tensor(lookahead.content_X, dtype=torch.float32)[:, None])
                 self.lookahead_H.add_(lookahead.pleasure)
+        self.next_hidden = nn.Linear(len(FEATURES), HIDDEN)
+        self.next_gate = nn.Linear(HIDDEN + len(FEATURES), len(KINDS))
+        self.next_total_K = nn.Parameter(torch.zeros(len(KINDS)))
+        nn.init.zeros_(self.next_gate.weight)
+        nn.init.constant_(self.next_gate.bias, FIRST_GATE / GATE_STEP)
 
     @torch.no_grad()
     def _start_alike(self) -> None:
@@ -175,6 +184,19 @@ class RecommenderNetwork(nn.Module):
             pool_HA = (self.content_TX[observation["pool_A"]] @ self.after_XH).T
             listed.append(pool_HA.expand(len(observation["clock_BC"]), -1, -1))
         return torch.cat(listed, dim=2)
+
+    def next_gates(self, feature_NLF: Tensor, total_NLK: Tensor) -> Tensor:
+        """How much each played row says of what is played next, by each kind of share; `next_tracks.gates` in torch."""
+        hidden = torch.relu(self.next_hidden(feature_NLF))
+        logit_NLK = self.next_gate(torch.cat([hidden, feature_NLF], dim=2)) + self.next_total_K * torch.log1p(total_NLK)
+        gate_NLK: Tensor = torch.exp((GATE_STEP * logit_NLK).clamp(max=LARGEST_LOGIT)) * (total_NLK > 0)
+        return gate_NLK
+
+    def next_track_loss(self, choice: Mapping[str, Tensor]) -> Tensor:
+        """−log p of the tracks that were played next: what the rows gave to them, over all that they gave."""
+        gate_BLK = self.next_gates(choice["feature_BLF"], choice["total_BLK"])
+        given_B = choice["background_B"] + (gate_BLK * choice["share_BLK"]).sum(dim=(1, 2))
+        return (torch.log1p(gate_BLK.sum(dim=(1, 2))) - torch.log(given_B)).mean()
 
     def forward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """q_BHA. A is taken as it is: what returns say does not reach the towers."""

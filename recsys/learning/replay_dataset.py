@@ -33,6 +33,8 @@ from training.slots import NotEnoughToLearnFrom, RunContext
 LEAST_PLAYS = 10
 """Fewer played tracks teach nothing that popularity does not know."""
 LEAST_TRACKS = 4
+OWN_CHOICE_SHARE = 0.5
+"""What was left before half of it was heard was no good choice."""
 LOOKED_BEYOND = 4
 """Positions behind the last played one that were looked at, presumably."""
 
@@ -73,6 +75,8 @@ class ReplayDataset:
     reward_N: NDArray[np.float32]
     discount_N: NDArray[np.float32]
     is_held_out_N: NDArray[np.bool_]
+    is_own_choice_N: NDArray[np.bool_]
+    """Played without a recommendation, and at least half of it heard: what listeners choose by themselves."""
     listener_N: NDArray[np.int64]
     passed_listener_K: NDArray[np.int64]
     """Who passed over which shown track and played another of the same slate; training part only."""
@@ -186,7 +190,7 @@ class _Collected:
         self.table = table
         self.row_of_track = {track_id: row for row, track_id in enumerate(table.ids_T.tolist())}
         self.states = States()
-        self.transitions: list[tuple[int, int, int, float, float, bool, int]] = []
+        self.transitions: list[tuple[int, int, int, float, float, bool, int, bool]] = []
         self.played: dict[tuple[int, int], tuple[float, float]] = {}
         """(recommendation, track) → (reward, return) in held-out sessions."""
         self.chosen: dict[tuple[int, int], tuple[datetime, int]] = {}
@@ -229,7 +233,8 @@ class _Collected:
                 returns = reward + self.configuration.discount * returns
                 play, place = transition.play, len(self.transitions)
                 row = self.row_of_track[play.track_id]
-                self.transitions.append((states[at], states[at + 1], row, reward, discount, is_held_out, listener_id))
+                is_own = self._is_own_choice(play, row)
+                self.transitions.append((states[at], states[at + 1], row, reward, discount, is_held_out, listener_id, is_own))
                 began.append((play.started_at, place))
                 if play.recommendation_id is not None:
                     key = play.recommendation_id, play.track_id
@@ -242,6 +247,10 @@ class _Collected:
         end = known.first + bisect_right(known.rows, moment, key=lambda row: row.received_at)
         clock = local_clock(moment, known.zone)
         return self.states.add(known.first, end, moment.timestamp(), clock, styles_as_of(known.versions, moment))
+
+    def _is_own_choice(self, play: FeedbackRow, row: int) -> bool:
+        half_seconds = OWN_CHOICE_SHARE * float(self.table.duration_seconds_T[row])
+        return play.recommendation_id is None and (play.value or 0.0) >= half_seconds
 
     def dataset(self, fingerprint: str, split_moment: datetime, log: Log) -> ReplayDataset:
         """Everything as arrays."""
@@ -276,6 +285,7 @@ class _Collected:
             reward_N=np.array(columns[3], dtype=np.float32),
             discount_N=np.array(columns[4], dtype=np.float32),
             is_held_out_N=held_out,
+            is_own_choice_N=np.array(columns[7], dtype=np.bool_),
             listener_N=np.array(columns[6], dtype=np.int64),
             passed_listener_K=passed[:, 0],
             passed_track_K=passed[:, 1],

@@ -30,6 +30,9 @@ from recsys.learning.factors import factors_of
 from recsys.learning.features import Arrays, Scaling
 from recsys.learning.lookahead import lookahead_of
 from recsys.learning.network import RecommenderNetwork, observe
+from recsys.learning.next_choices import NextChoices, next_tracks_of
+from recsys.learning.next_tracks import NextTracks, Placed
+from recsys.learning.played_rows import PlayedRows
 from recsys.learning.replay_dataset import ReplayDataset
 from training.slots import RunContext, StopRequested, Trained
 
@@ -44,6 +47,8 @@ class Played(Transitions):
     """Transitions over several tracks, with the reward of the first alone."""
 
     own_reward_B: Tensor
+    next_choice: dict[str, Tensor] | None = None
+    """What the rows of other listeners' moments said of what they then chose, as `NextChoices` has it."""
 
 
 def train(context: RunContext, dataset: ReplayDataset) -> Trained:
@@ -53,7 +58,8 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
     scaling = Scaling.of(dataset.table)
     # A bandit learns from a log that was read for looking ahead: what follows a track is nothing to it.
     taught = dataset if configuration.discount > 0 else replace(dataset, discount_N=np.zeros_like(dataset.discount_N))
-    learner, replay = prepare(configuration, taught, scaling, seed=context.seed, device=context.device)
+    tables, choices = next_tracks_of(dataset) if configuration.next_track_weight > 0 else (None, None)
+    learner, replay = prepare(configuration, taught, scaling, seed=context.seed, device=context.device, choices=choices)
     kept = read_state(context.folder / STATE)
     if kept is not None:
         learner.load_state_dict(kept)
@@ -62,8 +68,8 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
     checkpoint = context.folder / CHECKPOINT
     if not checkpoint.exists():
         choice = _choice(context, learner, taught)
-        write_network(checkpoint, learner.network, scaling, configuration, dataset, choice, seed=context.seed)
-        export(checkpoint)
+        write_network(checkpoint, learner.network, scaling, configuration, dataset, choice, seed=context.seed, tables=tables)
+        export(checkpoint, dataset.table)
     figures = evaluate(checkpoint, dataset)
     context.report(learner.updates, progress=1.0, **{name: v for name, v in figures.items() if isinstance(v, float)})
     return Trained(kind="dqn", checkpoint=checkpoint, figures=figures)
@@ -79,7 +85,13 @@ def _choice(context: RunContext, learner: Learner, dataset: ReplayDataset) -> Ch
 
 
 def prepare(
-    configuration: RecommenderConfiguration, dataset: ReplayDataset, scaling: Scaling, *, seed: int, device: str
+    configuration: RecommenderConfiguration,
+    dataset: ReplayDataset,
+    scaling: Scaling,
+    *,
+    seed: int,
+    device: str,
+    choices: NextChoices | None = None,
 ) -> tuple[Learner, Replay[Played]]:
     """A fresh learner and the replay it draws from."""
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -90,22 +102,28 @@ def prepare(
     )
     lookahead = lookahead_of(dataset, content_TX, factors) if configuration.discount > 0 else None
     network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), factors, lookahead)
-    learner = Learner(network, configuration.learner(seed=seed, device=device), _reward_losses(network))
-    return learner, replay_of(dataset, configuration, device)
+    learner = Learner(network, configuration.learner(seed=seed, device=device), _further_losses(network))
+    return learner, replay_of(dataset, configuration, device, choices)
 
 
-def _reward_losses(started: RecommenderNetwork) -> Callable[[torch.nn.Module, Played], dict[str, Tensor]]:
-    """What teaches the towers: the reward of each played track. And what holds the weights of what follows near their start."""
+def _further_losses(started: RecommenderNetwork) -> Callable[[torch.nn.Module, Played], dict[str, Tensor]]:
+    """What teaches the towers: the reward of each played track. What holds the weights of what follows near their start. And
+    what teaches the gates: the track that was really played next."""
+    configuration = started.configuration
     start_XH = started.after_XH.detach().clone()
 
     def losses(network: torch.nn.Module, batch: Played) -> dict[str, Tensor]:
         assert isinstance(network, RecommenderNetwork)
         expected_BH = network.reward(batch.observation)
         moved_XH = network.after_XH - start_XH.to(network.after_XH.device)
-        return {
-            "reward_loss": huber_loss(expected_BH, batch.own_reward_B[:, None].expand_as(expected_BH)),
+        reward_loss = huber_loss(expected_BH, batch.own_reward_B[:, None].expand_as(expected_BH))
+        found = {
+            "reward_loss": configuration.reward_weight * reward_loss,
             "moved": AFTER_PULL * (moved_XH**2).sum() / moved_XH.shape[1],
         }
+        if batch.next_choice is not None:
+            found["next_track_loss"] = configuration.next_track_weight * network.next_track_loss(batch.next_choice)
+        return found
 
     return losses
 
@@ -119,9 +137,11 @@ def write_network(
     choice: ChoiceModel | None,
     *,
     seed: int,
+    tables: NextTracks | None = None,
 ) -> None:
-    """The checkpoint: weights, the choice model, what scales the tracks, and which track each embedding belongs to."""
+    """The checkpoint: weights, the choice model, what follows what, what scales the tracks, and whose each embedding is."""
     weights: dict[str, Any] = dict(network.state_dict())
+    weights |= {} if tables is None else tables.weights()
     weights |= {"mean_D": scaling.mean_D, "spread_D": scaling.spread_D, "track_ids": dataset.table.ids_T}
     weights |= {} if choice is None else choice.weights()
     write_checkpoint(
@@ -135,8 +155,10 @@ def write_network(
     )
 
 
-def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, device: str) -> Replay[Played]:
-    """Training transitions, gathered from shared tables on the device."""
+def replay_of(
+    dataset: ReplayDataset, configuration: RecommenderConfiguration, device: str, choices: NextChoices | None = None
+) -> Replay[Played]:
+    """Training transitions, gathered from shared tables on the device; choices of what is played next beside them."""
     states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
     chosen = np.flatnonzero(~dataset.is_held_out_N)
     returns = Returns(dataset, configuration, chosen, device)
@@ -153,6 +175,8 @@ def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, d
     whole_pool_BA = torch.ones((configuration.batch_size, configuration.pool_size), dtype=torch.bool, device=device)
     first_B = torch.zeros(configuration.batch_size, dtype=torch.int64, device=device)
     place_A = torch.arange(configuration.pool_size, device=device)
+    told = {} if choices is None or not len(choices) else choices.named()
+    chosen_next = {name: torch.as_tensor(array, device=device) for name, array in told.items()}
 
     def gather(index_B: Tensor) -> Played:
         pool_A = open_tracks[scattered(index_B, place_A) % len(open_tracks)]
@@ -173,6 +197,7 @@ def replay_of(dataset: ReplayDataset, configuration: RecommenderConfiguration, d
             discount_B=discount_B,
             next_observation=observe(states, next_state_B) | {"pool_A": pool_A, "taken_B": next_track_B.clamp(min=0)},
             next_mask_BA=valued_by(next_track_B >= 0, place_A, configuration.target_tracks, tried_A),
+            next_choice={name: seen[index_B % len(seen)] for name, seen in chosen_next.items()} or None,
         )
 
     return Replay.from_gather(len(chosen), gather, device)
@@ -189,7 +214,7 @@ def _run(context: RunContext, learner: Learner, replay: Replay[Played], dataset:
             updates,
             progress=0.95 * updates / updates_in_all,
             td_loss=means["loss"],
-            reward_loss=means["reward_loss"],
+            **{name: means[name] for name in ("reward_loss", "next_track_loss") if name in means},
             td_error=means["absolute_error"],
             mean_q=means["value"],
             **held_out.figures(),
@@ -241,8 +266,10 @@ class _HeldOut:
         return figures
 
 
-def scores_of_network(network: RecommenderNetwork, arrays: Arrays, track_rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """scores_HN of one encoded state by the trained network itself: what the exported towers are held against."""
+def scores_of_network(
+    network: RecommenderNetwork, arrays: Arrays, track_rows: NDArray[np.int64], placed: Placed | None = None
+) -> NDArray[np.float64]:
+    """scores_HN of one encoded state by the trained network itself: what the exported towers and gates are held against."""
     observation = {
         "row_track_BL": torch.as_tensor(arrays["row_track_L"])[None],
         "row_open_BL": torch.as_tensor(arrays["row_open_L"])[None],
@@ -253,5 +280,19 @@ def scores_of_network(network: RecommenderNetwork, arrays: Arrays, track_rows: N
     }
     network.eval()
     with torch.no_grad():
-        scores: NDArray[np.float32] = network(observation)[0].numpy()
+        scores: NDArray[np.float64] = network(observation)[0].double().numpy()
+        if placed is not None:
+            scores += _next_scores(network, arrays, placed)[track_rows]
     return scores
+
+
+def _next_scores(network: RecommenderNetwork, arrays: Arrays, placed: Placed) -> NDArray[np.float64]:
+    """What the network's gates add to the score of each track of the table."""
+    one = {name: array[None] for name, array in arrays.items()}
+    played = PlayedRows.of(one["row_track_L"], one["row_open_L"], one["row_signal_LS"], one["clock_C"], placed.artist_T)
+    totals = torch.as_tensor(placed.totals(played), dtype=torch.float32)
+    gate_LK = network.next_gates(torch.as_tensor(played.feature_NLF), totals)[0].double().numpy()
+    log_chance_T = placed.log_background_T.copy()
+    named, lift = placed.lift(played.track_NL[0][played.open_NL[0]], gate_LK[played.open_NL[0]])
+    log_chance_T[named] += lift
+    return network.configuration.next_track_weight * network.configuration.serving_temperature * log_chance_T

@@ -14,7 +14,7 @@ from accounts.models import Listener
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from recsys.learning.credit import steps_of
 from recsys.learning.dqn_policy import DqnPolicy
-from recsys.learning.features import Scaling, build_state, encode_state
+from recsys.learning.features import Scaling, build_state, encode_state, track_table
 from recsys.learning.network import RecommenderNetwork
 from recsys.learning.policy import load_policy
 from recsys.learning.replay_dataset import ReplayDataset
@@ -64,7 +64,9 @@ def test_exported_scores_are_the_trained_ones(trained: Path, dataset: ReplayData
 
     for listener in checkerboard[:5]:
         state = build_state(listener, NOW)
-        theirs = scores_of_network(network, encode_state(state, dataset.table), np.arange(len(dataset.table)))
+        placed = policy.vectors(track_table()).placed
+        assert placed is not None
+        theirs = scores_of_network(network, encode_state(state, dataset.table), np.arange(len(dataset.table)), placed)
         assert policy.score(state, dataset.table.ids_T.tolist()) == pytest.approx(theirs, abs=1e-5)
 
 
