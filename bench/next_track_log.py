@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,11 +81,8 @@ class Listening:
             def declared_styles(self) -> defaultdict[int, list[Any]]:
                 return defaultdict(list)
 
-            def shown(self) -> Iterable[tuple[int, int, datetime, Sequence[int]]]:
-                return ()
-
-            def slates_of(self, listeners: Collection[int], since: datetime) -> Iterable[Any]:
-                return ()
+            def slates(self) -> Iterator[Any]:
+                return iter(())
 
         return PlaysLog(as_of)
 
