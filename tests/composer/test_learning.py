@@ -91,6 +91,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train(Context(prior_configuration(), tmp_path_factory.mktemp("prior")), toy_catalogue())
 
 
+SHORT = {"epochs": 16}
+"""Enough to tell two trainings apart, and over before a toy is learned by heart."""
+
+
+@pytest.fixture(scope="module")
+def shortly_trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(Context(prior_configuration(**SHORT), tmp_path_factory.mktemp("short")), toy_catalogue())
+
+
 def test_inputs_stay_within_their_tables() -> None:
     index = observe_melodies([toy_tune(0), toy_tune(3)], [0, 1])["index"]
 
@@ -122,23 +131,27 @@ def test_the_prior_learns_a_toy_catalogue_and_writes_its_tune(trained: Trained) 
     assert sum([note.pitch for note in melody.notes[:8]] == first_bar for melody in melodies) >= 10
 
 
-def test_trained_twice_from_one_seed_the_weights_are_equal(trained: Trained, tmp_path: Path) -> None:
-    again = train(Context(prior_configuration(), tmp_path), toy_catalogue())
+def test_trained_twice_from_one_seed_the_weights_are_equal(shortly_trained: Trained, tmp_path: Path) -> None:
+    again = train(Context(prior_configuration(**SHORT), tmp_path), toy_catalogue())
 
-    first, second = (load_policy("prior", made.checkpoint) for made in (trained, again))
+    first, second = (load_policy("prior", made.checkpoint) for made in (shortly_trained, again))
     assert first.prior_sha256 == second.prior_sha256
 
 
 @pytest.mark.parametrize("reports", [1, 2, 40])
-def test_a_training_that_was_stopped_goes_on_to_the_same_weights(trained: Trained, tmp_path: Path, reports: int) -> None:
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    shortly_trained: Trained, tmp_path: Path, reports: int
+) -> None:
     with pytest.raises(StopRequested):
-        train(Context(prior_configuration(), tmp_path, stop_after_reports=reports), toy_catalogue())
-    context = Context(prior_configuration(), tmp_path)
+        train(Context(prior_configuration(**SHORT), tmp_path, stop_after_reports=reports), toy_catalogue())
+    context = Context(prior_configuration(**SHORT), tmp_path)
 
     resumed = train(context, toy_catalogue())
 
     assert context.lines[0].startswith("goes on with batch")
-    assert load_policy("prior", resumed.checkpoint).prior_sha256 == load_policy("prior", trained.checkpoint).prior_sha256
+    assert (
+        load_policy("prior", resumed.checkpoint).prior_sha256 == load_policy("prior", shortly_trained.checkpoint).prior_sha256
+    )
 
 
 def test_a_training_that_learns_by_heart_ends_and_keeps_its_best_weights(tmp_path: Path) -> None:
