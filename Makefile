@@ -10,7 +10,7 @@ run: .venv/.run      ## Starts Encore: database, web server, workers; prints the
 
 test: .venv/.dev     ## Runs the suite against a throwaway PostgreSQL, and the browser journey where Chromium is found
 	$(BIN)/pytest -n 2
-	$(BIN)/pytest -m "browser and not slow" -rs
+	$(BIN)/pytest tests/test_journey.py -m "browser and not slow" -rs
 
 check: .venv/.dev    ## Style, types, import order, migrations, settings; prints sizes and reach
 	$(BIN)/ruff check .
