@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,19 +165,17 @@ def _import(
 def _read(
     listed: list[corpus.Tune], pool: ProcessPoolExecutor, reader: Reader, should_stop: ShouldStop
 ) -> Iterator[list[tunes.Read]]:
-    """Batches as they become ready; only a few are under way, so that a stop is quick and memory stays small."""
+    """Batches in their order: the same tunes get the same ids. Few are under way, so that a stop is quick and memory small."""
     batches = iter([listed[start : start + TUNES_A_BATCH] for start in range(0, len(listed), TUNES_A_BATCH)])
-    under_way: set[Future[list[tunes.Read]]] = set()
+    under_way: deque[Future[list[tunes.Read]]] = deque()
     while not should_stop():
         for batch in batches:
-            under_way.add(pool.submit(reader, batch))
+            under_way.append(pool.submit(reader, batch))
             if len(under_way) >= 3 * PROCESSES:
                 break
         if not under_way:
             return
-        ready, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in ready:
-            yield future.result()
+        yield under_way.popleft().result()
 
 
 def _store(record: CatalogueImport, reads: Sequence[tunes.Read], *, files_done: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 
 import pytest
 from rest_framework.test import APIClient
@@ -78,9 +80,17 @@ def unsaved_track(number: int, **fields: object) -> Track:
     """A small real track; styles alternate."""
     style = str(fields.pop("style", STYLES[number % len(STYLES)]))
     title = str(fields.pop("title", f"{style.title()} number {number}"))
+    track = copy.deepcopy(_measured(number, style, title))
+    for name, value in fields.items():
+        setattr(track, name, value)
+    return track
+
+
+@cache
+def _measured(number: int, style: str, title: str) -> Track:
+    """Measuring a tune takes longer than storing it, and the same tunes stand in hundreds of tests."""
     score = Score(title=title, voices=(Voice(name="melody", melody=small_melody(number, style)),))
-    given = {"style": style, "collection": "tests", "source": f"tests/{number}", "licence": "public domain"} | fields
-    track = track_of(score, **given)
+    track = track_of(score, style=style, collection="tests", source=f"tests/{number}", licence="public domain")
     # Small melodies may repeat beyond some number; the hash only keeps them apart in the catalogue.
     track.content_hash = f"{number:064x}"
     return track

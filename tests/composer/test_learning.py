@@ -88,7 +88,7 @@ def policy_configuration(**changed: Any) -> ComposerConfiguration:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(Context(prior_configuration(), tmp_path_factory.mktemp("prior")), toy_catalogue())
+    return train(Context(prior_configuration(epochs=10, prior_batch_size=4), tmp_path_factory.mktemp("prior")), toy_catalogue())
 
 
 SHORT = {"epochs": 16}
@@ -270,7 +270,7 @@ def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path)
 
 
 def test_a_policy_whose_training_was_stopped_goes_on(trained: Trained, tmp_path: Path) -> None:
-    configuration = policy_configuration(updates=48)
+    configuration = policy_configuration(updates=40)
     with pytest.raises(StopRequested):
         train(Context(configuration, tmp_path, parent_folder=trained.checkpoint, stop_after_reports=10), toy_catalogue())
 

@@ -43,7 +43,7 @@ def test_probabilities_of_all_slates_sum_to_one(gain) -> None:  # type: ignore[n
     assert total == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("gain", "seed"), [(falling, 1), (headed, 2)])
+@pytest.mark.parametrize(("gain", "seed"), [pytest.param(falling, 1, marks=pytest.mark.slow), (headed, 2)])
 def test_a_hundred_thousand_draws_agree_with_the_logged_probabilities(gain, seed: int) -> None:  # type: ignore[no-untyped-def]
     generator = np.random.default_rng(seed)
     draws = 100_000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,27 @@ def test_an_import_adds_tracks_with_licence_and_source_and_drops_duplicates() ->
     assert track.source.startswith("ryansMammoth/")
     assert track.licence
     assert track.features
+
+
+@pytest.mark.django_db
+def test_tunes_get_their_ids_in_the_order_of_the_list_whoever_reads_faster() -> None:
+    listed = tunes_named("oneills1850", 2 * catalogue.TUNES_A_BATCH)
+    second_is_read = threading.Event()
+
+    def read(batch: list[corpus.Tune]) -> list[tunes.Read]:
+        if batch[0] is listed[0]:
+            assert second_is_read.wait(60)
+        else:
+            second_is_read.set()
+        return tunes.read_tunes(batch)
+
+    record = CatalogueImport.objects.create(collection="oneills1850", total=len(listed))
+    with ThreadPoolExecutor(2) as pool:
+        catalogue._import(record, listed, pool, read)  # type: ignore[arg-type]
+
+    stored = list(Track.objects.order_by("id").values_list("source", flat=True))
+    assert stored == [tune.source for tune in listed if tune.source in stored]
+    assert len(stored) == record.added
 
 
 @pytest.mark.django_db

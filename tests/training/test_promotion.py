@@ -18,7 +18,7 @@ from .conftest import new_version
 from .counting import SLOT
 
 pytestmark = pytest.mark.django_db
-LISTENERS = range(1, 2001)
+LISTENERS = range(1, 801)
 
 
 def served(listener_id: int = 1) -> PolicyVersion | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +11,12 @@ import numpy as np
 import pytest
 
 from accounts.models import Listener
+from recsys.learning import features
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.replay_dataset import ReplayDataset, build
+from recsys.learning.training import train
 from recsys.models import Feedback, Track
+from tests.conftest import unsaved_track
 
 FIRST_ID = 1_000_000
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -71,10 +73,16 @@ class Context:
         self.lines.append(text)
 
 
+@pytest.fixture(autouse=True)
+def no_table_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process keeps its table until a newer track comes; tracks of the next test have the ids of the last one."""
+    monkeypatch.setattr(features, "_kept", None)
+
+
 @pytest.fixture
-def checkerboard_tracks(make_tracks: Callable[[int], list[Track]]) -> list[Track]:
-    """Forty tracks of four styles."""
-    return make_tracks(40)
+def checkerboard_tracks(db: None) -> list[Track]:
+    """Forty tracks of four styles, with the same ids in every test: what was trained in one serves in another."""
+    return Track.objects.bulk_create([unsaved_track(number, pk=FIRST_ID + number) for number in range(40)])
 
 
 @pytest.fixture
@@ -99,3 +107,16 @@ def checkerboard(checkerboard_tracks: list[Track]) -> list[Listener]:
 def dataset(checkerboard: list[Listener]) -> ReplayDataset:
     """Everything that happened."""
     return build(SMALL, as_of=MONDAY + timedelta(days=10))
+
+
+@pytest.fixture(scope="session")
+def checkerboard_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what was trained on the checkerboard is kept for all tests."""
+    return tmp_path_factory.mktemp("checkerboard")
+
+
+@pytest.fixture
+def trained(dataset: ReplayDataset, checkerboard_run: Path) -> Path:
+    """A checkpoint trained on the checkerboard, by the first test that asks for it; read it, never write to it."""
+    checkpoint = checkerboard_run / "checkpoint"
+    return checkpoint if checkpoint.exists() else train(Context(folder=checkerboard_run), dataset).checkpoint

@@ -8,12 +8,13 @@ from datetime import timedelta
 from accounts.models import Listener
 from recsys import recommending
 from recsys.models import Feedback, Track
-from tests.recsys.learning.conftest import MONDAY, likes
+from tests.recsys.learning.conftest import FIRST_ID, MONDAY, likes
 
 
 def live_under_popularity(*, listeners: int = 32, visits: int = 4) -> None:
     """Slates drawn by popularity and played as liked, in the order of time; the tracks are there already."""
-    cast = [Listener.objects.create(external_id=f"listener {number}") for number in range(listeners)]
+    # Ids decide who is held out: the same ones in every run, whatever ran before in this database.
+    cast = [Listener.objects.create(pk=FIRST_ID + number, external_id=f"listener {number}") for number in range(listeners)]
     for visit in range(visits):
         for number, listener in enumerate(cast):
             rows = []

@@ -161,7 +161,7 @@ def test_of_an_offer_that_ended_the_session_nothing_followed(three_slates: list[
 def chooser(checkerboard_tracks: list[Track], tmp_path: Path) -> DqnPolicy:
     """Trained on a log of slates from which everything was played in order."""
     live_under_popularity(listeners=40)
-    configuration = replace(SMALL, slates_by_choice=True)
+    configuration = replace(SMALL, slates_by_choice=True, updates=200)
     dataset = build(configuration, as_of=MONDAY + timedelta(days=3))
     return DqnPolicy.load(train(Context(folder=tmp_path, configuration=configuration), dataset).checkpoint)
 

@@ -15,18 +15,17 @@ from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.explanation import LATELY, OF_ONE_STYLE, SINGLE, Cause, _falls, _told
 from recsys.learning.features import TrackTable, build_state, encode_state, encode_without
 from recsys.learning.replay_dataset import ReplayDataset
-from recsys.learning.training import train
 from recsys.learning.windows import WINDOW
 from recsys.models import Feedback
-from tests.recsys.learning.conftest import MONDAY, Context, play
+from tests.recsys.learning.conftest import MONDAY, play
 
 NOW = MONDAY + timedelta(days=3, minutes=30)
 
 
 @pytest.fixture
-def policy(dataset: ReplayDataset, tmp_path: Path) -> DqnPolicy:
+def policy(trained: Path) -> DqnPolicy:
     """Trained on the checkerboard."""
-    return DqnPolicy.load(train(Context(folder=tmp_path), dataset).checkpoint)
+    return DqnPolicy.load(trained)
 
 
 def rank(scores: np.ndarray, at: int) -> int:

@@ -88,6 +88,9 @@ def listen(sequences: Sequences, tracks: list[Track], **fields: object) -> list[
     return listeners
 
 
+SHORT = replace(SMALL, updates=200)
+
+
 def one_who_just_played(track: Track) -> Listener:
     """A listener with one play, a minute ago."""
     listener = Listener.objects.create(external_id=str(uuid.uuid4()))
@@ -95,7 +98,7 @@ def one_who_just_played(track: Track) -> Listener:
     return listener
 
 
-def trained_on_the_log(folder: Path, configuration: RecommenderConfiguration = SMALL) -> Path:
+def trained_on_the_log(folder: Path, configuration: RecommenderConfiguration = SHORT) -> Path:
     """A checkpoint of everything that happened until now."""
     dataset = build(configuration, as_of=MONDAY + timedelta(days=15))
     return train(Context(folder=folder, configuration=configuration), dataset).checkpoint

@@ -30,7 +30,7 @@ TUESDAY_EVENING = MONDAY + timedelta(days=1, hours=10)
 def world(tmp_path: Path, settings: Settings, checkerboard_tracks: list[Track]) -> None:
     """A log of slates from Monday morning to Tuesday, and a folder of its own."""
     settings.ENCORE_VAR = tmp_path
-    live_under_popularity(listeners=20, visits=6)
+    live_under_popularity(listeners=12, visits=6)
 
 
 def files() -> dict[Path, bytes]:

@@ -21,16 +21,13 @@ from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.training import STATE, prepare, scores_of_network, train
 from recsys.models import Track
 from tests.conftest import unsaved_track
-from tests.recsys.learning.conftest import MONDAY, SMALL, Context, likes
+from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, Context, likes
 from training.slots import LeaseLost, StopRequested
 
 NOW = MONDAY + timedelta(days=3, minutes=30)
 
 
-@pytest.fixture
-def trained(dataset: ReplayDataset, tmp_path: Path) -> Path:
-    """A trained checkpoint."""
-    return train(Context(folder=tmp_path), dataset).checkpoint
+SHORT = replace(SMALL, updates=150, save_every_updates=50)
 
 
 def test_each_listener_gets_the_styles_they_hear_out(
@@ -46,7 +43,7 @@ def test_each_listener_gets_the_styles_they_hear_out(
 
 def test_a_new_track_is_scored_on_the_day_it_arrives(trained: Path, checkerboard: list[Listener]) -> None:
     policy = load_policy("dqn", trained)
-    new = [unsaved_track(200 + number, style=style) for number, style in enumerate(("reel", "jig"))]
+    new = [unsaved_track(200 + number, pk=FIRST_ID + 200 + number, style=style) for number, style in enumerate(("reel", "jig"))]
     reel, jig = Track.objects.bulk_create(new)
 
     even, odd = (policy.score(build_state(checkerboard[number], NOW), [reel.pk, jig.pk]).mean(axis=0) for number in (0, 1))
@@ -89,21 +86,21 @@ def test_a_checkpoint_of_an_earlier_version_is_refused_and_says_what_to_do(train
 
 
 def test_two_runs_of_one_seed_give_the_same_weights(dataset: ReplayDataset, tmp_path: Path) -> None:
-    first = read_checkpoint(train(Context(folder=tmp_path / "one"), dataset).checkpoint).weights
-    second = read_checkpoint(train(Context(folder=tmp_path / "two"), dataset).checkpoint).weights
+    first = read_checkpoint(train(Context(folder=tmp_path / "one", configuration=SHORT), dataset).checkpoint).weights
+    second = read_checkpoint(train(Context(folder=tmp_path / "two", configuration=SHORT), dataset).checkpoint).weights
 
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(dataset: ReplayDataset, tmp_path: Path) -> None:
-    whole = read_checkpoint(train(Context(folder=tmp_path / "whole"), dataset).checkpoint).weights
-    stopped = Context(folder=tmp_path / "stopped", stop_at_step=300, stop_with=StopRequested)
+    whole = read_checkpoint(train(Context(folder=tmp_path / "whole", configuration=SHORT), dataset).checkpoint).weights
+    stopped = Context(folder=tmp_path / "stopped", configuration=SHORT, stop_at_step=100, stop_with=StopRequested)
     with pytest.raises(StopRequested):
         train(stopped, dataset)
     torch.manual_seed(99)
 
     resumed = read_checkpoint(train(stopped, dataset).checkpoint).weights
-    assert "Goes on after 300 updates." in stopped.lines
+    assert "Goes on after 100 updates." in stopped.lines
     assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
 
 
@@ -116,7 +113,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(dataset: ReplayDataset, tmp
 
 
 def test_curves_show_loss_and_q(dataset: ReplayDataset, tmp_path: Path) -> None:
-    context = Context(folder=tmp_path)
+    context = Context(folder=tmp_path, configuration=SHORT)
     train(context, dataset)
 
     assert {"td_loss", "td_error", "mean_q", "held_out_error"} <= set(context.points)
