@@ -13,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.anchors import Anchors
+from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS, SOURCES, TICKS_PER_QUARTER, Lines, in_ticks
 from composer.steering import Steering
 from composer.tokens import DURATION_COUNT, PITCH_COUNT, REST, pitch_token
 from music.notes import Note
 
 Mask = NDArray[np.bool_]
+Whole = NDArray[np.int64]
 SIXTEENTH_TICKS = TICKS_PER_QUARTER // 4
 MAXIMUM_SAME_PITCH = 4
 """Notes of one pitch in a row; the next one must be another."""
+_TICKS = np.append(DURATION_TICKS, 1 << 30)
+"""Of each duration token; the escape fits nowhere."""
 NEVER_COMPOSED = frozenset({4})
 """Ticks of durations that people write and the composer leaves alone: it would have to leave the grid for them."""
 
@@ -132,8 +136,8 @@ class Constraints:
 
     def __init__(self, plans: Sequence[Plan], lines: Lines) -> None:
         self.lines = lines
-        self._rows = np.arange(len(plans))
-        self._free = np.flatnonzero([plan.is_free for plan in plans])
+        self._is_free_B = np.array([plan.is_free for plan in plans])
+        self._free = np.flatnonzero(self._is_free_B)
         self._pitches_BP = np.stack([plan.pitches() for plan in plans])
         self._openings_BP = np.stack([plan.openings() for plan in plans])
         self._tonics_BP = np.stack([plan.tonics() for plan in plans])
@@ -144,7 +148,6 @@ class Constraints:
             for is_last in (False, True):
                 table_TD = open_durations(plan.bar_ticks, plan.is_on_sixteenths, plan.longest_ticks, is_last)
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
-        self._ticks_D = np.append(DURATION_TICKS, 1 << 30)
         self._anchors = Anchors(plans)
         self._last_pitch_B = np.full(len(plans), -1)
         self._same_B = np.zeros(len(plans), dtype=np.int64)
@@ -154,70 +157,36 @@ class Constraints:
         """Lines that are full."""
         return self.lines.now_B >= self.lines.end_B
 
-    def _fitting(self) -> Mask:
-        """Durations that fit at this place of the bar, BD."""
-        lines = self.lines
-        is_last_B = (lines.end_B - lines.now_B <= lines.bar_B).astype(np.int64)
-        is_last_B[self._free] = 0
-        fitting_BD: Mask = self._durations_B2TD[self._rows, is_last_B, lines.now_B % lines.bar_B]
-        return fitting_BD
-
     def pitches(self) -> Mask:
         """Open pitches, BP. A line that is full, and only it, has just the rest."""
         lines = self.lines
-        left_B = lines.end_B - lines.now_B
         if lines.length:
             open_BP = self._pitches_BP.copy()
-            open_BP[:, REST] = (left_B > lines.bar_B) & (lines.pitch_BN[:, lines.length - 1] != REST)
-            is_last_B = left_B <= lines.bar_B
-            if is_last_B.any():
-                # Where nothing but the end fits, the note is the last one: the tonic.
-                must_end_B = is_last_B & ~(self._fitting() & (self._ticks_D < left_B[:, None])).any(axis=1)
-                open_BP = np.where(must_end_B[:, None], self._tonics_BP, open_BP)
-            self._close_excess(open_BP)
+            places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
+            excess = (self._last_pitch_B, self._same_B, lines.pitch_BN[:, lines.length - 1].copy())
+            _close_pitches(open_BP, self._tonics_BP, self._durations_B2TD, *places, *excess)
         else:
             open_BP = self._openings_BP.copy()
         self._anchors.close_pitches(lines.now_B, open_BP)
         open_BP[self._free] = self._pitches_BP[self._free]
         open_BP[self._free, REST] = True
-        done_B = left_B <= 0
+        done_B = self.is_done_B
         open_BP[done_B] = False
         open_BP[done_B, REST] = True
         return open_BP
 
-    def _close_excess(self, open_BP: Mask) -> None:
-        """Closes a pitch that came too often in a row, where another one is open."""
-        for row in np.flatnonzero(self._same_B >= MAXIMUM_SAME_PITCH):
-            pitch = self._last_pitch_B[row]
-            if open_BP[row].sum() > open_BP[row, [REST, pitch]].sum():
-                open_BP[row, [REST, pitch]] = False
-
     def durations(self, pitch_B: NDArray[np.int64]) -> Mask:
         """Open durations of these pitches, BD."""
         lines = self.lines
-        left_B = lines.end_B - lines.now_B
-        open_BD = self._fitting().copy()
-        is_tonic_B = self._tonics_BP[self._rows, pitch_B]
-        open_BD &= is_tonic_B[:, None] | (self._ticks_D < left_B[:, None])
-        self._close_third_copies(open_BD, pitch_B)
-        self._anchors.close_durations(lines.now_B, open_BD, self._ticks_D)
-        open_BD[self._free] = self._fitting()[self._free]
-        done_B = left_B <= 0
+        open_BD = np.empty((len(pitch_B), DURATION_COUNT), dtype=bool)
+        places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
+        copies = (*lines.sources(), lines.run_ticks_BS, lines.back_BL)
+        _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies)
+        self._anchors.close_durations(lines.now_B, open_BD, _TICKS)
+        done_B = self.is_done_B
         open_BD[done_B] = False
         open_BD[done_B, 0] = True
         return open_BD
-
-    def _close_third_copies(self, open_BD: Mask, pitch_B: NDArray[np.int64]) -> None:
-        """Closes the duration that would complete a second copy from the same distance, where another one is open."""
-        sources = slice(0, SOURCES - 1)
-        pitch_BS, duration_BS = self.lines.sources()
-        ends_BS = self.lines.run_ticks_BS[:, sources] + self._ticks_D[np.minimum(duration_BS[:, sources], DURATION_COUNT - 1)]
-        is_third_BS = (pitch_BS[:, sources] == pitch_B[:, None]) & (ends_BS >= 2 * self.lines.back_BL)
-        is_third_BS &= duration_BS[:, sources] < DURATION_COUNT
-        for row, source in zip(*np.nonzero(is_third_BS), strict=True):
-            duration = duration_BS[row, source]
-            if open_BD[row, duration] and open_BD[row].sum() > 1:
-                open_BD[row, duration] = False
 
     def append(self, pitch_B: NDArray[np.int64]) -> None:
         """Notes what was played, for excess."""
@@ -225,3 +194,64 @@ class Constraints:
         is_same_B = is_note_B & (pitch_B == self._last_pitch_B)
         self._same_B = np.where(is_same_B, self._same_B + 1, np.where(is_note_B, 1, self._same_B))
         self._last_pitch_B = np.where(is_note_B, pitch_B, self._last_pitch_B)
+
+
+@compiled
+def _close_pitches(
+    open_BP: Mask,
+    tonics_BP: Mask,
+    durations_B2TD: Mask,
+    now_B: Whole,
+    bar_B: Whole,
+    end_B: Whole,
+    is_free_B: Mask,
+    last_pitch_B: Whole,
+    same_B: Whole,
+    newest_B: Whole,
+) -> None:
+    """Leaves the tonics where nothing but the end fits, and no pitch that came too often in a row if another one is open."""
+    for b in range(len(open_BP)):
+        left, open_P = end_B[b] - now_B[b], open_BP[b]
+        is_last_bar = left <= bar_B[b]
+        open_P[REST] = not is_last_bar and newest_B[b] != REST
+        if is_last_bar:
+            fitting_D = durations_B2TD[b, 0 if is_free_B[b] else 1, now_B[b] % bar_B[b]]
+            if not (fitting_D & (left > _TICKS)).any():
+                open_P[:] = tonics_BP[b]
+        last = last_pitch_B[b]
+        if same_B[b] >= MAXIMUM_SAME_PITCH and open_P.sum() > int(open_P[REST]) + int(open_P[last]):
+            open_P[REST] = open_P[last] = False
+
+
+@compiled
+def _open_durations(
+    open_BD: Mask,
+    pitch_B: Whole,
+    tonics_BP: Mask,
+    durations_B2TD: Mask,
+    now_B: Whole,
+    bar_B: Whole,
+    end_B: Whole,
+    is_free_B: Mask,
+    source_pitch_BS: Whole,
+    source_duration_BS: Whole,
+    run_ticks_BS: Whole,
+    back_BL: Whole,
+) -> None:
+    """Those that fit at this place of the bar, end on the tonic, and complete no second copy from the same distance where
+    another one is open."""
+    for b in range(len(pitch_B)):
+        left, pitch = end_B[b] - now_B[b], pitch_B[b]
+        is_last_bar = left <= bar_B[b] and not is_free_B[b]
+        open_BD[b] = durations_B2TD[b, 1 if is_last_bar else 0, now_B[b] % bar_B[b]]
+        if is_free_B[b]:
+            continue
+        if not tonics_BP[b, pitch]:
+            open_BD[b] &= left > _TICKS
+        for s in range(SOURCES - 1):
+            duration = source_duration_BS[b, s]
+            if source_pitch_BS[b, s] != pitch or duration >= DURATION_COUNT:
+                continue
+            is_third = run_ticks_BS[b, s] + _TICKS[duration] >= 2 * back_BL[b, s]
+            if is_third and open_BD[b, duration] and open_BD[b].sum() > 1:
+                open_BD[b, duration] = False

@@ -1,4 +1,4 @@
-"""What G and foresight add to log p₀ at one note. Before: advantage, what is asked for. After: writing draws a token.
+"""What G and foresight add to log p₀ at one note. Before: stepping, advantage, what is asked for. After: writing draws a token.
 
 Shapes: B lines, N = 1 note, P pitches, K open ones, D durations, A either, F features, G features of wishes, H hidden."""
 
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from composer.constraints import Plan
-from composer.learning.advantage import Advantage, Chosen, Foresight
+from composer.learning.advantage import Chosen, Foresight
 from composer.learning.condition import TASTES, WISH_WEIGHTS, WISHED_NUMBERS, goals
 from composer.learning.network import View
 from composer.learning.relations import relate_durations, relate_pitches
-from composer.tokens import DURATION_COUNT, PITCH_COUNT
+from composer.learning.stepping import AdvantageStep, PriorStep
+from composer.tokens import DURATION_COUNT
 
+Whole = NDArray[np.int64]
 ALL_DURATIONS = np.arange(DURATION_COUNT)
 
 
@@ -47,63 +49,68 @@ class Added:
 
     def __init__(
         self,
-        advantage: Advantage | None,
+        prior: PriorStep,
+        advantage: AdvantageStep | None,
         foresight: Foresight | None,
         wish_gain: float,
-        view: View,
-        rules_BNR: Tensor,
-        standing_BNS: NDArray[np.int16],
-        condition_BC: Tensor,
+        rules_BR: NDArray[np.float32],
+        standing_BS: NDArray[np.int16],
+        condition_BC: NDArray[np.float32],
         asked: Asked | None,
     ) -> None:
-        self.view, self.standing_BNS, self.asked = view, standing_BNS, asked
+        self.prior, self.standing_BS, self.asked = prior, standing_BS, asked
         self.advantage, self.foresight, self.wish_gain = advantage, foresight, wish_gain
-        if self.advantage is not None:
-            self.shared = self.advantage.look(view.body_BNH, rules_BNR, condition_BC)
-        if self.foresight is not None and asked is not None:
-            self.seen = self.foresight.look(view.body_BNH, rules_BNR, condition_BC)
-            self.state_B1G = self.foresight.state(self.seen)[:, :, WISHED_NUMBERS]
+        if advantage is not None:
+            advantage.look(prior.body_BH, rules_BR, condition_BC)
+        if foresight is not None and asked is not None:
+            body_BNH, rules_BNR = (torch.from_numpy(each).unsqueeze(1) for each in (prior.body_BH, rules_BR))
+            sources = (torch.from_numpy(each).unsqueeze(1) for each in (prior.source_pitch_BS, prior.source_duration_BS))
+            self.view = View(body_BNH, *sources)
+            self.seen = foresight.look(body_BNH, rules_BNR, torch.from_numpy(condition_BC))
+            self.state_B1G = foresight.state(self.seen)[:, :, WISHED_NUMBERS]
 
-    def pitches(self, open_K: NDArray[np.int64]) -> Tensor | None:
+    def pitches(self, open_K: Whole) -> NDArray[np.float32] | None:
         """Of the pitches that are open in any line, BP; 0 of the others, which are closed."""
         if self.advantage is None:
             return None
-        self.open_K, self.related_BNKJ = open_K, relate_pitches(open_K, self.standing_BNS)
-        related_BNKJ, listed_K = torch.from_numpy(self.related_BNKJ), torch.from_numpy(open_K)
-        listed_BNK = listed_K.expand(len(self.standing_BNS), 1, -1)
-        g_BK = self.advantage.pitches(self.shared, self.view, related_BNKJ, listed_BNK)[:, 0]
+        self.open_K, self.related_BKJ = open_K, relate_pitches(open_K, self.standing_BS)
+        g_BP = self.advantage.pitches(self.prior, open_K, self.related_BKJ)
         if self.foresight is not None and self.asked is not None:
+            listed_BNK = torch.from_numpy(open_K).expand(len(g_BP), 1, -1)
+            related_BNKJ = torch.from_numpy(self.related_BKJ).unsqueeze(1)
             body_BKH = self.foresight.pitch_bodies(self.seen, self.view, listed_BNK, related_BNKJ)[:, 0]
-            g_BK = g_BK + self._foreseen(body_BKH, self.foresight.pitch_out, self.asked)
-        return g_BK.new_zeros(len(g_BK), PITCH_COUNT).index_copy_(1, listed_K, g_BK)
+            g_BP[:, open_K] += self._foreseen(body_BKH, self.foresight.pitch_out, self.asked)
+        return g_BP
 
-    def durations(self, pitch_BN: Tensor) -> Tensor | None:
+    def durations(self, pitch_B: Whole) -> NDArray[np.float32] | None:
         """Of each duration of these pitches, BD."""
         if self.advantage is None:
             return None
-        chosen = Chosen(pitch_BN, torch.from_numpy(self._related(pitch_BN.numpy())))
-        related_BNDL = torch.from_numpy(relate_durations(ALL_DURATIONS, self.standing_BNS))
-        g_BD = self.advantage.durations(self.shared, chosen, self.view, related_BNDL)[:, 0]
-        if self.foresight is None or self.asked is None:
-            return g_BD
-        body_BDH = self.foresight.duration_bodies(
-            self.seen, chosen, self.view, torch.from_numpy(ALL_DURATIONS)[None, None], related_BNDL
-        )[:, 0]
-        return g_BD + self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
+        chosen_BJ, related_BDL = self._related(pitch_B), relate_durations(ALL_DURATIONS, self.standing_BS)
+        g_BD = self.advantage.durations(self.prior, pitch_B, chosen_BJ, related_BDL)
+        if self.foresight is not None and self.asked is not None:
+            chosen = Chosen(torch.from_numpy(pitch_B).unsqueeze(1), torch.from_numpy(chosen_BJ).unsqueeze(1))
+            related_BNDL = torch.from_numpy(related_BDL).unsqueeze(1)
+            body_BDH = self.foresight.duration_bodies(
+                self.seen, chosen, self.view, torch.from_numpy(ALL_DURATIONS)[None, None], related_BNDL
+            )[:, 0]
+            g_BD += self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
+        return g_BD
 
-    def _related(self, pitch_BN: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Relations of the chosen pitches to their lines, BNJ."""
-        place_B = np.searchsorted(self.open_K, pitch_BN[:, 0]).clip(0, len(self.open_K) - 1)
-        if (self.open_K[place_B] == pitch_BN[:, 0]).all():
-            return self.related_BNKJ[np.arange(len(place_B)), :, place_B]
+    def _related(self, pitch_B: Whole) -> NDArray[np.float32]:
+        """Relations of the chosen pitches to their lines, BJ."""
+        place_B = np.searchsorted(self.open_K, pitch_B).clip(0, len(self.open_K) - 1)
+        if (self.open_K[place_B] == pitch_B).all():
+            chosen_BJ: NDArray[np.float32] = self.related_BKJ[np.arange(len(place_B)), place_B]
+            return chosen_BJ
         # A given note may be one that is closed.
-        return relate_pitches(pitch_BN[..., None], self.standing_BNS)[:, :, 0]
+        return np.ascontiguousarray(relate_pitches(pitch_B[:, None], self.standing_BS)[:, 0])
 
-    def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> Tensor:
+    def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> NDArray[np.float32]:
         """What the foreseen piece is worth to taste and wishes, BA: u · ψ, less what it would miss of each goal."""
         liking_BA = torch.matmul(body_BAH, (asked.taste_BF @ out.weight).unsqueeze(-1)).squeeze(-1)
         # u · ψ leaves out what all tokens share; a goal is missed by what the piece will be in all.
         wished = torch.matmul(body_BAH, out.weight[WISHED_NUMBERS].T) + out.bias[WISHED_NUMBERS] + self.state_B1G
         missed_BAG = (wished - asked.goal_BG.unsqueeze(1)).abs() * asked.weight_BG.unsqueeze(1)
-        worth_BA: Tensor = liking_BA - self.wish_gain * missed_BAG.sum(dim=-1)
+        worth_BA: NDArray[np.float32] = (liking_BA - self.wish_gain * missed_BAG.sum(dim=-1)).numpy()
         return worth_BA

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.learning.compiled import compiled
 from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, duration_number, pitch_token
 from music.notes import MODES, Melody
 
@@ -79,7 +80,6 @@ class Lines:
         self.run_ticks_BS = np.zeros((count, SOURCES), dtype=np.int64)
         """For how long the line has been copying each source."""
         self._fixed_B3 = np.stack([metre_B, mode_B, style_B], axis=1)
-        self._rows = np.arange(count)
         self.back_BL = bar_B[:, None] * LOOKBACK_HALF_BARS // 2
         self._pointer_BL = np.zeros((count, len(LOOKBACK_HALF_BARS)), dtype=np.int64)
         self._run_BS = np.zeros((count, SOURCES), dtype=np.int64)
@@ -89,22 +89,12 @@ class Lines:
 
     def observe(self) -> Whole:
         """The F inputs of the next note, BF."""
-        inside_B = self.now_B - self.pickup_B
-        bar_B, place_B = inside_B // self.bar_B, inside_B % self.bar_B
-        last = self.length - 1
-        head_BF = np.stack(
-            [
-                self.pitch_BN[:, last],  # before the first note this is the place behind the end: NONE
-                self.duration_BN[:, last],
-                np.minimum(place_B // TICKS_PER_QUARTER, 8),
-                place_B % TICKS_PER_QUARTER,
-                np.clip((self.end_B - self.now_B + self.bar_B - 1) // self.bar_B, 0, 33),
-                np.where(inside_B < 0, 8, bar_B % 8),
-            ],
-            axis=1,
-        )
-        run_BS = np.minimum(self._run_BS, LONGEST_RUN)
-        return np.concatenate([head_BF, self._fixed_B3, self._source_pitch_BS, self._source_duration_BS, run_BS], axis=1)
+        index_BF = np.empty((len(self.now_B), INPUTS), dtype=np.int64)
+        # Before the first note the last one stands behind the end: NONE.
+        last_B = self.pitch_BN[:, self.length - 1].copy(), self.duration_BN[:, self.length - 1].copy()
+        places = (self.now_B, self.pickup_B, self.bar_B, self.end_B)
+        _observe(index_BF, *last_B, *places, self._fixed_B3, self._source_pitch_BS, self._source_duration_BS, self._run_BS)
+        return index_BF
 
     def sources(self) -> tuple[Whole, Whole]:
         """Pitch and duration, BS, that a copy of each source would play next; NONE_PITCH, NONE_DURATION where there is none."""
@@ -114,48 +104,108 @@ class Lines:
         """Adds a note to each line; `ticks_B` is needed where durations without a token may occur."""
         ticks_B = DURATION_TICKS[duration_B] if ticks_B is None else ticks_B
         t = self.length
-        copied_BS = (self._source_pitch_BS == pitch_B[:, None]) & (self._source_duration_BS == duration_B[:, None])
         self.pitch_BN[:, t], self.duration_BN[:, t], self.ticks_BN[:, t] = pitch_B, duration_B, ticks_B
         self.start_BN[:, t] = self.now_B
+        sources = (self._source_pitch_BS, self._source_duration_BS)
+        _follow_copies(pitch_B, duration_B, ticks_B, *sources, self._run_BS, self.run_ticks_BS)
         self.now_B = self.now_B + ticks_B
         self.length = t + 1
-        self._run_BS = np.where(copied_BS, self._run_BS + 1, 0)
-        self.run_ticks_BS = np.where(copied_BS, self.run_ticks_BS + ticks_B[:, None], 0)
-        self._look_back()
-        self._match(pitch_B, duration_B)
+        _look_back(self.now_B, self.back_BL, self._pointer_BL, self.start_BN, self.pitch_BN, self.duration_BN, *sources)
+        if t:
+            _match(t, self.pitch_BN, self.duration_BN, self._match_BN, *sources, self._run_BS)
 
-    def _look_back(self) -> None:
-        """Finds the notes that began ½, 1, 2, 4 and 8 bars before the next one."""
-        target_BL = self.now_B[:, None] - self.back_BL
-        rows_B1 = self._rows[:, None]
-        while True:
-            behind_BL = self.start_BN[rows_B1, self._pointer_BL] < target_BL
-            if not behind_BL.any():
-                break
-            self._pointer_BL = self._pointer_BL + behind_BL
-        is_exact_BL = self.start_BN[rows_B1, self._pointer_BL] == target_BL
-        sounding_BL = np.where(is_exact_BL, self._pointer_BL, self._pointer_BL - 1)
-        has_BL = target_BL >= 0
-        lookback = slice(0, SOURCES - 1)
-        self._source_pitch_BS[:, lookback] = np.where(has_BL, self.pitch_BN[rows_B1, sounding_BL], NONE_PITCH)
-        self._source_duration_BS[:, lookback] = np.where(
-            has_BL & is_exact_BL, self.duration_BN[rows_B1, sounding_BL], NONE_DURATION
-        )
 
-    def _match(self, pitch_B: Whole, duration_B: Whole) -> None:
-        """Finds the note after the last place where the longest run of notes was the same as just now."""
-        t = self.length - 1
-        if t == 0:
-            return
-        same_Bt = (self.pitch_BN[:, :t] == pitch_B[:, None]) & (self.duration_BN[:, :t] == duration_B[:, None])
-        before_Bt = np.concatenate([np.zeros((len(pitch_B), 1), dtype=np.int64), self._match_BN[:, : t - 1]], axis=1)
-        self._match_BN[:, :t] = np.where(same_Bt, before_Bt + 1, 0)
-        best_B = (self._match_BN[:, :t] * (t + 1) + np.arange(t)).argmax(axis=1)
-        run_B = self._match_BN[self._rows, best_B]
-        has_B = run_B >= 2
-        self._source_pitch_BS[:, -1] = np.where(has_B, self.pitch_BN[self._rows, best_B + 1], NONE_PITCH)
-        self._source_duration_BS[:, -1] = np.where(has_B, self.duration_BN[self._rows, best_B + 1], NONE_DURATION)
-        self._run_BS[:, -1] = np.where(has_B, run_B, 0)
+@compiled
+def _observe(
+    index_BF: Whole,
+    last_pitch_B: Whole,
+    last_duration_B: Whole,
+    now_B: Whole,
+    pickup_B: Whole,
+    bar_B: Whole,
+    end_B: Whole,
+    fixed_B3: Whole,
+    source_pitch_BS: Whole,
+    source_duration_BS: Whole,
+    run_BS: Whole,
+) -> None:
+    for b in range(len(now_B)):
+        inside = now_B[b] - pickup_B[b]
+        place = inside % bar_B[b]
+        index_BF[b, 0], index_BF[b, 1] = last_pitch_B[b], last_duration_B[b]
+        index_BF[b, 2], index_BF[b, 3] = min(place // TICKS_PER_QUARTER, 8), place % TICKS_PER_QUARTER
+        index_BF[b, 4] = min(max((end_B[b] - now_B[b] + bar_B[b] - 1) // bar_B[b], 0), 33)
+        index_BF[b, 5] = 8 if inside < 0 else inside // bar_B[b] % 8
+        index_BF[b, 6:9] = fixed_B3[b]
+        for s in range(SOURCES):
+            index_BF[b, 9 + s] = source_pitch_BS[b, s]
+            index_BF[b, 9 + SOURCES + s] = source_duration_BS[b, s]
+            index_BF[b, 9 + 2 * SOURCES + s] = min(run_BS[b, s], LONGEST_RUN)
+
+
+@compiled
+def _follow_copies(
+    pitch_B: Whole,
+    duration_B: Whole,
+    ticks_B: Whole,
+    source_pitch_BS: Whole,
+    source_duration_BS: Whole,
+    run_BS: Whole,
+    run_ticks_BS: Whole,
+) -> None:
+    """Lengthens the runs of the sources that this note copies, and ends the others."""
+    for b in range(len(pitch_B)):
+        for s in range(SOURCES):
+            is_copied = source_pitch_BS[b, s] == pitch_B[b] and source_duration_BS[b, s] == duration_B[b]
+            run_BS[b, s] = run_BS[b, s] + 1 if is_copied else 0
+            run_ticks_BS[b, s] = run_ticks_BS[b, s] + ticks_B[b] if is_copied else 0
+
+
+@compiled
+def _look_back(
+    now_B: Whole,
+    back_BL: Whole,
+    pointer_BL: Whole,
+    start_BN: Whole,
+    pitch_BN: Whole,
+    duration_BN: Whole,
+    source_pitch_BS: Whole,
+    source_duration_BS: Whole,
+) -> None:
+    """Finds the notes that began ½, 1, 2, 4 and 8 bars before the next one."""
+    for b in range(len(now_B)):
+        for s in range(SOURCES - 1):
+            target, n = now_B[b] - back_BL[b, s], pointer_BL[b, s]
+            while start_BN[b, n] < target:
+                n += 1
+            pointer_BL[b, s] = n
+            is_exact = start_BN[b, n] == target
+            source_pitch_BS[b, s] = pitch_BN[b, n if is_exact else n - 1] if target >= 0 else NONE_PITCH
+            source_duration_BS[b, s] = duration_BN[b, n] if is_exact else NONE_DURATION
+
+
+@compiled
+def _match(
+    last: int,
+    pitch_BN: Whole,
+    duration_BN: Whole,
+    match_BN: Whole,
+    source_pitch_BS: Whole,
+    source_duration_BS: Whole,
+    run_BS: Whole,
+) -> None:
+    """Finds the note after the last place where the longest run of notes was the same as just now."""
+    for b in range(len(pitch_BN)):
+        best, run = 0, 0
+        for n in range(last - 1, -1, -1):
+            is_same = pitch_BN[b, n] == pitch_BN[b, last] and duration_BN[b, n] == duration_BN[b, last]
+            match_BN[b, n] = (match_BN[b, n - 1] + 1 if n else 1) if is_same else 0
+            if match_BN[b, n] > run:
+                best, run = n, match_BN[b, n]
+        has = run >= 2
+        source_pitch_BS[b, SOURCES - 1] = pitch_BN[b, best + 1] if has else NONE_PITCH
+        source_duration_BS[b, SOURCES - 1] = duration_BN[b, best + 1] if has else NONE_DURATION
+        run_BS[b, SOURCES - 1] = run if has else 0
 
 
 def observe_melodies(melodies: Sequence[Melody], styles: Sequence[int]) -> dict[str, NDArray[Any]]:

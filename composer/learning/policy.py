@@ -122,17 +122,18 @@ class ComposerPolicy:
         is one, the attempt that shares least stays."""
         written = self.write(plans, tastes, seeds=seeds, report=report)
         beyond_B = self._notes_too_many(plans, written)
-        for attempt in range(1, MOST_ATTEMPTS):
-            rows = np.flatnonzero(beyond_B).tolist()
-            if not rows:
-                break
-            same_plans = [plans[row] for row in rows]
-            further = [_further_seed(seeds[row], TASTE_CANDIDATES + attempt) for row in rows]
-            again = self.write(same_plans, [tastes[row] for row in rows], seeds=further)
-            beyond_b = self._notes_too_many(same_plans, again)
-            better = np.flatnonzero(beyond_b < beyond_B[rows])
-            written.replace_rows(np.array(rows)[better], again, better)
-            beyond_B[rows] = np.minimum(beyond_B[rows], beyond_b)
+        copies = np.flatnonzero(beyond_B).tolist()
+        if not copies:
+            return written
+        # All further attempts at once: a batch of few lines takes as long as one line.
+        tries = [(row, attempt) for attempt in range(1, MOST_ATTEMPTS) for row in copies]
+        same_plans = [plans[row] for row, _ in tries]
+        further = [_further_seed(seeds[row], TASTE_CANDIDATES + attempt) for row, attempt in tries]
+        again = self.write(same_plans, [tastes[row] for row, _ in tries], seeds=further)
+        for place, ((row, _), beyond) in enumerate(zip(tries, self._notes_too_many(same_plans, again), strict=True)):
+            if beyond < beyond_B[row]:
+                written.replace_rows(np.array([row]), again, np.array([place]))
+                beyond_B[row] = beyond
         return written
 
     def _notes_too_many(self, plans: Sequence[Plan], written: Written) -> NDArray[np.int64]:

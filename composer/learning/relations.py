@@ -5,105 +5,100 @@ S numbers of `standing.STANDING`, J relations of a pitch, L of a duration."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS
 from composer.learning.standing import STANDING
 from composer.rewards import LEAP_SEMITONES, PATIENT_STEPS
 from composer.tokens import REST
 
 Related = NDArray[np.float32]
+Whole = NDArray[np.int64]
 PITCH_RELATIONS = 32
 DURATION_RELATIONS = 12
 _SIZES = ((1, 2), (3, 4), (5, 6), (7, 99))
-_TICKS = np.append(DURATION_TICKS, 0).astype(np.int32)
+_TICKS = np.append(DURATION_TICKS, 0)
 """Of each duration token; the escape has none."""
 
 
 def relate_pitches(token_K: NDArray[Any], standing_S: NDArray[np.int16]) -> Related:
     """J relations of pitch tokens to a line, ...KJ. Before the first note only the rest and the key's degrees speak."""
-    at = _standing(standing_S)
-    pitch = token_K.astype(np.int32)
-    is_rest = pitch == REST
-    has = (at["has_note"] > 0) & ~is_rest
-    interval = (pitch - at["last"]) * has
-    size = np.abs(interval)
-    direction = at["leap_direction"]
-    is_open, is_leap = (direction != 0) & has, size >= LEAP_SEMITONES
-    is_back = direction * interval < 0
-    degree = (pitch - 7) % 12
-    sizes = [(size >= low) & (size <= high) for low, high in _SIZES]
-    is_highest, is_lowest = has & (pitch == at["highest"]), has & (pitch == at["lowest"])
-    is_new = has & (pitch != at["last"]) & (pitch != at["before"])
-    return _stack(
-        [
-            is_rest,
-            has & (size == 0),
-            *(is_size & (interval > 0) for is_size in sizes),
-            *(is_size & (interval < 0) for is_size in sizes),
-            has & (pitch > at["highest"]),
-            np.maximum(pitch - at["highest"], 0) * has / 12,
-            is_highest & (at["high_count"] == 1),
-            is_highest & (at["high_count"] > 1),
-            has & (pitch < at["lowest"]),
-            np.maximum(at["lowest"] - pitch, 0) * has / 12,
-            is_lowest & (at["low_count"] == 1),
-            is_lowest & (at["low_count"] > 1),
-            is_open & ~is_leap & (size > 0) & (direction * (pitch - at["leap_left"]) <= 0),
-            is_open & is_leap & ~is_back & (interval != 0),
-            is_open & is_leap & is_back & (at["leap_steps"] > PATIENT_STEPS),
-            is_open & is_leap & is_back & (at["leap_steps"] <= PATIENT_STEPS),
-            ~is_open & is_leap,
-            has & (pitch == at["before"]),
-            has & (pitch == at["before_that"]),
-            is_new & (at["last"] != at["before"]),
-            has & (interval * (at["last"] - at["before"]) < 0) & (at["before"] >= 0),
-            ~is_rest & (degree == 0),
-            ~is_rest & (degree == 7),
-            ~is_rest & ((degree == 3) | (degree == 4)),
-            interval / 12,
-            size / 12,
-        ]
-    )
+    return _relate(token_K, standing_S, PITCH_RELATIONS, _relate_pitches)
 
 
 def relate_durations(token_K: NDArray[Any], standing_S: NDArray[np.int16]) -> Related:
     """L relations of duration tokens to a line, ...KL."""
-    at = _standing(standing_S)
-    ticks = _TICKS[token_K]
-    place, beat, last = at["tick_in_beat"], np.maximum(at["beat_ticks"], 1), at["last_ticks"]
-    end = (place + ticks) % beat
-    crosses = (place != 0) & (place + ticks > beat)
-    return _stack(
-        [
-            ticks == last,
-            ticks > last,
-            ticks < last,
-            (end == 0) & (ticks > 0),
-            ticks == at["ticks_to_bar_line"],
-            crosses & (end != 0),
-            crosses,
-            (ticks > 0) & (ticks % 18 == 0),
-            ticks % 3 != 0,
-            np.log2(np.maximum(ticks, 6) / 24) / 2,
-            (place == 0) & (ticks < beat),
-            ticks / np.maximum(at["ticks_to_bar_line"], 1),
-        ]
-    )
+    return _relate(token_K, standing_S, DURATION_RELATIONS, _relate_durations)
 
 
-def _standing(standing_S: NDArray[np.int16]) -> dict[str, NDArray[np.int32]]:
-    """The numbers by name, each with a place for K."""
-    numbers_S = standing_S.astype(np.int32)
-    return {name: numbers_S[..., number, None] for number, name in enumerate(STANDING)}
+def _relate(token_K: NDArray[Any], standing_S: NDArray[np.int16], relations: int, relate: Callable[..., None]) -> Related:
+    """Of every line with every token it is asked about; the tokens of one row are those of all lines."""
+    lines, tokens = standing_S.shape[:-1], token_K.shape[-1]
+    token_BK = np.ascontiguousarray(token_K, dtype=np.int64).reshape(-1, tokens)
+    standing_BS = np.ascontiguousarray(standing_S).reshape(-1, len(STANDING))
+    related_BKJ = np.zeros((len(standing_BS), tokens, relations), dtype=np.float32)
+    relate(related_BKJ, token_BK, standing_BS)
+    return related_BKJ.reshape(*lines, tokens, relations)
 
 
-def _stack(columns: list[NDArray[Any]]) -> Related:
-    shape = np.broadcast_shapes(*(column.shape for column in columns))
-    related = np.empty((*shape, len(columns)), dtype=np.float32)
-    for number, column in enumerate(columns):
-        related[..., number] = column
-    return related
+@compiled
+def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[np.int16]) -> None:
+    for b in range(len(standing_BS)):
+        token_K = token_BK[b % len(token_BK)]
+        has_note, last, before, before_that = standing_BS[b, 0], standing_BS[b, 1], standing_BS[b, 2], standing_BS[b, 3]
+        highest, high_count, lowest, low_count = standing_BS[b, 4], standing_BS[b, 5], standing_BS[b, 6], standing_BS[b, 7]
+        direction, leap_left, leap_steps = standing_BS[b, 8], standing_BS[b, 9], standing_BS[b, 10]
+        for k in range(len(token_K)):
+            pitch, is_so = token_K[k], related_BKJ[b, k]
+            if pitch == REST:
+                is_so[0] = 1.0
+                continue
+            degree = (pitch - 7) % 12
+            is_so[27], is_so[28], is_so[29] = degree == 0, degree == 7, degree == 3 or degree == 4
+            if has_note == 0:
+                continue
+            interval = pitch - last
+            size = abs(interval)
+            is_so[1] = size == 0
+            for number in range(len(_SIZES)):
+                is_size = _SIZES[number][0] <= size <= _SIZES[number][1]
+                is_so[2 + number], is_so[6 + number] = is_size and interval > 0, is_size and interval < 0
+            is_so[10], is_so[11] = pitch > highest, max(pitch - highest, 0) / 12
+            is_so[12], is_so[13] = pitch == highest and high_count == 1, pitch == highest and high_count > 1
+            is_so[14], is_so[15] = pitch < lowest, max(lowest - pitch, 0) / 12
+            is_so[16], is_so[17] = pitch == lowest and low_count == 1, pitch == lowest and low_count > 1
+            is_leap, is_back = size >= LEAP_SEMITONES, direction * interval < 0
+            if direction != 0:
+                is_so[18] = not is_leap and size > 0 and direction * (pitch - leap_left) <= 0
+                is_so[19] = is_leap and not is_back and interval != 0
+                is_so[20] = is_leap and is_back and leap_steps > PATIENT_STEPS
+                is_so[21] = is_leap and is_back and leap_steps <= PATIENT_STEPS
+            else:
+                is_so[22] = is_leap
+            is_so[23], is_so[24] = pitch == before, pitch == before_that
+            is_so[25] = pitch != last and pitch != before and last != before
+            is_so[26] = interval * (last - before) < 0 and before >= 0
+            is_so[30], is_so[31] = interval / 12, size / 12
+
+
+@compiled
+def _relate_durations(related_BKL: Related, token_BK: Whole, standing_BS: NDArray[np.int16]) -> None:
+    for b in range(len(standing_BS)):
+        token_K = token_BK[b % len(token_BK)]
+        beat, place = max(standing_BS[b, 11], 1), standing_BS[b, 12]
+        bar_left, last = standing_BS[b, 13], standing_BS[b, 14]
+        for k in range(len(token_K)):
+            ticks, is_so = _TICKS[token_K[k]], related_BKL[b, k]
+            end = (place + ticks) % beat
+            crosses = place != 0 and place + ticks > beat
+            is_so[0], is_so[1], is_so[2] = ticks == last, ticks > last, ticks < last
+            is_so[3], is_so[4] = end == 0 and ticks > 0, ticks == bar_left
+            is_so[5], is_so[6] = crosses and end != 0, crosses
+            is_so[7], is_so[8] = ticks > 0 and ticks % 18 == 0, ticks % 3 != 0
+            is_so[9] = np.log2(max(ticks, 6) / 24) / 2
+            is_so[10], is_so[11] = place == 0 and ticks < beat, ticks / max(bar_left, 1)

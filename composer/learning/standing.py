@@ -1,6 +1,7 @@
 """How the rules stand in growing lines: what a listener would remember. Before: features.Lines. After: relations, network.
 
-Shapes: B lines, R values for the networks' input (roughly −1 … 1), S whole numbers that `relations` compares tokens with."""
+Shapes: B lines, R values for the networks' input (roughly −1 … 1), S whole numbers that `relations` compares tokens with,
+X numbers and Y tallies remembered of each line."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.constraints import Plan
+from composer.learning.compiled import compiled
 from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
 from composer.rewards import LEAP_SEMITONES, MOTIF_TICKS, STEP_TICKS
 from composer.tokens import REST, pitch_token
 
 Values = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
 STANDING = (
     "has_note",
     "last",
@@ -53,6 +56,35 @@ TALLIES = (
 RULE_VALUES = 21 + SOURCES + 2 * AGES + 2 * len(TALLIES) + 1 + 12
 
 
+NUMBERS = (
+    "notes",
+    "last",
+    "before",
+    "before_that",
+    "highest",
+    "high_count",
+    "high_at",
+    "lowest",
+    "low_count",
+    "low_at",
+    "direction",
+    "left",
+    "since",
+    "repeated_steps",
+    "rest_ticks",
+    "last_ticks",
+)
+"""What is remembered of each line beside tallies and profile; pitches are tokens, moments are ticks."""
+_N = {name: number for number, name in enumerate(NUMBERS)}
+_NOTES, _LAST, _BEFORE, _BEFORE_THAT = (_N[name] for name in ("notes", "last", "before", "before_that"))
+_HIGHEST, _HIGH_COUNT, _HIGH_AT = (_N[name] for name in ("highest", "high_count", "high_at"))
+_LOWEST, _LOW_COUNT, _LOW_AT = (_N[name] for name in ("lowest", "low_count", "low_at"))
+_DIRECTION, _LEFT, _SINCE = (_N[name] for name in ("direction", "left", "since"))
+_REPEATED, _REST_TICKS, _LAST_TICKS = (_N[name] for name in ("repeated_steps", "rest_ticks", "last_ticks"))
+_PITCH_SUM = TALLIES.index("pitch_sum")
+_SHARES = len(TALLIES) - 1
+
+
 class RuleState:
     """B growing lines as the rules see them."""
 
@@ -60,149 +92,175 @@ class RuleState:
         count = len(plans)
         self._range_B2 = np.array([_range(plan) for plan in plans], dtype=np.float64)
         self._beat_B = np.array([72 if _is_compound(plan.steering.metre) else TICKS_PER_QUARTER for plan in plans])
-        self.last_B, self.before_B, self.before_that_B = (np.full(count, -1.0) for _ in range(3))
-        self.highest_B, self.lowest_B = np.full(count, -1.0), np.full(count, 999.0)
-        self.high_count_B, self.low_count_B, self.high_at_B, self.low_at_B = (np.zeros(count) for _ in range(4))
-        self.direction_B, self.left_B, self.since_B = np.zeros(count), np.zeros(count), np.zeros(count)
-        self.notes_B, self.repeated_B, self.rest_ticks_B, self.last_ticks_B = (np.zeros(count) for _ in range(4))
-        self.tally = {name: np.zeros(count) for name in TALLIES}
+        self.number_BX = np.zeros((count, len(NUMBERS)))
+        self.number_BX[:, [_LAST, _BEFORE, _BEFORE_THAT, _HIGHEST]] = -1.0
+        self.number_BX[:, _LOWEST] = 999.0
+        self.tally_BY = np.zeros((count, len(TALLIES)))
         self.profile_BP = np.zeros((count, 12))
 
     def standing(self, lines: Lines) -> NDArray[np.int16]:
         """The S numbers of each line, BS."""
-        has_B = self.notes_B > 0
-        columns = [
-            has_B,
-            self.last_B,
-            self.before_B,
-            self.before_that_B,
-            np.where(has_B, self.highest_B, 0),
-            self.high_count_B,
-            np.where(has_B, self.lowest_B, 0),
-            self.low_count_B,
-            self.direction_B,
-            self.left_B,
-            np.minimum((lines.now_B - self.since_B) // STEP_TICKS, 99),
-            self._beat_B,
-            lines.now_B % self._beat_B,
-            lines.bar_B - lines.now_B % lines.bar_B,
-            self.last_ticks_B,
-        ]
-        standing_BS = np.empty((len(has_B), len(STANDING)), dtype=np.int16)
-        for number, column_B in enumerate(columns):
-            standing_BS[:, number] = column_B
+        standing_BS = np.empty((len(self.number_BX), len(STANDING)), dtype=np.int16)
+        _stand(standing_BS, self.number_BX, self._beat_B, lines.now_B, lines.bar_B)
         return standing_BS
 
     def observe(self, lines: Lines) -> Values:
         """R values of each line, BR."""
-        has_B = self.notes_B > 0
-        notes_B, now_B = np.maximum(self.notes_B, 1), np.maximum(lines.now_B, 1)
-        mean_B = self.tally["pitch_sum"] / notes_B
-        left_B = lines.end_B - lines.now_B
-        is_open_B = self.direction_B != 0
-        room_B = np.maximum(self._range_B2[:, 1] - self._range_B2[:, 0], 1)
-        columns = [
-            has_B,
-            self.direction_B > 0,
-            self.direction_B < 0,
-            np.where(is_open_B, (self.left_B - self.last_B) / 12, 0),
-            np.where(is_open_B, np.minimum((lines.now_B - self.since_B) / STEP_TICKS / 8, 2), 0),
-            np.where(has_B, (self.highest_B - self.last_B) / 12, 0),
-            np.where(has_B, (self.last_B - self.lowest_B) / 12, 0),
-            np.where(has_B, (self.highest_B - self.lowest_B) / 24, 0),
-            self.high_count_B == 1,
-            self.low_count_B == 1,
-            np.minimum(self.high_count_B, 4) / 4,
-            np.minimum(self.low_count_B, 4) / 4,
-            (self.before_B != self.last_B) & (self.before_that_B != self.last_B) & (self.before_B != self.before_that_B),
-            self.before_B != self.last_B,
-            np.minimum(self.notes_B / now_B * TICKS_PER_QUARTER / 4, 1.5),
-            np.where(has_B, (mean_B - self._range_B2[:, 0]) / room_B, 0.5),
-            np.minimum(self.repeated_B / (lines.end_B / STEP_TICKS), 1) * 2,
-            self.rest_ticks_B / now_B,
-            left_B / lines.end_B,
-            left_B <= lines.bar_B,
-            np.minimum(left_B / lines.bar_B, 2) / 2,
-        ]
-        runs_BS = np.minimum(lines.run_ticks_BS / MOTIF_TICKS, 2.0)
-        shares = [2 * self.tally[name] / notes_B for name in TALLIES[:-1]]
-        ages = [_age(lines, self.high_at_B), _age(lines, self.low_at_B)]
-        elapsed_B = 1 - left_B / lines.end_B
-        # What is certain of the finished piece already: counts over its whole length.
-        settled = [self.notes_B / lines.end_B * TICKS_PER_QUARTER / 4, *(share_B * elapsed_B for share_B in shares)]
-        counted = [np.log1p(self.notes_B) / 4, *shares, np.where(has_B, mean_B / 12 - 5.5, 0), *settled]
-        profile_BP = 4 * self.profile_BP / now_B[:, None]
-        values_BR = np.empty((len(now_B), RULE_VALUES), dtype=np.float32)
-        # One by one: stacking dozens of short arrays takes longer than computing them.
-        place = 0
-        for values in (*columns, runs_BS, *ages, *counted, profile_BP):
-            width = 1 if values.ndim == 1 else values.shape[1]
-            values_BR[:, place : place + width] = values.reshape(-1, width)
-            place += width
+        values_BR = np.zeros((len(self.number_BX), RULE_VALUES), dtype=np.float32)
+        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._range_B2)
+        _observe(values_BR, *remembered, lines.now_B, lines.end_B, lines.bar_B, lines.run_ticks_BS)
         return values_BR
 
     def append(
         self, lines: Lines, pitch_B: NDArray[np.int64], ticks_B: NDArray[np.int64], is_live_B: NDArray[np.bool_]
     ) -> None:
         """Takes a note in, before the lines do."""
-        is_note_B = (pitch_B != REST) & is_live_B
-        pitch = pitch_B.astype(np.float64)
-        interval_B = np.where((self.notes_B > 0) & is_note_B, pitch - self.last_B, 0.0)
-        self._follow_leap(interval_B, pitch, lines)
-        self._follow_extremes(is_note_B, pitch, lines)
-        self._count(is_note_B, pitch, interval_B, ticks_B, lines)
-        run_B = lines.run_ticks_BS.max(axis=1)
-        self.repeated_B += np.where((run_B > 0) & (run_B + ticks_B >= MOTIF_TICKS), ticks_B / STEP_TICKS, 0)
-        self.rest_ticks_B += np.where(is_note_B | ~is_live_B, 0, ticks_B)
-        self.notes_B += is_note_B
-        self.before_that_B = np.where(is_note_B, self.before_B, self.before_that_B)
-        self.before_B = np.where(is_note_B, self.last_B, self.before_B)
-        self.last_B = np.where(is_note_B, pitch, self.last_B)
-        self.last_ticks_B = np.where(is_live_B, ticks_B, self.last_ticks_B)
+        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._beat_B)
+        _append(*remembered, pitch_B, ticks_B, is_live_B, lines.now_B, lines.run_ticks_BS)
 
-    def _follow_extremes(self, is_note_B: NDArray[np.bool_], pitch_B: Floats, lines: Lines) -> None:
-        is_higher_B, is_lower_B = is_note_B & (pitch_B > self.highest_B), is_note_B & (pitch_B < self.lowest_B)
-        is_highest_B, is_lowest_B = is_note_B & (pitch_B == self.highest_B), is_note_B & (pitch_B == self.lowest_B)
-        self.high_count_B = np.where(is_higher_B, 1, self.high_count_B + is_highest_B)
-        self.low_count_B = np.where(is_lower_B, 1, self.low_count_B + is_lowest_B)
-        self.high_at_B = np.where(is_higher_B | is_highest_B, lines.now_B, self.high_at_B)
-        self.low_at_B = np.where(is_lower_B | is_lowest_B, lines.now_B, self.low_at_B)
-        self.highest_B = np.where(is_higher_B, pitch_B, self.highest_B)
-        self.lowest_B = np.where(is_lower_B, pitch_B, self.lowest_B)
 
-    def _count(
-        self, is_note_B: NDArray[np.bool_], pitch_B: Floats, interval_B: Floats, ticks_B: NDArray[np.int64], lines: Lines
-    ) -> None:
-        size_B, has_B = np.abs(interval_B), (self.notes_B > 0) & is_note_B
-        place_B = lines.now_B % self._beat_B
-        found = {
-            "repeats": has_B & (size_B == 0),
-            "steps": (size_B >= 1) & (size_B <= 2),
-            "thirds": (size_B >= 3) & (size_B <= 4),
-            "leaps": size_B >= 5,
-            "rises": interval_B > 0,
-            "turns": (interval_B * (self.last_B - self.before_B) < 0) & (self.notes_B > 1),
-            "off_beat": is_note_B & (place_B != 0),
-            "syncopated": is_note_B & (place_B != 0) & (place_B + ticks_B > self._beat_B),
-            "dotted": is_note_B & (ticks_B % 18 == 0),
-            "triplets": is_note_B & (ticks_B % 3 != 0),
-            "pitch_sum": np.where(is_note_B, pitch_B, 0),
-        }
-        for name, each_B in found.items():
-            self.tally[name] += each_B
+@compiled
+def _stand(standing_BS: NDArray[np.int16], number_BX: Floats, beat_B: Whole, now_B: Whole, bar_B: Whole) -> None:
+    """In the order of STANDING."""
+    for b in range(len(now_B)):
+        of = number_BX[b]
+        has = of[_NOTES] > 0
+        standing_BS[b, 0] = has
+        standing_BS[b, 1], standing_BS[b, 2], standing_BS[b, 3] = of[_LAST], of[_BEFORE], of[_BEFORE_THAT]
+        standing_BS[b, 4], standing_BS[b, 5] = of[_HIGHEST] if has else 0.0, of[_HIGH_COUNT]
+        standing_BS[b, 6], standing_BS[b, 7] = of[_LOWEST] if has else 0.0, of[_LOW_COUNT]
+        standing_BS[b, 8], standing_BS[b, 9] = of[_DIRECTION], of[_LEFT]
+        standing_BS[b, 10] = min((now_B[b] - of[_SINCE]) // STEP_TICKS, 99.0)
+        standing_BS[b, 11], standing_BS[b, 12] = beat_B[b], now_B[b] % beat_B[b]
+        standing_BS[b, 13], standing_BS[b, 14] = bar_B[b] - now_B[b] % bar_B[b], of[_LAST_TICKS]
+
+
+@compiled
+def _observe(
+    values_BR: Values,
+    number_BX: Floats,
+    tally_BY: Floats,
+    profile_BP: Floats,
+    range_B2: Floats,
+    now_B: Whole,
+    end_B: Whole,
+    bar_B: Whole,
+    run_ticks_BS: Whole,
+) -> None:
+    for b in range(len(now_B)):
+        of, values = number_BX[b], values_BR[b]
+        has, notes, now, left = of[_NOTES] > 0, max(of[_NOTES], 1.0), max(now_B[b], 1), end_B[b] - now_B[b]
+        last, highest, lowest, direction = of[_LAST], of[_HIGHEST], of[_LOWEST], of[_DIRECTION]
+        mean = tally_BY[b, _PITCH_SUM] / notes
+        values[0], values[1], values[2] = has, direction > 0, direction < 0
+        if direction != 0:
+            values[3] = (of[_LEFT] - last) / 12
+            values[4] = min((now_B[b] - of[_SINCE]) / STEP_TICKS / 8, 2.0)
+        if has:
+            values[5], values[6], values[7] = (highest - last) / 12, (last - lowest) / 12, (highest - lowest) / 24
+        values[8], values[9] = of[_HIGH_COUNT] == 1, of[_LOW_COUNT] == 1
+        values[10], values[11] = min(of[_HIGH_COUNT], 4.0) / 4, min(of[_LOW_COUNT], 4.0) / 4
+        values[12] = of[_BEFORE] != last and of[_BEFORE_THAT] != last and of[_BEFORE] != of[_BEFORE_THAT]
+        values[13] = of[_BEFORE] != last
+        values[14] = min(of[_NOTES] / now * TICKS_PER_QUARTER / 4, 1.5)
+        room = max(range_B2[b, 1] - range_B2[b, 0], 1.0)
+        values[15] = (mean - range_B2[b, 0]) / room if has else 0.5
+        values[16] = min(of[_REPEATED] / (end_B[b] / STEP_TICKS), 1.0) * 2
+        values[17] = of[_REST_TICKS] / now
+        values[18] = left / end_B[b]
+        values[19] = left <= bar_B[b]
+        values[20] = min(left / bar_B[b], 2.0) / 2
+        at = 21
+        for s in range(SOURCES):
+            values[at + s] = min(run_ticks_BS[b, s] / MOTIF_TICKS, 2.0)
+        at += SOURCES
+        # One-hot half bars since the highest and the lowest note, counted up to the last column.
+        for since in (of[_HIGH_AT], of[_LOW_AT]):
+            values[at + int(min(max((now_B[b] - since) // (bar_B[b] // 2), 0.0), AGES - 1.0))] = 1.0
+            at += AGES
+        values[at] = np.log1p(of[_NOTES]) / 4
+        values[at + _SHARES + 1] = mean / 12 - 5.5 if has else 0.0
+        # What is certain of the finished piece already: counts over its whole length.
+        settled = at + _SHARES + 2
+        values[settled] = of[_NOTES] / end_B[b] * TICKS_PER_QUARTER / 4
+        for y in range(_SHARES):
+            share = 2 * tally_BY[b, y] / notes
+            values[at + 1 + y] = share
+            values[settled + 1 + y] = share * (1 - left / end_B[b])
+        at = settled + 1 + _SHARES
+        for degree in range(12):
+            values[at + degree] = 4 * profile_BP[b, degree] / now
+
+
+@compiled
+def _append(
+    number_BX: Floats,
+    tally_BY: Floats,
+    profile_BP: Floats,
+    beat_B: Whole,
+    pitch_B: Whole,
+    ticks_B: Whole,
+    is_live_B: NDArray[np.bool_],
+    now_B: Whole,
+    run_ticks_BS: Whole,
+) -> None:
+    for b in range(len(pitch_B)):
+        if not is_live_B[b]:
+            continue
+        of, ticks, now = number_BX[b], ticks_B[b], now_B[b]
+        run = run_ticks_BS[b].max()
+        if run > 0 and run + ticks >= MOTIF_TICKS:
+            of[_REPEATED] += ticks / STEP_TICKS
+        of[_LAST_TICKS] = ticks
+        if pitch_B[b] == REST:
+            of[_REST_TICKS] += ticks
+            continue
+        pitch = float(pitch_B[b])
+        interval = pitch - of[_LAST] if of[_NOTES] > 0 else 0.0
+        _follow_leap(of, pitch, interval, now)
+        _count(tally_BY[b], of, pitch, interval, now % beat_B[b], ticks, beat_B[b])
         # Token 1 is pitch −6 after the tonic was moved to C.
-        rows = np.flatnonzero(is_note_B)
-        self.profile_BP[rows, (pitch_B[rows].astype(np.int64) - 7) % 12] += ticks_B[rows]
+        profile_BP[b, (pitch_B[b] - 7) % 12] += ticks
+        if pitch > of[_HIGHEST]:
+            of[_HIGHEST], of[_HIGH_COUNT], of[_HIGH_AT] = pitch, 1.0, now
+        elif pitch == of[_HIGHEST]:
+            of[_HIGH_COUNT], of[_HIGH_AT] = of[_HIGH_COUNT] + 1, now
+        if pitch < of[_LOWEST]:
+            of[_LOWEST], of[_LOW_COUNT], of[_LOW_AT] = pitch, 1.0, now
+        elif pitch == of[_LOWEST]:
+            of[_LOW_COUNT], of[_LOW_AT] = of[_LOW_COUNT] + 1, now
+        of[_NOTES] += 1
+        of[_BEFORE_THAT], of[_BEFORE], of[_LAST] = of[_BEFORE], of[_LAST], pitch
 
-    def _follow_leap(self, interval_B: Floats, pitch_B: Floats, lines: Lines) -> None:
-        is_leap_B = np.abs(interval_B) >= LEAP_SEMITONES
-        is_closed_B = self.direction_B == 0
-        is_back_B = ~is_closed_B & is_leap_B & (self.direction_B * interval_B < 0)
-        is_returned_B = ~is_closed_B & ~is_leap_B & (interval_B != 0) & (self.direction_B * (pitch_B - self.left_B) <= 0)
-        self.left_B = np.where(is_leap_B & is_closed_B, self.last_B, self.left_B)
-        self.since_B = np.where(is_leap_B, lines.now_B, self.since_B)
-        self.direction_B = np.where(is_leap_B & is_closed_B, np.sign(interval_B), self.direction_B)
-        self.direction_B = np.where(is_back_B | is_returned_B, 0.0, self.direction_B)
+
+@compiled
+def _follow_leap(of: Floats, pitch: float, interval: float, now: int) -> None:
+    """Opens, keeps or closes the leap that waits for its resolution."""
+    if abs(interval) >= LEAP_SEMITONES:
+        if of[_DIRECTION] == 0:
+            of[_LEFT], of[_DIRECTION] = of[_LAST], np.sign(interval)
+        elif of[_DIRECTION] * interval < 0:
+            of[_DIRECTION] = 0.0
+        of[_SINCE] = now
+    elif of[_DIRECTION] != 0 and interval != 0 and of[_DIRECTION] * (pitch - of[_LEFT]) <= 0:
+        of[_DIRECTION] = 0.0
+
+
+@compiled
+def _count(tally_Y: Floats, of: Floats, pitch: float, interval: float, place: int, ticks: int, beat: int) -> None:
+    """In the order of TALLIES."""
+    size = abs(interval)
+    tally_Y[0] += of[_NOTES] > 0 and size == 0
+    tally_Y[1] += 1 <= size <= 2
+    tally_Y[2] += 3 <= size <= 4
+    tally_Y[3] += size >= 5
+    tally_Y[4] += interval > 0
+    tally_Y[5] += of[_NOTES] > 1 and interval * (of[_LAST] - of[_BEFORE]) < 0
+    tally_Y[6] += place != 0
+    tally_Y[7] += place != 0 and place + ticks > beat
+    tally_Y[8] += ticks % 18 == 0
+    tally_Y[9] += ticks % 3 != 0
+    tally_Y[_PITCH_SUM] += pitch
 
 
 def _range(plan: Plan) -> tuple[int, int]:
@@ -213,10 +271,3 @@ def _range(plan: Plan) -> tuple[int, int]:
 
 def _is_compound(metre: tuple[int, int]) -> bool:
     return metre[0] > 3 and metre[0] % 3 == 0 and metre[1] >= 8
-
-
-def _age(lines: Lines, at_B: Floats) -> NDArray[np.bool_]:
-    """One-hot half bars since a moment, counted up to the last column."""
-    half_bars_B = ((lines.now_B - at_B) // (lines.bar_B // 2)).astype(np.int64).clip(0, AGES - 1)
-    is_age_B5: NDArray[np.bool_] = np.eye(AGES, dtype=bool)[half_bars_B]
-    return is_age_B5

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,18 +17,18 @@ from torch import Tensor
 from composer.constraints import Constraints, Plan
 from composer.learning.additions import Added, Asked
 from composer.learning.advantage import Advantage, Foresight
+from composer.learning.drawing import NOTHING, Odds, Sums, draw
 from composer.learning.features import DURATION_TICKS, Lines, in_ticks, metre_number
-from composer.learning.network import Prior, View
+from composer.learning.network import Prior
 from composer.learning.standing import RuleState
+from composer.learning.stepping import AdvantageStep, PriorStep
 from composer.rewards import SHORT_BARS
 from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
-from dqn.targets import CLOSED
 from music.notes import MODES, Melody, Note
 
 Whole = NDArray[np.int64]
 SHORTEST_TICKS = 6
 _TICKS = np.append(DURATION_TICKS, 0)
-_CLOSED = np.float32(CLOSED)
 FLATNESS_OF_TUNES = 0.65
 """Power of the phrases' flatness that tunes have."""
 FLATTEST = 2.6
@@ -111,9 +110,9 @@ class _Writing:
         guide: Guide | None,
         report: Callable[[float], None] | None,
     ) -> None:
-        self.writer, self.plans, self.generators, self.guide, self.report = writer, plans, generators, guide, report
+        self.writer, self.plans, self.guide, self.report = writer, plans, guide, report
         self.given = [plan.given() for plan in plans]
-        self.has_given = any(self.given)
+        self.rows_with_given = [row for row, given in enumerate(self.given) if given]
         end_B = np.array([plan.end_ticks for plan in plans])
         capacity = int(end_B.max()) // SHORTEST_TICKS + 2 + max(len(given) for given in self.given)
         self.lines = Lines(
@@ -125,18 +124,19 @@ class _Writing:
             style_B=np.array(styles, dtype=np.int64),
             capacity=capacity,
         )
+        self.uniform_TB = np.stack([generator.random(2 * capacity) for generator in generators], axis=1)
+        self.steps = 0
         self.constraints = Constraints(plans, self.lines)
         self.rules = RuleState(plans)
         self.flatness_B1 = np.array([[flatness_of(plan, writer.prior_temperature)] for plan in plans], dtype=np.float32)
         self.asked = Asked.of(plans, taste_BF) if writer.foresight is not None else None
-        self.condition_BC = torch.from_numpy(condition_BC)
-        self.notes: list[list[Note]] = [[] for _ in plans]
-        self.now = [Fraction(0)] * len(plans)
-        self.state_1BH: Tensor | None = None
+        self.condition_BC = condition_BC
+        self.prior = PriorStep(writer.prior, len(plans))
+        self.advantage = None if writer.advantage is None else AdvantageStep(writer.advantage)
+        self.notes: dict[int, list[Note]] = {row: [] for row in self.rows_with_given}
+        self.now = dict.fromkeys(self.rows_with_given, Fraction(0))
         self.trace: dict[str, list[Tensor]] | None = {} if keep_trace else None
-        zeros = np.zeros(len(plans))
-        self.log_policy_B, self.log_behaviour_B, self.log_prior_B, self.kl_B = (zeros.copy() for _ in range(4))
-        self.steps_B = zeros.astype(np.int64)
+        self.sums = Sums.of(len(plans))
 
     def run(self) -> Written:
         while not self.constraints.is_done_B.all():
@@ -145,121 +145,79 @@ class _Writing:
                 self.report(float((self.lines.now_B / self.lines.end_B).min().clip(0, 1)))
         trace = None if self.trace is None else {name: torch.stack(kept, dim=1) for name, kept in self.trace.items()}
         if trace is not None:
-            trace["condition"] = self.condition_BC
+            trace["condition"] = torch.from_numpy(self.condition_BC)
         melodies = [self._melody(row) for row in range(len(self.plans))]
         return Written(
             melodies=melodies,
-            log_policy_B=self.log_policy_B,
-            log_behaviour_B=self.log_behaviour_B,
-            log_prior_B=self.log_prior_B,
-            kl_B=self.kl_B,
-            steps_B=self.steps_B,
+            **self.sums._asdict(),
             trace=trace,
         )
 
     def _note(self) -> None:
         """One more note for every line."""
-        writer, lines = self.writer, self.lines
-        done_B = self.constraints.is_done_B
-        index = torch.from_numpy(lines.observe()).unsqueeze(1)
-        view, self.state_1BH = writer.prior.look(index, self.state_1BH)
+        lines, done_B = self.lines, self.constraints.is_done_B
+        self.prior.look(lines.observe())
         given = self._given()
-        rules_BNR = torch.from_numpy(self.rules.observe(lines)).unsqueeze(1)
-        standing_BNS = self.rules.standing(lines)[:, None]
+        rules_BR, standing_BS = self.rules.observe(lines), self.rules.standing(lines)
+        writer = self.writer
         added = Added(
-            writer.advantage, writer.foresight, writer.wish_gain, view, rules_BNR, standing_BNS, self.condition_BC, self.asked
+            self.prior, self.advantage, writer.foresight, writer.wish_gain, rules_BR, standing_BS, self.condition_BC, self.asked
         )
-        pitch_B, pitch_step = self._pitches(view, added, given, done_B)
-        duration_B, duration_step = self._durations(view, added, given, done_B, pitch_B)
+        pitch_B, pitch_step = self._pitches(added, given, done_B)
+        duration_B, duration_step = self._durations(added, given, done_B, pitch_B)
         if self.trace is not None:
-            self._keep(view, (rules_BNR, standing_BNS), (pitch_B, pitch_step), (duration_B, duration_step), done_B)
+            self._keep((rules_BR, standing_BS), (pitch_B, pitch_step), (duration_B, duration_step), done_B)
         self._append(pitch_B, duration_B, given, done_B)
 
-    def _pitches(
-        self, view: View, added: Added, given: list[Note | None], done_B: NDArray[np.bool_]
-    ) -> tuple[Whole, dict[str, Any]]:
-        logits = self.writer.prior.pitch_logits(view)[:, 0]
-        forced_B = np.full(len(self.plans), -1, dtype=np.int64)
+    def _pitches(self, added: Added, given: list[Note | None], done_B: NDArray[np.bool_]) -> tuple[Whole, Odds]:
+        forced_B = np.full(len(self.plans), NOTHING, dtype=np.int64)
         for row, note in enumerate(given):
             if note is not None:
                 forced_B[row] = pitch_token(note.pitch, self.plans[row].steering.tonic)
         open_BP = self.constraints.pitches()
         g_BP = added.pitches(np.flatnonzero(open_BP.any(axis=0)))
-        return self._choose(logits, g_BP, open_BP, forced_B, done_B, "pitch")
+        return self._choose(self.prior.pitches(), g_BP, open_BP, forced_B, done_B, "pitch")
 
     def _durations(
-        self, view: View, added: Added, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
-    ) -> tuple[Whole, dict[str, Any]]:
-        pitch = torch.from_numpy(pitch_B).unsqueeze(1)
-        logits = self.writer.prior.duration_logits(view, pitch)[:, 0]
-        forced_B = np.full(len(self.plans), -1, dtype=np.int64)
+        self, added: Added, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
+    ) -> tuple[Whole, Odds]:
+        forced_B = np.full(len(self.plans), NOTHING, dtype=np.int64)
         for row, note in enumerate(given):
             if note is not None:
                 forced_B[row] = duration_number(note.quarters)
         open_BD = self.constraints.durations(pitch_B)
         # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
         open_BD[~open_BD.any(axis=1), DURATION_COUNT - 1] = True
-        return self._choose(logits, added.durations(pitch), open_BD, forced_B, done_B, "duration")
+        return self._choose(self.prior.durations(pitch_B), added.durations(pitch_B), open_BD, forced_B, done_B, "duration")
 
     def _choose(
         self,
-        plain_BA: Tensor,
-        g_BA: Tensor | None,
+        plain_BA: NDArray[np.float32],
+        g_BA: NDArray[np.float32] | None,
         open_BA: NDArray[np.bool_],
-        forced_B: Whole,
+        given_B: Whole,
         done_B: NDArray[np.bool_],
         kind: str,
-    ) -> tuple[Whole, dict[str, Any]]:
-        """Draws one token per line from π ∝ p₀ · exp(G/τ) over the open ones."""
-        rows = np.arange(len(forced_B))
-        given_B = forced_B >= 0
-        plain = plain_BA.numpy()
-        logits = plain / self.flatness_B1
-        log_pi = _log_softmax(np.where(open_BA, logits, _CLOSED))
-        if g_BA is not None:
-            worth = g_BA.numpy() / np.float32(self.writer.temperature)
-            if self.writer.is_added_to_prior:
-                worth += logits
-            log_pi = _log_softmax(np.where(open_BA, worth, _CLOSED))
-        probabilities_BA = np.exp(log_pi, dtype=np.float64)
-        uniform_B = np.array([generator.random() for generator in self.generators])
-        cumulative_BA = probabilities_BA.cumsum(axis=1)
-        # The last open token takes what rounding leaves.
-        drawn_B = (cumulative_BA < uniform_B[:, None] * cumulative_BA[:, -1:]).sum(axis=1)
-        is_guided_B = np.zeros(len(rows), dtype=bool)
-        if self.guide is not None:
-            wanted_B = self.guide(self.lines, open_BA, kind)
-            is_guided_B = (wanted_B >= 0) & ~given_B & ~done_B
-            drawn_B = np.where(is_guided_B, wanted_B, drawn_B)
-        chosen_B = np.where(given_B & ~done_B, forced_B, drawn_B)
-        free_B = ~given_B & ~done_B
-        raw = _log_softmax(plain)[rows, chosen_B]
-        self.log_prior_B += np.where(free_B, raw, 0.0)
-        self.log_policy_B += np.where(free_B, log_pi[rows, chosen_B], 0.0)
-        self.log_behaviour_B += np.where(free_B & ~is_guided_B, log_pi[rows, chosen_B], 0.0)
-        if g_BA is not None:
-            # To the prior as it is, whatever flattens it here.
-            masked = _log_softmax(np.where(open_BA, plain, _CLOSED))
-            kl_B = (probabilities_BA * np.where(open_BA, log_pi - masked, 0.0)).sum(axis=1)
-            self.kl_B += np.where(free_B, kl_B, 0.0)
-        self.steps_B += free_B
-        open_BA = open_BA.copy()
-        # A given note is the only open one, so that neither prior nor G is asked about it.
-        open_BA[given_B & ~done_B] = False
-        open_BA[rows[given_B & ~done_B], chosen_B[given_B & ~done_B]] = True
-        return chosen_B, {"mask": torch.from_numpy(open_BA), "log_prior": torch.from_numpy(logits)}
+    ) -> tuple[Whole, Odds]:
+        """Draws one token per line."""
+        writer = self.writer
+        odds = Odds.of(plain_BA, g_BA, self.flatness_B1, writer.temperature, writer.is_added_to_prior, open_BA)
+        uniform_B = self.uniform_TB[self.steps]
+        self.steps += 1
+        guided_B = np.full_like(given_B, NOTHING) if self.guide is None else self.guide(self.lines, open_BA, kind)
+        return draw(odds, uniform_B, given_B, guided_B, done_B, self.sums), odds
 
     def _given(self) -> list[Note | None]:
-        if not self.has_given:
+        if not self.rows_with_given:
             return [None] * len(self.plans)
         return [given.get(int(now)) for given, now in zip(self.given, self.lines.now_B, strict=True)]
 
     def _append(self, pitch_B: Whole, duration_B: Whole, given: list[Note | None], done_B: NDArray[np.bool_]) -> None:
         ticks_B = _TICKS[duration_B]
-        for row in np.flatnonzero(~done_B).tolist():
-            note = given[row] or self._note_of(row, int(pitch_B[row]), int(duration_B[row]))
-            self.notes[row].append(note)
-            if self.given[row]:
+        for row in self.rows_with_given:
+            if not done_B[row]:
+                note = given[row] or self._note_of(row, int(pitch_B[row]), int(duration_B[row]))
+                self.notes[row].append(note)
                 # Given notes may stand beside the ticks: what is rounded away must not add up.
                 self.now[row] += note.quarters
                 ticks_B[row] = in_ticks(self.now[row]) - self.lines.now_B[row]
@@ -277,8 +235,13 @@ class _Writing:
 
     def _melody(self, row: int) -> Melody:
         steering = self.plans[row].steering
+        notes = self.notes.get(row)
+        if notes is None:
+            lines, count = self.lines, int(np.searchsorted(self.lines.start_BN[row], self.lines.end_B[row]))
+            tokens = zip(lines.pitch_BN[row, :count].tolist(), lines.duration_BN[row, :count].tolist(), strict=True)
+            notes = [self._note_of(row, pitch, duration) for pitch, duration in tokens]
         return Melody(
-            notes=tuple(self.notes[row]),
+            notes=tuple(notes),
             metre=steering.metre,
             tonic=steering.tonic,
             mode=steering.mode,
@@ -287,43 +250,35 @@ class _Writing:
 
     def _keep(
         self,
-        view: View,
-        rules: tuple[Tensor, NDArray[np.int16]],
-        pitch: tuple[Whole, dict[str, Any]],
-        duration: tuple[Whole, dict[str, Any]],
+        rules: tuple[NDArray[np.float32], NDArray[np.int16]],
+        pitch: tuple[Whole, Odds],
+        duration: tuple[Whole, Odds],
         done_B: NDArray[np.bool_],
     ) -> None:
         """Adds this note to the trace."""
         assert self.trace is not None
         step = {
-            "body": view.body_BNH[:, 0].half(),
-            "source_pitch": view.source_pitch_BNS[:, 0].to(torch.uint8),
-            "source_duration": view.source_duration_BNS[:, 0].to(torch.uint8),
-            "rules": rules[0][:, 0],
-            "standing": torch.from_numpy(rules[1][:, 0]),
-            "pitch": torch.from_numpy(pitch[0]).to(torch.uint8),
-            "duration": torch.from_numpy(duration[0]).to(torch.uint8),
-            "pitch_mask": pitch[1]["mask"],
-            "pitch_log_prior": pitch[1]["log_prior"],
-            "duration_mask": duration[1]["mask"],
-            "duration_log_prior": duration[1]["log_prior"],
-            "valid": torch.from_numpy(~done_B),
+            "body": self.prior.body_BH.astype(np.float16),
+            "source_pitch": self.prior.source_pitch_BS.astype(np.uint8),
+            "source_duration": self.prior.source_duration_BS.astype(np.uint8),
+            "rules": rules[0],
+            "standing": rules[1],
+            "pitch": pitch[0].astype(np.uint8),
+            "duration": duration[0].astype(np.uint8),
+            "pitch_mask": pitch[1].open_BA,
+            "pitch_log_prior": pitch[1].logits_BA,
+            "duration_mask": duration[1].open_BA,
+            "duration_log_prior": duration[1].logits_BA,
+            "valid": ~done_B,
         }
-        for name, tensor in step.items():
-            self.trace.setdefault(name, []).append(tensor)
+        for name, array in step.items():
+            self.trace.setdefault(name, []).append(torch.from_numpy(array))
 
 
 @lru_cache(maxsize=4096)
 def _note(pitch: int | None, duration: int) -> Note:
     """One object for all notes that are the same."""
     return Note(pitch, DURATIONS[duration])
-
-
-def _log_softmax(scores_BA: NDArray[np.float32]) -> NDArray[np.float32]:
-    """log of the softmax; for so few numbers numpy is faster than torch."""
-    shifted_BA = scores_BA - scores_BA.max(axis=1, keepdims=True)
-    log_BA: NDArray[np.float32] = shifted_BA - np.log(np.exp(shifted_BA).sum(axis=1, keepdims=True))
-    return log_BA
 
 
 def flatness_of(plan: Plan, of_phrases: float) -> float:

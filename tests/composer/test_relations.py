@@ -100,11 +100,11 @@ def test_the_state_follows_leaps_as_the_rule_does() -> None:
     generator = np.random.default_rng(1)
     for _ in range(30):
         pitches: list[int | None] = [int(pitch) for pitch in generator.integers(48, 84, size=12)]
-        state, _ = grow(pitches)
+        state, lines = grow(pitches)
         notes = tuple(Note(pitch, Fraction(1, 2)) for pitch in pitches)
         found = leaps_of(Line(Melody(notes=notes, metre=(4, 4), tonic=0, mode="major")))
 
-        assert (state.direction_B[0] != 0) == found.is_open_N[-1]
+        assert (state.standing(lines)[0, STANDING.index("leap_direction")] != 0) == found.is_open_N[-1]
 
 
 def test_the_networks_input_has_the_size_it_says() -> None:
