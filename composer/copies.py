@@ -44,12 +44,8 @@ class CatalogueIndex:
         """Notes of the longest run whose every `ORDER` notes stand in the catalogue; 0 below `ORDER`.
 
         With `is_own_N`, one for each note and rest, only runs of notes that are all the piece's own count."""
-        runs_R = _runs(melody)
-        if not len(runs_R) or not len(self.runs_G):
-            return 0
-        place_R = np.minimum(np.searchsorted(self.runs_G, runs_R), len(self.runs_G) - 1)
-        is_shared_R = self.runs_G[place_R] == runs_R
-        if is_own_N is not None:
+        is_shared_R = self._shared(melody)
+        if is_own_N is not None and len(is_shared_R):
             sounding = [own for note, own in zip(melody.notes, is_own_N, strict=True) if note.pitch is not None]
             is_shared_R &= np.lib.stride_tricks.sliding_window_view(np.array(sounding), ORDER).all(axis=1)
         ends = np.flatnonzero(np.concatenate([[True], ~is_shared_R, [True]]))
@@ -58,8 +54,17 @@ class CatalogueIndex:
 
     def shared_share(self, melody: Melody) -> float:
         """Share of the melody's runs of `ORDER` notes that stand in the catalogue; 0 where it has none."""
+        is_shared_R = self._shared(melody)
+        return float(is_shared_R.mean()) if len(is_shared_R) else 0.0
+
+    def _shared(self, melody: Melody) -> NDArray[np.bool_]:
+        """Whether each run of the melody stands in the catalogue, R."""
         runs_R = _runs(melody)
-        return float(np.isin(runs_R, self.runs_G).mean()) if len(runs_R) else 0.0
+        if not len(self.runs_G):
+            return np.zeros(len(runs_R), dtype=bool)
+        place_R = np.minimum(np.searchsorted(self.runs_G, runs_R), len(self.runs_G) - 1)
+        is_shared_R: NDArray[np.bool_] = self.runs_G[place_R] == runs_R
+        return is_shared_R
 
 
 def _runs(melody: Melody) -> Hashes:
