@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 ROOT = Path(__file__).resolve().parent.parent
 REFUSED_NAMES = {"utils", "util", "helpers", "common", "core", "base", "misc", "manager", "handler", "handlers", "services"}
-HEAVY = ["torch", "music21", "verovio", "symusic", "pretty_midi", "soundfile"]
+HEAVY = ["torch", "numba", "music21", "verovio", "symusic", "pretty_midi", "soundfile"]
 """Each costs a tenth of a second to two seconds of every web process's start."""
 
 
