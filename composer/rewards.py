@@ -22,6 +22,7 @@ MOTIF_TICKS = 96
 APPROACH_TICKS = 24
 """Shorter runs are everywhere and say nothing."""
 LEAP_SEMITONES = 7
+THIRD_SEMITONES = 4
 PATIENT_STEPS = 6
 """A leap back resolves a leap only after more sixteenths than this."""
 SHORT_BARS = 4
@@ -61,6 +62,8 @@ class RuleWeights:
     """Per four bars that end on the second, fifth or seventh of the scale, except the last four."""
     opening_again: float = 1.5
     """Per fifth and sixth bar of eight that is the first and second again, as in two of three dance tunes: a b c d a b …"""
+    leapt_ending: float = -4.0
+    """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
     band: float = 2.5
     """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
     steering: float = -10.0
@@ -272,7 +275,16 @@ def period(line: Line, weights: RuleWeights) -> Reward:
     return reward_N
 
 
-RULES = (repeated_motif, motif, structure, unique_extrema, leaps, question_and_answer, period)
+def cadence(line: Line, weights: RuleWeights) -> Reward:
+    """The last note is that of the note before, or a step or a third from it."""
+    reward_N = np.zeros(len(line.pitches))
+    sounding = [pitch for pitch in line.pitches if pitch is not None]
+    if len(sounding) > 1 and abs(sounding[-1] - sounding[-2]) > THIRD_SEMITONES:
+        reward_N[-1] = weights.leapt_ending
+    return reward_N
+
+
+RULES = (repeated_motif, motif, structure, unique_extrema, leaps, question_and_answer, period, cadence)
 """Every rule; adding one means writing a function like these and its weight."""
 
 

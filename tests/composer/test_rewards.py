@@ -9,6 +9,7 @@ from composer.judging import Bands, Judge, band_miss, graded, taste_liking
 from composer.rewards import (
     Line,
     RuleWeights,
+    cadence,
     leaps,
     leaps_of,
     motif,
@@ -119,6 +120,13 @@ def test_an_answer_that_opens_like_its_question_is_a_period() -> None:
     assert paid(opening, second, middle, middle, opening, second, other, middle) == 2 * WEIGHTS.opening_again
     assert paid(opening, second, middle, middle, other, second, opening, second) == WEIGHTS.opening_again
     assert paid(opening, second, opening, second) == 0
+
+
+def test_a_last_note_is_not_leapt_to() -> None:
+    assert cadence(Line(eighths(60, 67, 64, 60)), WEIGHTS).tolist() == [0, 0, 0, 0]
+    assert cadence(Line(eighths(60, 67, 64, 60, None)), WEIGHTS).sum() == 0
+    assert cadence(Line(eighths(67, 65, 72, 60)), WEIGHTS).tolist() == [0, 0, 0, WEIGHTS.leapt_ending]
+    assert cadence(Line(eighths(60)), WEIGHTS).sum() == 0
 
 
 def test_bands_are_peoples_percentiles_by_style() -> None:
