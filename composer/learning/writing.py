@@ -31,7 +31,7 @@ SHORTEST_TICKS = 6
 _TICKS = np.append(DURATION_TICKS, 0)
 FLATNESS_OF_TUNES = 0.65
 """Power of the phrases' flatness that tunes have."""
-FLATTEST = 2.6
+FLATTEST = 3.2
 """Temperature of the prior that is as far from the catalogue as can be asked."""
 Guide = Callable[[Lines, NDArray[np.bool_], str], Whole]
 """Forces tokens during rollouts: (lines, open, `pitch` or `duration`) → token per line, −1 where the policy chooses."""
