@@ -204,10 +204,10 @@ def test_the_policy_keeps_its_prior(trained: Trained, policy: Trained) -> None:
 def test_the_same_wish_gives_the_same_piece(policy: Trained) -> None:
     composer, steering = load_policy("dqn", policy.checkpoint), Steering(style="toy", bars=4)
 
-    first, again = (composer.compose(steering, None, seed=7).melody for _ in range(2))
+    first, again = ([composer.compose(steering, None, seed=seed).melody for seed in range(6)] for _ in range(2))
 
     assert first == again
-    assert first != composer.compose(steering, None, seed=8).melody
+    assert len({melody.content_hash() for melody in first}) > 1
 
 
 def test_at_strength_zero_every_listener_hears_the_same_piece(policy: Trained) -> None:
