@@ -9,9 +9,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from torch import nn
+from torch import Tensor, nn
 
 from composer.learning.advantage import Advantage
 from composer.learning.compiled import compiled
@@ -24,14 +25,9 @@ Whole = NDArray[np.int64]
 
 
 def _array(weight: Any) -> Scores:
-    """The tensor's own memory: what is trained on is seen."""
+    """The tensor's own memory."""
     array: Scores = weight.detach().cpu().numpy()
     return array
-
-
-def _joined(weights: list[Any]) -> Scores:
-    """One below the other; a single one is not copied."""
-    return _array(weights[0]) if len(weights) == 1 else np.concatenate([_array(weight) for weight in weights])
 
 
 @cache
@@ -40,19 +36,33 @@ def use_one_thread() -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
-class Layer:
-    """y = x W + b of one torch layer, or of several that read the same."""
+MANY_LINES = 16
+"""From so many rows on torch's products are the faster ones; for fewer rows a call takes longer than the product."""
 
-    def __init__(self, *layers: nn.Linear) -> None:
-        self.weight = _joined([layer.weight for layer in layers]).T
-        self.bias = None if layers[0].bias is None else _joined([layer.bias for layer in layers])
+
+class Layer:
+    """y = x Wᵀ + b of one torch layer, or of several that read the same."""
+
+    def __init__(self, *weights: tuple[Tensor, Tensor | None]) -> None:
+        self.weight = torch.cat([weight.detach().cpu() for weight, _ in weights])
+        biases = [bias.detach().cpu() for _, bias in weights if bias is not None]
+        self.bias = torch.cat(biases) if biases else None
+        self.plain_weight = np.ascontiguousarray(self.weight.numpy().T)
+        self.plain_bias: Scores | float = 0.0 if self.bias is None else self.bias.numpy()
+
+    @classmethod
+    def of(cls, *layers: nn.Linear) -> Layer:
+        """Of torch's layers."""
+        return cls(*((layer.weight, layer.bias) for layer in layers))
 
     def __call__(self, x: Scores) -> Scores:
         """y of each row."""
-        y: Scores = x @ self.weight
-        if self.bias is not None:
-            y += self.bias
-        return y
+        if len(x) < MANY_LINES:
+            y: Scores = x @ self.plain_weight
+            y += self.plain_bias
+            return y
+        many: Scores = torch.nn.functional.linear(torch.from_numpy(x), self.weight, self.bias).numpy()
+        return many
 
 
 def relu(x: Scores) -> Scores:
@@ -67,12 +77,12 @@ class PriorStep:
         use_one_thread()
         self.table, self.offsets = _array(prior.table.weight), OFFSETS
         recurrent: Any = prior.recurrent
-        self.from_input, self.from_state = _array(recurrent.weight_ih_l0).T, _array(recurrent.weight_hh_l0).T
-        self.input_bias, self.state_bias = _array(recurrent.bias_ih_l0), _array(recurrent.bias_hh_l0)
-        self.body = Layer(prior.body)
-        self.pitch = Layer(prior.pitch, prior.pitch_copy)
-        self.chosen, self.duration_body = _array(prior.chosen.weight), Layer(prior.duration_body)
-        self.duration = Layer(prior.duration, prior.duration_copy)
+        self.from_input = Layer((recurrent.weight_ih_l0, recurrent.bias_ih_l0))
+        self.from_state = Layer((recurrent.weight_hh_l0, recurrent.bias_hh_l0))
+        self.body = Layer.of(prior.body)
+        self.pitch = Layer.of(prior.pitch, prior.pitch_copy)
+        self.chosen, self.duration_body = _array(prior.chosen.weight), Layer.of(prior.duration_body)
+        self.duration = Layer.of(prior.duration, prior.duration_copy)
         self.hidden = prior.hidden
         self.h_BH = np.zeros((lines, prior.hidden), dtype=np.float32)
         self.both_BX = np.zeros((lines, prior.hidden + self.table.shape[1]), dtype=np.float32)
@@ -83,8 +93,7 @@ class PriorStep:
         x_BE = np.zeros((len(index_BF), self.table.shape[1]), dtype=np.float32)
         _sum_rows(x_BE, self.table, index_BF, self.offsets)
         # Cho et al. 2014, as torch.nn.GRU orders it: reset, update, new.
-        given_BX = x_BE @ self.from_input + self.input_bias
-        kept_BX = self.h_BH @ self.from_state + self.state_bias
+        given_BX, kept_BX = self.from_input(x_BE), self.from_state(self.h_BH)
         gate_BX = 1 / (1 + np.exp(-(given_BX[:, : 2 * hidden] + kept_BX[:, : 2 * hidden])))
         new_BH = np.tanh(given_BX[:, 2 * hidden :] + gate_BX[:, :hidden] * kept_BX[:, 2 * hidden :])
         self.h_BH = new_BH + gate_BX[:, hidden:] * (self.h_BH - new_BH)
@@ -114,10 +123,10 @@ class AdvantageStep:
         first, second = advantage.trunk[0], advantage.trunk[2]
         assert isinstance(first, nn.Linear)
         assert isinstance(second, nn.Linear)
-        self.first, self.second = Layer(first), Layer(second)
-        self.pitch, self.duration = Layer(advantage.pitch), Layer(advantage.duration)
-        self.chosen, self.related = _array(advantage.chosen.weight), Layer(advantage.related)
-        self.duration_body = Layer(advantage.duration_body)
+        self.first, self.second = Layer.of(first), Layer.of(second)
+        self.pitch, self.duration = Layer.of(advantage.pitch), Layer.of(advantage.duration)
+        self.chosen, self.related = _array(advantage.chosen.weight), Layer.of(advantage.related)
+        self.duration_body = Layer.of(advantage.duration_body)
 
     def look(self, body_BH: Scores, rules_BR: Scores, condition_BC: Scores) -> None:
         """Takes in what both steps of a note share."""
