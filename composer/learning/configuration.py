@@ -58,7 +58,7 @@ class ComposerConfiguration:
     polyak: float = 0.05
     temperature: float = 1.0
     """Price of leaving the prior, in nats of reward per nat."""
-    prior_temperature: float = 1.25
+    prior_temperature: float = 1.26
     """Above 1 the prior of phrases of up to four bars is flattened, which keeps them different from each other; tunes less."""
     rollout_pieces: int = 96
     """Pieces written at once with the newest weights."""
@@ -68,7 +68,7 @@ class ComposerConfiguration:
     """Of the rollouts: some of their bars copy an earlier one, so that copying is found at all."""
     imitation_weight: float = 0.7
     """Of imitating a batch's pieces, each by its share in the best policy; it falls to 0 before the end of the training."""
-    novelty_weight: float = 3.0
+    novelty_weight: float = 3.3
     """Nats that a piece costs which was written lately, times the logarithm of how often."""
     short_share: float = 0.8
     """Of the rollouts: two bars of 4/4 in sixteenths, the task that is compared with published systems."""

@@ -41,7 +41,7 @@ LONG_STEPS, SHORT_STEPS = 144, 48
 """Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""
-TUNES_WRITTEN = 2.5
+TUNES_WRITTEN = 2.0
 """Times as many as their share of the updates: what is rarely asked (a syncopated jig) is foreseen from what was written."""
 FLATTENED_AT = 0.4
 """Share of the training from which the prior is as flat as at play: at first it is itself, under which repetition, likely as
