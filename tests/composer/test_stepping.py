@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from numba import njit
+from numba.core.caching import CacheImpl
 
 from composer.learning.advantage import Advantage, Chosen
+from composer.learning.compiled import compiled
 from composer.learning.condition import CONDITION
 from composer.learning.features import NONE_DURATION, NONE_PITCH, SIZES, SOURCE_DURATION, SOURCE_PITCH
 from composer.learning.network import Prior, View
@@ -77,3 +81,11 @@ def test_g_is_that_of_the_network_that_is_trained() -> None:
     np.testing.assert_allclose(g_BP[:, open_K], pitches_BK, atol=2e-5)
     assert (np.delete(g_BP, open_K, axis=1) == 0).all()
     np.testing.assert_allclose(g_BD, durations_BD, atol=2e-5)
+
+
+def test_where_no_folder_can_be_written_loops_are_compiled_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        njit(cache=True)(lambda number: number + 1)
+
+    assert compiled(lambda number: number + 1)(1) == 2
