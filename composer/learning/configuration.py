@@ -22,7 +22,8 @@ class ComposerConfiguration:
         **dict.fromkeys(("batch_size", "prior_batch_size", "rollout_pieces"), (1, 4096)),
         **dict.fromkeys(("learning_rate", "prior_learning_rate", "foresight_learning_rate"), (1e-6, 1)),
         **dict.fromkeys(
-            ("discount", "polyak", "lambda_return", "forced_copy_share", "short_share", "minimum_distinct"), (0, 1)
+            ("discount", "polyak", "lambda_return", "forced_copy_share", "human_share", "short_share", "minimum_distinct"),
+            (0, 1),
         ),
         **dict.fromkeys(("temperature", "prior_temperature"), (0.05, 20)),
         **dict.fromkeys(("imitation_weight", "novelty_weight", "maximum_kl", "taste_gain", "wish_gain"), (0, 100)),
@@ -66,6 +67,8 @@ class ComposerConfiguration:
     replay_pieces: int = 1024
     forced_copy_share: float = 0.35
     """Of the rollouts: some of their bars copy an earlier one, so that copying is found at all."""
+    human_share: float = 0.2
+    """Beside the tunes written in each rollout: so many of people's, note for note where the masks let them."""
     imitation_weight: float = 0.7
     """Of imitating a batch's pieces, each by its share in the best policy; it falls to 0 before the end of the training."""
     novelty_weight: float = 3.3
@@ -91,7 +94,7 @@ class ComposerConfiguration:
             raise ValueError(f"algorithm {self.algorithm!r} is not known")
         if self.seconds < 0 or self.temperature <= 0 or self.prior_temperature <= 0:
             raise ValueError("seconds must be at least 0, temperatures above 0")
-        for name in ("forced_copy_share", "short_share", "minimum_distinct"):
+        for name in ("forced_copy_share", "human_share", "short_share", "minimum_distinct"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be between 0 and 1")
 

@@ -19,6 +19,8 @@ from composer.copies import CatalogueIndex
 from composer.judging import Bands, Judge
 from composer.learning.configuration import ComposerConfiguration, is_added_to_prior
 from composer.learning.episodes import episodes_of
+from composer.learning.examples import ExampleGuide, Examples
+from composer.learning.features import Lines
 from composer.learning.foresight_training import ForesightTraining
 from composer.learning.novelty import Novelty
 from composer.learning.policy import ComposerPolicy, new_heads
@@ -98,6 +100,8 @@ class PolicyTraining:
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
         catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
         self.judge = Judge(RuleWeights(), Bands(policy.settings["bands"]), catalogue)
+        self.judge_of_people = Judge(self.judge.weights, self.judge.bands)
+        self.examples = Examples(dataset.training)
         self.novelty = Novelty(configuration.novelty_weight)
         self.wishes = Wishes(policy.styles, dataset.training, configuration)
         size = configuration.replay_pieces
@@ -191,38 +195,47 @@ class PolicyTraining:
         if count == 0:
             return {}
         plans, tastes = self.wishes.draw(count, is_short, generator)
-        seeds = generator.integers(2**62, size=count).tolist()
+        people = [] if is_short else self.examples.draw(round(count * configuration.human_share), generator)
+        plans += [plan for plan, _ in people]
+        tastes += [None] * len(people)
+        seeds = generator.integers(2**62, size=len(plans)).tolist()
+        examples = ExampleGuide(len(plans), [melody for _, melody in people])
         copies = CopyGuide(plans, configuration.forced_copy_share, generator)
+        copies.is_forced_B &= ~examples.is_forced_B
+
+        def guide(lines: Lines, open_BA: NDArray[np.bool_], kind: str) -> NDArray[np.int64]:
+            return np.maximum(copies(lines, open_BA, kind), examples(lines, open_BA, kind))
+
         self.learner.network.eval()
-        written = self.policy.write(plans, tastes, seeds=seeds, keep_trace=True, guide=copies)
+        written = self.policy.write(plans, tastes, seeds=seeds, keep_trace=True, guide=guide)
         self.learner.network.train()
         phi_BF = np.stack([features(melody) for melody in written.melodies])
-        reward_BN = self._rewards(written, plans, phi_BF)
+        reward_BN = self._rewards(written, plans, phi_BF, examples.is_forced_B)
         replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, steps))
         is_asked_B = np.array([taste is not None or is_wished(plan) for plan, taste in zip(plans, tastes, strict=True)])
-        return self._figures(written, reward_BN, copies, is_asked_B, "_short" if is_short else "")
+        is_free_B = ~(copies.is_forced_B | examples.is_forced_B | is_asked_B)
+        return self._figures(written, reward_BN, is_free_B, "_short" if is_short else "")
 
     def _share(self, steps: int) -> float:
         """Of pieces and updates, for short or long pieces."""
         return self.configuration.short_share if steps == SHORT_STEPS else 1 - self.configuration.short_share
 
-    def _rewards(self, written: Written, plans: Sequence[Plan], phi_BF: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _rewards(
+        self, written: Written, plans: Sequence[Plan], phi_BF: NDArray[np.float64], is_example_B: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Per note, BN. What people wrote is judged by the rules alone: it stands in the catalogue, and may come again."""
         reward_BN = np.zeros((len(plans), max(len(melody.notes) for melody in written.melodies)))
         for row, (melody, plan) in enumerate(zip(written.melodies, plans, strict=True)):
-            reward_BN[row, : len(melody.notes)] = self.judge.rewards(melody, plan.steering, phi_BF[row])
-            reward_BN[row, len(melody.notes) - 1] -= self.novelty.cost(melody)
+            judge = self.judge_of_people if is_example_B[row] else self.judge
+            reward_BN[row, : len(melody.notes)] = judge.rewards(melody, plan.steering, phi_BF[row])
+            if not is_example_B[row]:
+                reward_BN[row, len(melody.notes) - 1] -= self.novelty.cost(melody)
         return reward_BN
 
     def _figures(
-        self,
-        written: Written,
-        reward_BN: NDArray[np.float64],
-        copies: CopyGuide,
-        is_asked_B: NDArray[np.bool_],
-        ending: str,
+        self, written: Written, reward_BN: NDArray[np.float64], free_B: NDArray[np.bool_], ending: str
     ) -> dict[str, float]:
-        """Of the pieces that were not forced to copy, and for which neither a taste nor a wish was heard."""
-        free_B = ~(copies.is_forced_B | is_asked_B)
+        """Of the pieces that nothing was forced on, and for which neither a taste nor a wish was heard."""
         if not free_B.any():
             free_B = np.ones_like(free_B)
         steps_B = np.maximum(written.steps_B, 1)
