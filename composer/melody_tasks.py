@@ -12,7 +12,7 @@ from typing import Any
 from composer.accompaniment.accompany import TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
 from composer.steering import HABITS, SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
-from music.keys import SCALE_STEPS
+from music.keys import SCALE_STEPS, join_rests
 from music.notes import Melody, Note
 
 KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
@@ -154,7 +154,7 @@ class MelodyTask:
                 raise ImpossibleSteering(name, "follows the melody in this task; leave it out")
         steering = Steering.from_json({**fixed, **given, **wishes})
         if self.kind == "continue":
-            return replace(steering, primer=without_pickup(self.melody))
+            return replace(steering, primer=without_pickup(evened(self.melody)))
         if self.kind == "rewrite":
             kept = [n for n in range(1, steering.bars + 1) if not self.first_bar <= n <= self.last_bar]
             bars = notes_by_bar(self.melody)
@@ -198,9 +198,30 @@ def check_names(wish: Mapping[str, Any]) -> None:
             raise ImpossibleSteering(str(name)[:40], f"is no field of the task {kind!r}; there are {known}")
 
 
+def printed_bars(melody: Melody) -> list[tuple[Fraction, Fraction]]:
+    """Begin and end of each bar after the pickup as it is printed, in quarter notes; the last one may be short."""
+    starts = list(melody.bar_starts()) or [melody.pickup]
+    return list(zip(starts, [*starts[1:], melody.quarters], strict=True))
+
+
 def full_bars(melody: Melody) -> int:
     """Bars after the pickup, the last one counted even where it is short."""
-    return int(max(1, -(-(melody.quarters - melody.pickup) // melody.bar_quarters)))
+    return len(printed_bars(melody))
+
+
+def evened(melody: Melody) -> Melody:
+    """The melody as the composer can take it: bars printed longer than the metre are cut, shorter ones end with a rest; only
+    the last one may stay short."""
+    if not melody.odd_bars:
+        return melody
+    bar, bars = melody.bar_quarters, printed_bars(melody)
+    notes = list(between(melody, Fraction(0), melody.pickup))
+    for number, (start, end) in enumerate(bars, start=1):
+        end = min(end, start + bar)
+        notes += between(melody, start, end)
+        if number < len(bars) and end - start < bar:
+            notes.append(Note(None, bar - (end - start)))
+    return replace(melody, notes=join_rests(notes), odd_bars=())
 
 
 def room_of(melody: Melody) -> tuple[int, int]:
@@ -231,14 +252,13 @@ def without_pickup(melody: Melody) -> tuple[Note, ...]:
 
 
 def notes_by_bar(melody: Melody) -> list[tuple[Note, ...]]:
-    """The notes of each full bar after the pickup, cut at the bar lines; a short last bar is filled with a rest."""
-    bar = melody.bar_quarters
+    """The notes of each full bar after the pickup, cut at the bar lines and all of one length (`evened`); a short last bar is
+    filled with a rest."""
+    melody, bar = evened(melody), melody.bar_quarters
     rows = []
-    for number in range(full_bars(melody)):
-        start = melody.pickup + number * bar
-        notes = between(melody, start, start + bar)
-        missing = bar - sum((note.quarters for note in notes), Fraction(0))
-        rows.append((*notes, Note(None, missing)) if missing else notes)
+    for start, end in printed_bars(melody):
+        notes = between(melody, start, end)
+        rows.append((*notes, Note(None, bar - (end - start))) if end - start < bar else notes)
     return rows
 
 

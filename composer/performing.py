@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from composer.accompaniment.accompany import accompany
-from composer.melody_tasks import MelodyTask, between
+from composer.melody_tasks import MelodyTask, between, evened, full_bars, printed_bars
 from composer.steering import Steering
 from composer.titles import title_of_task
 from music.keys import join_rests
@@ -51,10 +52,11 @@ def _continue(
 ) -> tuple[Melody, dict[str, Any]]:
     """The melody as it is, and what the composer writes after it."""
     composed = policy.compose(steering, taste_D, seed=seed, report=report)
-    own = task.melody
-    end = own.quarters - own.pickup
-    added = between(composed.melody, end, composed.melody.quarters)
-    return replace(own, notes=join_rests((*own.notes, *added))), dict(composed.figures)
+    own, bar, last = task.melody, task.melody.bar_quarters, full_bars(task.melody) - 1
+    added = between(composed.melody, evened(own).quarters - own.pickup, composed.melody.quarters)
+    # What is added fills a last bar that was short.
+    odd_bars = tuple((number, length) for number, length in own.odd_bars if number < last or length > bar)
+    return replace(own, notes=join_rests((*own.notes, *added)), odd_bars=odd_bars), dict(composed.figures)
 
 
 def _rewrite(
@@ -62,35 +64,48 @@ def _rewrite(
 ) -> tuple[Melody, dict[str, Any]]:
     """The melody with the bars in question from the composer; the other bars stay as they are, to the note."""
     composed = policy.compose(steering, taste_D, seed=seed, report=report)
-    own, bar = task.melody, task.melody.bar_quarters
-    start, end = (task.first_bar - 1) * bar, task.last_bar * bar
+    own, bar, bars = task.melody, task.melody.bar_quarters, printed_bars(task.melody)
+    first, last = task.first_bar - 1, task.last_bar - 1
     # A last bar that gives its pickup back is short, and stays so.
-    new = between(composed.melody, start, min(end, own.quarters - own.pickup))
-    before = between(own, own.pickup * 0, own.pickup + start)
-    after = between(own, own.pickup + end, own.quarters)
-    return replace(own, notes=join_rests((*before, *new, *after))), dict(composed.figures)
+    new = between(composed.melody, first * bar, min((last + 1) * bar, evened(own).quarters - own.pickup))
+    before = between(own, Fraction(0), bars[first][0])
+    after = between(own, bars[last][1], own.quarters)
+    # Other bars keep the length that was printed; new ones have that of the metre.
+    odd_bars = tuple(
+        (number, length)
+        for number, length in own.odd_bars
+        if not first <= number <= last or (number == len(bars) - 1 and length < bar)
+    )
+    return replace(own, notes=join_rests((*before, *new, *after)), odd_bars=odd_bars), dict(composed.figures)
 
 
 def _vary(
     task: MelodyTask, steering: Steering, taste_D: NDArray[np.float64] | None, policy: Any, seed: int, report: Report | None
 ) -> tuple[Melody, dict[str, Any]]:
     """The melody in its own style, with as many of its strong notes as the closeness says."""
-    from composer.style_transfer import transfer
-
-    return transfer(
-        policy, task.melody, steering, taste_D, own_style=task.source_style, blend=1 - task.closeness, seed=seed, report=report
-    )
+    return _retell(task, steering, taste_D, policy, 1 - task.closeness, seed, report)
 
 
 def _transfer(
     task: MelodyTask, steering: Steering, taste_D: NDArray[np.float64] | None, policy: Any, seed: int, report: Report | None
 ) -> tuple[Melody, dict[str, Any]]:
     """The melody in another style."""
+    return _retell(task, steering, taste_D, policy, task.blend, seed, report)
+
+
+def _retell(
+    task: MelodyTask,
+    steering: Steering,
+    taste_D: NDArray[np.float64] | None,
+    policy: Any,
+    blend: float,
+    seed: int,
+    report: Report | None,
+) -> tuple[Melody, dict[str, Any]]:
     from composer.style_transfer import transfer
 
-    return transfer(
-        policy, task.melody, steering, taste_D, own_style=task.source_style, blend=task.blend, seed=seed, report=report
-    )
+    melody = evened(task.melody) if blend else task.melody
+    return transfer(policy, melody, steering, taste_D, own_style=task.source_style, blend=blend, seed=seed, report=report)
 
 
 _TASKS: dict[str, Any] = {"continue": _continue, "rewrite": _rewrite, "vary": _vary, "transfer": _transfer}

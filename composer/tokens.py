@@ -6,7 +6,7 @@ by the digits of numerator and denominator."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 
 from music.notes import Melody, Note
@@ -76,11 +76,12 @@ class Heading:
     mode: str
     pickup: Fraction = Fraction(0)
     tempo: float = 120.0
+    odd_bars: tuple[tuple[int, Fraction], ...] = ()
 
 
 def heading_of(melody: Melody) -> Heading:
     """The heading that `decode` needs to give this melody back."""
-    return Heading(metre=melody.metre, tonic=melody.tonic, mode=melody.mode, pickup=melody.pickup, tempo=melody.tempo)
+    return Heading(**{each.name: getattr(melody, each.name) for each in fields(Heading)})
 
 
 def shift_of(tonic: int) -> int:
@@ -120,14 +121,7 @@ def decode(tokens: Sequence[int], heading: Heading) -> Melody:
         if not 0 <= token < PITCH_COUNT:
             raise ValueError(f"a note must begin with a pitch or rest, not with {_name(token)}")
         notes.append(Note(pitch_of(token, heading.tonic), _decode_duration(remaining)))
-    return Melody(
-        notes=tuple(notes),
-        metre=heading.metre,
-        tonic=heading.tonic,
-        mode=heading.mode,
-        pickup=heading.pickup,
-        tempo=heading.tempo,
-    )
+    return Melody(notes=tuple(notes), **{each.name: getattr(heading, each.name) for each in fields(Heading)})
 
 
 def _encode_duration(quarters: Fraction) -> list[int]:

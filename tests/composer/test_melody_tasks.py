@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,11 +14,11 @@ from rest_framework.test import APIClient
 from accounts.models import Account
 from composer import sources
 from composer.composing import compose_commission
-from composer.melody_tasks import notes_by_bar
+from composer.melody_tasks import between, notes_by_bar, printed_bars
 from composer.models import Commission, Piece
 from composer.recipes import perform
 from music.midi import write_midi
-from music.notes import Melody, Score
+from music.notes import Melody, Note, Score
 from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
@@ -73,6 +74,57 @@ def test_bars_are_written_anew_and_all_others_stay_to_the_note(
     assert len(before) == len(after)
     assert before[: first - 1] + before[last:] == after[: first - 1] + after[last:]
     assert before[inside] != after[inside]
+
+
+@pytest.fixture
+def misprinted(track: Track) -> Track:
+    """A tune whose second bar lacks a beat and whose fifth has one too many."""
+    score = Score.from_json(track.score)
+    notes = score.melody.notes
+    odd = replace(
+        score.melody,
+        notes=(*notes[:14], *notes[16:40], Note(62, Fraction(1)), *notes[40:]),
+        odd_bars=((1, Fraction(3)), (4, Fraction(5))),
+    )
+    track.score = Score(title=score.title, voices=(replace(score.voices[0], melody=odd),)).to_json()
+    track.save()
+    return track
+
+
+def as_printed(melody: Melody) -> list[tuple[Note, ...]]:
+    return [between(melody, start, end) for start, end in printed_bars(melody)]
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (3, 4), (5, 6), (2, 2), (8, 8)])
+def test_bars_are_counted_as_they_are_printed(as_alice: APIClient, misprinted: Track, first: int, last: int) -> None:
+    piece = asked(as_alice, {"kind": "rewrite", "track": misprinted.pk, "first_bar": first, "last_bar": last})
+    before, after = melody_of(misprinted), melody_of(piece.track)
+    old, new = as_printed(before), as_printed(after)
+
+    assert len(old) == len(new) == 8
+    assert old[: first - 1] + old[last:] == new[: first - 1] + new[last:]
+    assert old[first - 1 : last] != new[first - 1 : last]
+    assert {sum(note.quarters for note in bar) for bar in new[first - 1 : last]} == {4}
+
+
+def test_what_is_added_to_a_misprinted_tune_begins_at_its_end(as_alice: APIClient, misprinted: Track) -> None:
+    before, after = melody_of(misprinted), melody_of(asked(as_alice, {"kind": "continue", "track": misprinted.pk}).track)
+
+    assert after.notes[: len(before.notes)] == before.notes
+    assert after.odd_bars == before.odd_bars
+    assert as_printed(after)[:8] == as_printed(before)
+    assert {sum(note.quarters for note in bar) for bar in as_printed(after)[8:]} == {4}
+
+
+def test_a_misprinted_tune_is_varied_with_even_bars_and_stays_itself_at_closeness_one(
+    as_alice: APIClient, misprinted: Track
+) -> None:
+    same = asked(as_alice, {"kind": "vary", "track": misprinted.pk, "closeness": 1})
+    other = asked(as_alice, {"kind": "vary", "track": misprinted.pk, "closeness": 0.5})
+
+    assert melody_of(same.track) == melody_of(misprinted)
+    assert melody_of(other.track).odd_bars == ()
+    assert melody_of(other.track).quarters == 32
 
 
 def test_a_pickup_stays_where_bars_are_written_anew(as_alice: APIClient) -> None:

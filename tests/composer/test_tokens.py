@@ -7,13 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer import tokens
-from music.notes import MODES, Melody, Note
+from music.notes import MODES, Melody, Note, Score
+from recsys import corpus
+from recsys.tunes import read_tunes
 
 notes = st.builds(
     Note,
     st.none() | st.integers(0, 127),
     st.sampled_from(tokens.DURATIONS) | st.fractions(Fraction(1, 96), 40, max_denominator=96),
 )
+odd_bars = st.tuples(st.integers(0, 30), st.fractions(Fraction(1, 4), 9, max_denominator=16))
 melodies = st.builds(
     Melody,
     notes=st.lists(notes, max_size=40).map(tuple),
@@ -22,6 +25,9 @@ melodies = st.builds(
     mode=st.sampled_from(MODES),
     pickup=st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(1, 3), Fraction(5, 4)]),
     tempo=st.floats(30, 300),
+    odd_bars=st.lists(st.tuples(st.integers(0, 30), st.fractions(Fraction(1, 4), 9, max_denominator=16)), max_size=3).map(
+        tuple
+    ),
 )
 
 
@@ -29,6 +35,19 @@ melodies = st.builds(
 @given(melodies)
 def test_every_melody_comes_back_exactly(melody: Melody) -> None:
     assert tokens.decode(tokens.encode(melody), tokens.heading_of(melody)) == melody
+
+
+@pytest.mark.slow
+def test_tunes_of_every_collection_come_back_exactly() -> None:
+    odd = 0
+    for collection in corpus.COLLECTIONS:
+        for read in read_tunes(corpus.spread(list(corpus.tunes_of(collection)), 80)):
+            if read.fields is not None:
+                melody = Score.from_json(read.fields["score"]).melody
+                assert tokens.decode(tokens.encode(melody), tokens.heading_of(melody)) == melody, read.source
+                odd += bool(melody.odd_bars)
+
+    assert odd > 0
 
 
 def test_a_transposed_melody_has_the_same_tokens() -> None:
