@@ -27,6 +27,7 @@ FIRST_TUNES = "first tunes"
 """Name of the import that fills an empty installation's first pages."""
 PROCESSES = 2
 TUNES_A_BATCH = 12
+LONGEST_STYLE = 40
 MOST_FAILURES_LISTED = 1000
 LOG_EVERY_TUNES = 500
 FILE_SUFFIXES = frozenset({".abc", ".mid", ".midi", ".xml", ".musicxml", ".mxl"})
@@ -109,20 +110,25 @@ def import_collections(
     return [record for record, _ in plan]
 
 
-def import_folder(folder: Path, *, collection: str = "", licence: str = "", limit: int | None = None) -> CatalogueImport:
-    """One's own MIDI, ABC and MusicXML files, each read in a child process with limits; one bad file stops nothing."""
+def import_folder(
+    folder: Path, *, collection: str = "", licence: str = "", style: str = "", limit: int | None = None
+) -> CatalogueImport:
+    """One's own MIDI, ABC and MusicXML files, each read in a child process with limits; one bad file stops nothing.
+
+    With a style all of them are of it: the next prior learns it like those of the starter collections."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
     name = collection or folder.resolve().name
     if name in corpus.BY_NAME:
         raise ValueError(f"{name} is the name of a starter collection: give the folder another one with --name")
+    if len(style) > LONGEST_STYLE:
+        raise ValueError(f"style may have at most {LONGEST_STYLE} characters and has {len(style)}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FILE_SUFFIXES and path.is_file())[:limit]
     record = CatalogueImport.objects.create(collection=name[:300], total=len(paths))
     known = set(Track.objects.filter(collection=name[:60]).values_list("source", flat=True))
     for path in paths:
-        reads = [
-            read for read in tunes.read_file(path, folder=folder, collection=name, licence=licence) if read.source not in known
-        ]
+        found = tunes.read_file(path, folder=folder, collection=name, licence=licence, style=style.strip().lower())
+        reads = [read for read in found if read.source not in known]
         _store(record, reads, files_done=1)
     return _finish(record)
 

@@ -35,6 +35,8 @@ class Tune:
     content: bytes
     licence: str
     program: int = 0
+    style: str = ""
+    """Given by who imports it; empty: it is found from the tune."""
 
 
 _PERMITTED = "tune in the public domain; transcription distributed with music21 by permission of its encoders"

@@ -71,7 +71,7 @@ def read_tune(tune: Tune) -> Read:
         return Read(source=tune.source, error=f"{type(error).__name__}: {error}")
 
 
-def read_file(path: Path, *, folder: Path, collection: str, licence: str) -> list[Read]:
+def read_file(path: Path, *, folder: Path, collection: str, licence: str, style: str = "") -> list[Read]:
     """Every tune of a person's file, read in a child process with limits: the file may be broken or hostile."""
     from music.parsing import UnreadableMusic
     from music.parsing import read_file as parse_file
@@ -90,6 +90,7 @@ def read_file(path: Path, *, folder: Path, collection: str, licence: str) -> lis
             suffix=path.suffix.lower(),
             content=b"",
             licence=licence,
+            style=style,
         )
         reads.append(Read(source=tune.source, fields=describe(tune, each.score, each.style or "")))
     return reads or [Read(source=f"{collection}/{name}", error="there is no tune in it")]
@@ -102,7 +103,7 @@ def describe(tune: Tune, score: Score, style_hint: str) -> dict[str, Any]:
     header = _abc_header(tune)
     rhythm = style_hint or header.get("R", "")
     metre = score.melody.metre
-    style = track_style(tune.collection, file_name, rhythm, named_style or title, metre)
+    style = tune.style or track_style(tune.collection, file_name, rhythm, named_style or title, metre)
     tempo = tempo_written(header.get("Q", "")) or natural_tempo(style, metre, _notes_per_quarter(score))
     played = retuned(score, title=title, tempo=tempo, program=PROGRAMS.get(style, tune.program))
     return measure(played) | {

@@ -23,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--folder", type=Path, help="a folder of MIDI, ABC, MusicXML (.xml, .musicxml, .mxl) files")
         parser.add_argument("--name", default="", help="name of the folder's collection (default: the folder's name)")
         parser.add_argument("--licence", default="", help="licence of the folder's files, shown on every track")
+        parser.add_argument("--style", default="", help="of all files of the folder; a new name makes a new style")
         parser.add_argument("--limit", type=int, help="at most so many tunes (files of a folder)")
         parser.add_argument(
             "--first", action="store_true", help="a varied beginning of all collections, into an empty catalogue"
@@ -34,6 +35,8 @@ class Command(BaseCommand):
             raise CommandError("--limit must be at least 1")
         if options["folder"] is not None and options["collection"]:
             raise CommandError("--folder and --collection exclude each other")
+        if options["style"] and options["folder"] is None:
+            raise CommandError("--style goes with --folder")
         if options["folder"] is not None:
             self._report(self._import_folder(options))
             return
@@ -54,7 +57,11 @@ class Command(BaseCommand):
     def _import_folder(self, options: dict[str, Any]) -> CatalogueImport:
         try:
             return catalogue.import_folder(
-                options["folder"], collection=options["name"], licence=options["licence"], limit=options["limit"]
+                options["folder"],
+                collection=options["name"],
+                licence=options["licence"],
+                style=options["style"],
+                limit=options["limit"],
             )
         except (NotADirectoryError, ValueError) as error:
             raise CommandError(str(error)) from error
