@@ -44,7 +44,9 @@ def measure(name: str, options: list[str]) -> dict[str, Any] | None:
         print(f"{name} could not measure (exit code {ran.returncode})", file=sys.stderr)
         return None
     found: dict[str, Any] = json.loads(lines[-1])
-    return found | {"measured_at": datetime.now(UTC).date().isoformat(), "options": options, "machine": describe_machine()}
+    # A path of this machine says nothing to a reader: what stood there is told by the note.
+    shown = ["FOLDER" if Path(option).is_absolute() else option for option in options]
+    return found | {"measured_at": datetime.now(UTC).date().isoformat(), "options": shown, "machine": describe_machine()}
 
 
 def keep(result: dict[str, Any], name: str, notes: list[str]) -> None:
@@ -78,8 +80,7 @@ def describe(result: dict[str, Any]) -> str:
     """One section: what, where, how long, and the table, a line per metric and a column per contestant."""
     seeds = result.get("seeds", [])
     how = f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}, {result['device']}, {result['seconds']:.0f} s"
-    command = " ".join(["python -m", f"bench.{result['bench']}", *result["options"]])
-    lines = [f"## {result['bench']}\n", f"`{command}`: {how}; {result['machine']}; {result['measured_at']}.\n"]
+    lines = [f"## {result['bench']}\n", f"`{command_of(result)}`: {how}; {result['machine']}; {result['measured_at']}.\n"]
     lines += [f"{note}\n" for note in result.get("notes", [])]
     if not result["rows"]:
         return "\n".join([*lines, "Nothing was measured: the files it needs are not here.\n"])
@@ -92,6 +93,11 @@ def describe(result: dict[str, Any]) -> str:
     lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     lines += [f"| {metric} | " + " | ".join(cells.get((metric, name), "") for name in names) + " |" for metric in metrics]
     return "\n".join([*lines, ""])
+
+
+def command_of(result: dict[str, Any]) -> str:
+    """What a reader types to measure it again."""
+    return " ".join(["python -m", f"bench.{result['bench']}", *result["options"]])
 
 
 def cell(row: dict[str, Any]) -> str:
@@ -113,8 +119,9 @@ def summarise(results: list[dict[str, Any]]) -> str:
             if row.get("target") is not None and ": " not in row["name"]:
                 measured = cell({**row, "target": None})
                 met = "met" if row.get("met") else "not met"
-                command = f"`python -m bench.{result['bench']}`"
-                lines.append(f"| {command} | {row['name']}: {row['metric']} | {measured} | {show(row['target'])} | {met} |")
+                lines.append(
+                    f"| `{command_of(result)}` | {row['name']}: {row['metric']} | {measured} | {show(row['target'])} | {met} |"
+                )
     return "\n".join(lines)
 
 
