@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from music.notes import Melody
 
 Floats = NDArray[np.float64]
-ANSWERS = (5, 10, 20, 40)
+TARGETS = {5: 0.60, 10: 0.68, 20: 0.75, 40: 0.80}
+"""Share of wins against the unpersonalised composer after so many answers."""
+ANSWERS = tuple(TARGETS)
 NOISE = 0.2
 CHARACTERS = 10
 PRODUCTS = ((0, 5), (2, 9), (1, 6), (4, 5), (7, 8))
@@ -208,7 +210,8 @@ def measure(report: Report, options: Any, dataset: Any, ours: ComposerPolicy, pr
                 chosen = order[0] if vector is None else order[int(np.argmax(candidate_KNF[kind, order] @ vector))]
                 table[row, piece] = _win(float(candidate_KNC[kind, chosen] @ tastes_LC[row]), against)
         for name, table in (("ours", wins), ("best of n", few), ("best of 64", many)):
-            report.add_samples(name, f"win_rate_after_{number}", table.mean(axis=1))
+            target = TARGETS[number] if name == "ours" else None
+            report.add_samples(name, f"win_rate_after_{number}", table.mean(axis=1), target=target)
 
 
 def _timed(policy: ComposerPolicy, asked: list[tuple[Steering, Floats | None, int]]) -> tuple[list[Melody], float]:

@@ -46,22 +46,17 @@ def _folder_for_now() -> Path:
 
 
 def read_tunes(every: int) -> MelodyDataset:
-    """Every N-th tune of the starter collections."""
+    """Every N-th tune of the starter collections, of those that may be learned from."""
+    from bench import split_tunes
     from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
-    from music.notes import Melody
     from recsys import corpus
-    from recsys.tunes import read_tune
 
-    tunes = []
-    for collection in corpus.COLLECTIONS:
-        for number, found in enumerate(corpus.tunes_of(collection)):
-            if number % every:
-                continue
-            fields = read_tune(found).fields
-            if fields is not None:
-                melody = Melody.from_json(fields["score"]["voices"][0]["melody"])
-                if sum(note.pitch is not None for note in melody.notes) >= 8:
-                    tunes.append(Tune(melody=melody, style=fields["style"], group=group_of(melody)))
+    split, names = split_tunes.read_split(split_tunes.SPLIT), tuple(corpus.BY_NAME)
+    tunes = [
+        Tune(melody=tune.score.melody, style=tune.style, group=group_of(tune.score.melody))
+        for tune in split_tunes.read_tunes(split, names, lambda number: number % every == 0)
+        if tune.split == "train" and sum(note.pitch is not None for note in tune.score.melody.notes) >= 8
+    ]
     say(f"{len(tunes)} tunes of the starter collections")
     return MelodyDataset(tuple(tunes), {"tunes": len(tunes)})
 
