@@ -34,11 +34,15 @@ class Anchors:
                 open_BP[row] = False
                 open_BP[row, token] = True
 
-    def close_durations(self, now_B: NDArray[np.int64], open_BD: Mask, ticks_D: NDArray[np.int64]) -> None:
-        """A note ends where the next anchor begins, or before, as long as any duration does."""
+    def close_durations(self, now_B: NDArray[np.int64], open_BD: Mask, ticks_D: NDArray[np.int64]) -> list[int]:
+        """A note ends where the next anchor begins, or before, as long as any duration does; gives the other rows."""
+        passed = []
         for row in self._rows:
             place = int(np.searchsorted(self._ticks[row], now_B[row], side="right"))
             if place < len(self._ticks[row]):
                 short_D = open_BD[row] & (ticks_D <= self._ticks[row][place] - now_B[row])
                 if short_D.any():
                     open_BD[row] = short_D
+                else:
+                    passed.append(row)
+        return passed

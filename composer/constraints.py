@@ -26,6 +26,10 @@ MAXIMUM_SAME_PITCH = 4
 """Notes of one pitch in a row; the next one must be another."""
 _TICKS = np.append(DURATION_TICKS, 1 << 30)
 """Of each duration token; the escape fits nowhere."""
+RELAXED = ("repetition", "anchors", "grid")
+"""What is given up where no token would be open, in this order: a note too often in a row, or a second copy from the same
+distance; an anchor that no note can reach; the grid, behind given notes that end beside it: one note fills the bar."""
+_REPETITION, _ANCHORS, _GRID = range(len(RELAXED))
 NEVER_COMPOSED = frozenset({4})
 """Ticks of durations that people write and the composer leaves alone: it would have to leave the grid for them."""
 
@@ -149,6 +153,8 @@ class Constraints:
                 table_TD = open_durations(plan.bar_ticks, plan.is_on_sixteenths, plan.longest_ticks, is_last)
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
         self._anchors = Anchors(plans)
+        self.relaxed_B3 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
+        """How often each of RELAXED was given up."""
         self._last_pitch_B = np.full(len(plans), -1)
         self._same_B = np.zeros(len(plans), dtype=np.int64)
 
@@ -164,7 +170,7 @@ class Constraints:
             open_BP = self._pitches_BP.copy()
             places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
             excess = (self._last_pitch_B, self._same_B, lines.pitch_BN[:, lines.length - 1].copy())
-            _close_pitches(open_BP, self._tonics_BP, self._durations_B2TD, *places, *excess)
+            _close_pitches(open_BP, self._tonics_BP, self._durations_B2TD, *places, *excess, self.relaxed_B3)
         else:
             open_BP = self._openings_BP.copy()
         self._anchors.close_pitches(lines.now_B, open_BP)
@@ -181,8 +187,13 @@ class Constraints:
         open_BD = np.empty((len(pitch_B), DURATION_COUNT), dtype=bool)
         places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
         copies = (*lines.sources(), lines.run_ticks_BS, lines.back_BL)
-        _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies)
-        self._anchors.close_durations(lines.now_B, open_BD, _TICKS)
+        _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B3)
+        passed = self._anchors.close_durations(lines.now_B, open_BD, _TICKS)
+        self.relaxed_B3[passed, _ANCHORS] += 1
+        # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
+        is_beside_B = ~open_BD.any(axis=1)
+        open_BD[is_beside_B, DURATION_COUNT - 1] = True
+        self.relaxed_B3[is_beside_B & ~self.is_done_B, _GRID] += 1
         done_B = self.is_done_B
         open_BD[done_B] = False
         open_BD[done_B, 0] = True
@@ -208,6 +219,7 @@ def _close_pitches(
     last_pitch_B: Whole,
     same_B: Whole,
     newest_B: Whole,
+    relaxed_B3: Whole,
 ) -> None:
     """Leaves the tonics where nothing but the end fits, and no pitch that came too often in a row if another one is open."""
     for b in range(len(open_BP)):
@@ -219,8 +231,11 @@ def _close_pitches(
             if not (fitting_D & (left > _TICKS)).any():
                 open_P[:] = tonics_BP[b]
         last = last_pitch_B[b]
-        if same_B[b] >= MAXIMUM_SAME_PITCH and open_P.sum() > int(open_P[REST]) + int(open_P[last]):
-            open_P[REST] = open_P[last] = False
+        if same_B[b] >= MAXIMUM_SAME_PITCH and left > 0:
+            if open_P.sum() > int(open_P[REST]) + int(open_P[last]):
+                open_P[REST] = open_P[last] = False
+            else:
+                relaxed_B3[b, _REPETITION] += 1
 
 
 @compiled
@@ -237,6 +252,7 @@ def _open_durations(
     source_duration_BS: Whole,
     run_ticks_BS: Whole,
     back_BL: Whole,
+    relaxed_B3: Whole,
 ) -> None:
     """Those that fit at this place of the bar, end on the tonic, and complete no second copy from the same distance where
     another one is open."""
@@ -253,5 +269,8 @@ def _open_durations(
             if source_pitch_BS[b, s] != pitch or duration >= DURATION_COUNT:
                 continue
             is_third = run_ticks_BS[b, s] + _TICKS[duration] >= 2 * back_BL[b, s]
-            if is_third and open_BD[b, duration] and open_BD[b].sum() > 1:
-                open_BD[b, duration] = False
+            if is_third and open_BD[b, duration] and left > 0:
+                if open_BD[b].sum() > 1:
+                    open_BD[b, duration] = False
+                else:
+                    relaxed_B3[b, _REPETITION] += 1

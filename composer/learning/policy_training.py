@@ -43,6 +43,8 @@ LONG_STEPS, SHORT_STEPS = 144, 48
 """Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""
+TUNES_RATE = 0.4
+"""Of the learning rate: the errors of tunes are three times those of phrases, with whom they share all layers."""
 TUNES_WRITTEN = 2.0
 """Times as many as their share of the updates: what is rarely asked (a syncopated jig) is foreseen from what was written."""
 FLATTENED_AT = 0.4
@@ -158,11 +160,12 @@ class PolicyTraining:
         """Updates from short and long pieces in turn. Imitation finds what pays long before the values do, and fades out."""
         learned: dict[str, float] = {}
         self.imitation = self.configuration.imitation_weight * max(0.0, 1 - share / IMITATED_SHARE)
-        self.learner.set_learning_rate(self.configuration.learning_rate * falling(share))
         self.foresight.set_learning_rate(self.configuration.foresight_learning_rate * falling(share))
         for steps, replay in self.replays.items():
             if len(replay):
                 updates = max(1, round(self.configuration.updates_per_rollout * self._share(steps)))
+                slower = TUNES_RATE if steps == LONG_STEPS else 1.0
+                self.learner.set_learning_rate(self.configuration.learning_rate * falling(share) * slower)
                 learned |= self.learner.run(replay, updates)
                 if steps == LONG_STEPS:
                     # Neither tastes nor wishes are heard in the short ones.

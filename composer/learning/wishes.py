@@ -14,7 +14,7 @@ from composer.learning.replay_dataset import Tune
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 
 TASTE_SHARE = 0.3
-WISH_SHARE = 0.3
+WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
 
 

@@ -23,7 +23,7 @@ from composer.learning.network import Prior
 from composer.learning.standing import RuleState
 from composer.learning.stepping import AdvantageStep, PriorStep
 from composer.rewards import SHORT_BARS
-from composer.tokens import DURATION_COUNT, DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
+from composer.tokens import DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
 from music.notes import MODES, Melody, Note
 
 Whole = NDArray[np.int64]
@@ -52,6 +52,8 @@ class Written:
     """Sum over the steps of KL(π ‖ masked p₀)."""
     steps_B: Whole
     """Steps at which something was chosen: two per note."""
+    relaxed_B3: Whole
+    """How often each of `constraints.RELAXED` was given up."""
     trace: dict[str, Tensor] | None = None
     """Every step: what `policy_training` makes episodes of."""
 
@@ -59,7 +61,7 @@ class Written:
         """Puts melodies of another batch in the place of these; for batches without a trace."""
         for row, other_row in zip(rows, other_rows, strict=True):
             self.melodies[row] = other.melodies[other_row]
-        for name in ("log_policy_B", "log_behaviour_B", "log_prior_B", "kl_B", "steps_B"):
+        for name in ("log_policy_B", "log_behaviour_B", "log_prior_B", "kl_B", "steps_B", "relaxed_B3"):
             getattr(self, name)[rows] = getattr(other, name)[other_rows]
 
 
@@ -150,6 +152,7 @@ class _Writing:
         return Written(
             melodies=melodies,
             **self.sums._asdict(),
+            relaxed_B3=self.constraints.relaxed_B3,
             trace=trace,
         )
 
@@ -186,8 +189,6 @@ class _Writing:
             if note is not None:
                 forced_B[row] = duration_number(note.quarters)
         open_BD = self.constraints.durations(pitch_B)
-        # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
-        open_BD[~open_BD.any(axis=1), DURATION_COUNT - 1] = True
         return self._choose(self.prior.durations(pitch_B), added.durations(pitch_B), open_BD, forced_B, done_B, "duration")
 
     def _choose(

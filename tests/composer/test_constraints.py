@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from composer.constraints import MAXIMUM_SAME_PITCH, Plan, open_durations
+from composer.constraints import MAXIMUM_SAME_PITCH, RELAXED, Plan, open_durations
 from composer.learning.condition import condition
 from composer.learning.features import DURATION_TICKS
 from composer.learning.network import Prior
-from composer.learning.writing import Writer
+from composer.learning.writing import Writer, Written
 from composer.steering import Steering
 from music.notes import Melody, Note
 
@@ -26,12 +26,16 @@ STEERINGS = [
 
 
 def write(plans: list[Plan], seed: int = 0) -> list[Melody]:
+    return write_all(plans, seed).melodies
+
+
+def write_all(plans: list[Plan], seed: int = 0) -> Written:
     """Pieces of an untrained prior: masks hold whatever the network says."""
     torch.manual_seed(seed)
     writer = Writer(prior=Prior(inputs=8, hidden=8, body=8).eval())
     generators = [np.random.default_rng([seed, row]) for row in range(len(plans))]
     conditions = np.stack([condition(plan) for plan in plans])
-    return writer.write(plans, styles=[0] * len(plans), condition_BC=conditions, generators=generators).melodies
+    return writer.write(plans, styles=[0] * len(plans), condition_BC=conditions, generators=generators)
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +109,21 @@ def test_a_primer_and_locked_bars_come_back_exactly() -> None:
 def test_a_primer_beside_the_grid_is_filled_to_the_bar_line() -> None:
     plan = Plan(steering=Steering(tonic=2, bars=2, primer=(Note(62, Fraction(5, 7)),)))
 
-    for melody in write([plan] * 10):
+    written = write_all([plan] * 10)
+
+    for melody in written.melodies:
         assert melody.quarters == 8
         assert melody.notes[0] == Note(62, Fraction(5, 7))
+    assert (written.relaxed_B3[:, RELAXED.index("grid")] == 1).all()
+
+
+def test_what_is_given_up_is_counted() -> None:
+    # No note is as short as a tick: the second anchor can't be reached.
+    crowded = Plan(steering=Steering(tonic=0, bars=1, lowest=60, highest=67), anchors=((0, 60), (1, 60), (4, 62)))
+    written = write_all([crowded, Plan(steering=Steering(tonic=0, bars=1, lowest=60, highest=67))])
+
+    assert written.relaxed_B3[0, RELAXED.index("anchors")] > 0
+    assert not written.relaxed_B3[1].any()
 
 
 @pytest.mark.parametrize(("bar_ticks", "is_last_bar"), [(96, False), (144, True), (192, True), (216, False), (120, True)])
