@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from composer.learning.policy import load_policy
-from composer.learning.replay_dataset import build_replay_dataset
-from composer.learning.training import train
 from composer.steering import Steering
 from recsys.models import Track
-from tests.composer.test_learning import Context, prior_configuration
+from training.models import PolicyVersion
 
 pytestmark = pytest.mark.django_db
 STYLE = "songs of my valley"
@@ -30,13 +29,16 @@ def write_songs(folder: Path, count: int) -> None:
     (folder / "songs.abc").write_text("\n".join(tunes))
 
 
-def test_a_hundred_songs_of_ones_own_are_a_style_that_the_prior_knows(tmp_path: Path) -> None:
-    write_songs(tmp_path, 110)
+@pytest.mark.django_db(transaction=True)
+def test_a_hundred_songs_of_ones_own_are_a_style_that_the_prior_knows(tmp_path: Path, settings: Settings) -> None:
+    settings.ENCORE_VAR = tmp_path / "var"
+    (tmp_path / "songs").mkdir()
+    write_songs(tmp_path / "songs", 110)
 
-    call_command("import_catalogue", folder=tmp_path, name="valley", style="Songs of my valley")
-    context = Context(prior_configuration(epochs=2), tmp_path / "run")
-    trained = train(context, build_replay_dataset(context))
-    policy = load_policy("prior", trained.checkpoint)
+    call_command("import_catalogue", folder=tmp_path / "songs", name="valley", style="Songs of my valley")
+    call_command("train", "prior", set=["epochs=2", "hidden=32", "is_timed=false", "threads=1"])
+    version = PolicyVersion.objects.get(slot="composer", kind="prior", run__status="finished")
+    policy = load_policy("prior", settings.ENCORE_VAR / version.folder)
 
     assert set(Track.objects.values_list("style", flat=True)) == {STYLE}
     assert Track.objects.count() >= 100
