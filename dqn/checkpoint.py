@@ -79,8 +79,8 @@ def read_checkpoint(folder: Path, sha256: str | None = None) -> Checkpoint:
     BrokenCheckpoint where its hash (`hash_folder`) is another than `sha256`, a file is missing or damaged, or the format is not
     this version's.
     """
-    if sha256 is not None and hash_folder(folder) != sha256:
-        raise BrokenCheckpoint(f"{folder} does not have the hash {sha256[:12]}… it was registered with")
+    if sha256 is not None:
+        check_hash(folder, sha256)
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         content = (folder / WEIGHTS).read_bytes()
@@ -98,6 +98,12 @@ def read_checkpoint(folder: Path, sha256: str | None = None) -> Checkpoint:
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise BrokenCheckpoint(f"{folder} is not a readable checkpoint: {error}") from error
+
+
+def check_hash(folder: Path, sha256: str) -> None:
+    """BrokenCheckpoint where the folder's hash (`hash_folder`) is another: its files are not those that were evaluated."""
+    if hash_folder(folder) != sha256:
+        raise BrokenCheckpoint(f"{folder} does not have the hash {sha256[:12]}… it was registered with")
 
 
 def hash_folder(folder: Path) -> str:
