@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core import mail
+from django.utils import timezone
+from numpy.typing import NDArray
 from pytest_django import Settings
 
 from accounts.models import Account, Listener
 from dqn.checkpoint import MANIFEST, WEIGHTS, hash_folder, read_checkpoint, write_checkpoint
-from recsys import recommending
+from recsys import preferences, recommending
+from recsys.feedback import NewFeedback, record
 from recsys.learning.dqn_policy import TRACK_MATRIX, export
+from recsys.models import Feedback, Recommendation, Track
 from recsys.recommending import recommend
-from training import alarms, promotion
+from tests.recsys.learning.conftest import play
+from training import alarms, promotion, slots
 from training.models import PolicyVersion, Promotion
 
 SLOT = "recommender"
@@ -138,3 +145,100 @@ def test_a_new_listener_of_whom_nothing_is_known_is_served(champion: PolicyVersi
 
     assert row.policy_version == champion
     assert all(reasons for reasons in row.reasons)
+
+
+def tell(listener: Listener, track_id: int, kind: str, value: float | None = None) -> None:
+    row = NewFeedback(client_id=uuid.uuid4(), track_id=track_id, kind=kind, value=value, occurred_at=timezone.now())
+    assert record(listener, [row])[0].status == "stored"
+
+
+def test_a_logged_request_gives_its_scores_again_after_more_feedback(
+    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track]
+) -> None:
+    first, second, third = (track.pk for track in checkerboard_tracks[:3])
+    tell(alice.listener, first, "play", 20.0)
+    tell(alice.listener, second, "like")
+    row = recommend(alice.listener, count=10, surface="api")
+    before = recommending.replay(row.pk).scores
+    for kind, value in (("play", 1.0), ("dislike", None), ("rate", 5.0)):
+        tell(alice.listener, third, kind, value)
+    preferences.declare(alice.listener, styles=["jig"])
+
+    again = recommending.replay(row.pk)
+    replayed = slots.functions_of(SLOT).replay_logged_requests(1)
+
+    assert row.policy_version == champion
+    assert len(set(again.logged.tolist())) > 1
+    assert (again.scores == before).all()
+    assert replayed["requests"] == 1
+    assert replayed["largest_difference"] == again.largest_difference < 1e-5
+
+
+def test_each_signal_changes_the_very_next_scores(
+    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track]
+) -> None:
+    # One moment for all, so that no clock but only what was received changes a score.
+    moment = timezone.now() + timedelta(minutes=1)
+
+    def scores() -> NDArray[np.float64]:
+        row = recommend(alice.listener, count=100, surface="api", moment=moment)
+        assert row.policy_version == champion
+        found = dict(zip(row.tracks, row.scores, strict=True))
+        return np.array([found.get(track.pk, np.nan) for track in checkerboard_tracks[4:]])
+
+    seen = [scores()]
+    assert (scores() == seen[0]).all()
+    told = [("like", None), ("dislike", None), ("play", 1.0), ("rate", 5.0)]
+    for track, (kind, value) in zip(checkerboard_tracks[:4], told, strict=True):
+        tell(alice.listener, track.pk, kind, value)
+        seen.append(scores())
+
+        assert np.abs(seen[-1] - seen[-2]).max() > 1e-3, kind
+
+
+def serve(listeners: list[Listener], plays_of: Callable[[Recommendation], float]) -> dict[int, PolicyVersion]:
+    """Listener → the version that served them; they play what they get for so many seconds."""
+    found, plays = {}, []
+    for listener in listeners:
+        row = recommend(listener, count=3, surface="api")
+        assert row.is_canary == (promotion.champion_of(SLOT) != row.policy_version)
+        found[listener.pk] = row.policy_version
+        now = timezone.now()
+        plays += [
+            play(listener, track, now, plays_of(row), recommendation=row)
+            for track in Track.objects.in_bulk(row.tracks).values()
+        ]
+    Feedback.objects.bulk_create(plays)
+    return found
+
+
+def test_a_canary_and_a_promotion_end_by_alarm_for_everyone(
+    champion: PolicyVersion, folder: Path, olga: Account, checkerboard_tracks: list[Track]
+) -> None:
+    shutil.copytree(folder, folder.with_name("challenger"))
+    challenger = register(folder.with_name("challenger"))
+    listeners = Listener.objects.bulk_create(Listener(external_id=f"canary {number}") for number in range(200))
+    chosen = {each.pk for each in listeners if promotion.canary_position(SLOT, each.pk) < 0.25}
+    assert 20 < len(chosen) < 80
+
+    def plays_of(row: Recommendation) -> float:
+        return 1.0 if row.policy_version == challenger else 60.0
+
+    some = listeners[:40]
+    assert set(serve(some, plays_of).values()) == {champion}
+
+    promotion.start_canary(SLOT, challenger, 0.25, olga, "try it")
+    assert serve(listeners, plays_of) == {each.pk: challenger if each.pk in chosen else champion for each in listeners}
+
+    ended = alarms.watch(SLOT)
+    assert ended is not None
+    assert ended.reason.startswith("Alarm: Its skip rate is 100%")
+    assert set(serve(some, plays_of).values()) == {champion}
+
+    promote(challenger, olga)
+    assert set(serve(some, plays_of).values()) == {challenger}
+
+    undone = alarms.watch(SLOT)
+    assert undone is not None
+    assert (undone.kind, undone.by) == (Promotion.Kind.ROLLBACK, None)
+    assert set(serve(some, plays_of).values()) == {champion}
