@@ -21,9 +21,11 @@ from dqn.checkpoint import MANIFEST, WEIGHTS, hash_folder, read_checkpoint, writ
 from recsys import preferences, recommending
 from recsys.feedback import NewFeedback, record
 from recsys.learning.dqn_policy import TRACK_MATRIX, export
+from recsys.learning.replay_dataset import build
+from recsys.learning.training import train
 from recsys.models import Feedback, Recommendation, Track
 from recsys.recommending import recommend
-from tests.recsys.learning.conftest import play
+from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
 from training import alarms, promotion, slots
 from training.models import PolicyVersion, Promotion
 
@@ -242,3 +244,23 @@ def test_a_canary_and_a_promotion_end_by_alarm_for_everyone(
     assert undone is not None
     assert (undone.kind, undone.by) == (Promotion.Kind.ROLLBACK, None)
     assert set(serve(some, plays_of).values()) == {champion}
+
+
+def test_new_listeners_get_their_declared_styles_first(
+    checkerboard: list[Listener], alice: Account, bob: Account, olga: Account, settings: Settings, tmp_path: Path
+) -> None:
+    settings.ENCORE_VAR = tmp_path
+    tastes = (["reel", "air"], ["jig", "chorale"])
+    for number, listener in enumerate(checkerboard):
+        preferences.declare(listener, styles=tastes[number % 2], received_at=MONDAY - timedelta(days=1))
+    dataset = build(SMALL, as_of=MONDAY + timedelta(days=10))
+    version = register(train(Context(folder=tmp_path), dataset).checkpoint)
+    promote(version, olga)
+
+    for account, styles in zip((alice, bob), tastes, strict=True):
+        preferences.declare(account.listener, styles=styles)
+        row = recommend(account.listener, count=100, surface="api")
+        assert row.policy_version == version
+        best = [track_id for _, track_id in sorted(zip(row.scores, row.tracks, strict=True), reverse=True)]
+        of = Track.objects.in_bulk(best)
+        assert {of[track_id].style for track_id in best[:20]} == set(styles)
