@@ -39,7 +39,7 @@ def trouble_with(version: PolicyVersion) -> str | None:
     folder = folder_of(version)
     if folder is None:
         return None
-    error = _trouble(version, version.sha256, _written(folder))
+    error = _trouble(version, _written(folder))
     return f"The checkpoint of version {version.pk} can't be used: {error}." if error else None
 
 
@@ -50,7 +50,7 @@ def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=32)
-def _trouble(version: PolicyVersion, sha256: str, written: tuple[tuple[str, int, int], ...]) -> str:
+def _trouble(version: PolicyVersion, written: tuple[tuple[str, int, int], ...]) -> str:
     try:
         policy_of(version)
     except UNUSABLE as error:
