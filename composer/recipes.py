@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,9 @@ from composer.melody_tasks import MelodyTask
 from composer.prompting.underlay import underlay
 from composer.steering import Steering
 from composer.titles import title_of
-from dqn.checkpoint import BrokenCheckpoint, hash_folder
 from music.notes import Score, Voice
 from music.styles import PROGRAMS
-from training import slots
+from training import checkpoints
 from training.models import PolicyVersion
 from training.revision import code_revision
 
@@ -86,19 +84,10 @@ def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | Non
     return Score(title=title, voices=(voice,)), figures
 
 
+@lru_cache(maxsize=4)
 def policy_of(version: PolicyVersion) -> Any:
     """The policy of a version, loaded once per process. Loads torch: for workers and commands, never for requests."""
-    return _loaded(version.pk, version.slot, version.kind, version.folder, version.sha256)
-
-
-@lru_cache(maxsize=4)
-def _loaded(version_id: int, slot: str, kind: str, folder: str, sha256: str) -> Any:
-    place = Path(settings.ENCORE_VAR) / folder if folder else None
-    if place is not None and sha256:
-        try:
-            found = hash_folder(place)
-        except (OSError, BrokenCheckpoint) as error:
-            raise UnusableVersion(f"the weights of version {version_id} can't be read: {error}") from error
-        if found != sha256:
-            raise UnusableVersion(f"the weights of version {version_id} are not those that were evaluated")
-    return slots.functions_of(slot).load_policy(kind, place)
+    try:
+        return checkpoints.policy_of(version)
+    except checkpoints.UNUSABLE as error:
+        raise UnusableVersion(f"the weights of version {version.pk} are gone, or not those that were evaluated") from error

@@ -51,10 +51,14 @@ def write_checkpoint(
     code_revision: str,
     seed: int,
 ) -> None:
-    """Writes weights (arrays or tensors) and their origin; FileExistsError where `folder` is taken."""
+    """Writes weights (arrays or tensors) and their origin; FileExistsError where `folder` is taken.
+
+    BrokenCheckpoint where a weight is not finite: a training that went astray leaves nothing that could serve."""
     if folder.exists():
         raise FileExistsError(f"{folder} exists, and checkpoints are never overwritten")
-    content = save({name: _as_array(weight) for name, weight in weights.items()})
+    arrays = {name: _as_array(weight) for name, weight in weights.items()}
+    _check_finite(folder, arrays)
+    content = save(arrays)
     manifest = {
         "format": FORMAT,
         "weights_sha256": hashlib.sha256(content).hexdigest(),
@@ -76,11 +80,11 @@ def write_checkpoint(
 def read_checkpoint(folder: Path, sha256: str | None = None) -> Checkpoint:
     """The checkpoint in `folder`.
 
-    BrokenCheckpoint where its hash (`hash_folder`) is another than `sha256`, a file is missing or damaged, or the format is not
-    this version's.
+    BrokenCheckpoint where its hash (`hash_folder`) is another than `sha256`, a file is missing or damaged, the format is not
+    this version's, or a weight is not finite.
     """
-    if sha256 is not None and hash_folder(folder) != sha256:
-        raise BrokenCheckpoint(f"{folder} does not have the hash {sha256[:12]}… it was registered with")
+    if sha256 is not None:
+        check_hash(folder, sha256)
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         content = (folder / WEIGHTS).read_bytes()
@@ -88,8 +92,10 @@ def read_checkpoint(folder: Path, sha256: str | None = None) -> Checkpoint:
             raise BrokenCheckpoint(f"{folder} has format {manifest['format']}; this version reads format {FORMAT}")
         if hashlib.sha256(content).hexdigest() != manifest["weights_sha256"]:
             raise BrokenCheckpoint(f"the weights in {folder} are damaged")
+        weights = load(content)
+        _check_finite(folder, weights)
         return Checkpoint(
-            weights=load(content),
+            weights=weights,
             configuration=manifest["configuration"],
             figures=manifest["figures"],
             dataset_fingerprint=manifest["dataset_fingerprint"],
@@ -98,6 +104,12 @@ def read_checkpoint(folder: Path, sha256: str | None = None) -> Checkpoint:
         )
     except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise BrokenCheckpoint(f"{folder} is not a readable checkpoint: {error}") from error
+
+
+def check_hash(folder: Path, sha256: str) -> None:
+    """BrokenCheckpoint where the folder's hash (`hash_folder`) is another: its files are not those that were evaluated."""
+    if hash_folder(folder) != sha256:
+        raise BrokenCheckpoint(f"{folder} does not have the hash {sha256[:12]}… it was registered with")
 
 
 def hash_folder(folder: Path) -> str:
@@ -146,6 +158,12 @@ def _as_array(tensor: Any) -> Array:
         tensor = tensor.numpy()
     # `ascontiguousarray` would give a number without dimensions one dimension.
     return np.array(tensor, order="C", copy=True)
+
+
+def _check_finite(folder: Path, weights: Mapping[str, Array]) -> None:
+    astray = sorted(name for name, weight in weights.items() if not np.isfinite(weight).all())
+    if astray:
+        raise BrokenCheckpoint(f"numbers that are not finite stand in the weights {', '.join(astray)} of {folder}")
 
 
 def _write_synced(path: Path, content: bytes) -> None:

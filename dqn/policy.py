@@ -102,7 +102,8 @@ def _walk(
             if place == len(places) or places[place] != given[position]:
                 raise ValueError(f"pick {given[position]} at position {position} was not open")
         joint_H = weight_H * chances_Hn[:, place]
-        probabilities.append(float(joint_H.sum()))
+        # The heads' weights sum to 1 up to rounding: the last candidate may not have more, which the log would refuse.
+        probabilities.append(min(1.0, float(joint_H.sum())))
         # Bayes: a head that would rarely have made this pick speaks less about the next one.
         weight_H = joint_H / joint_H.sum()
         picks.append(int(places[place]))

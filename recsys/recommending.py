@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import chain
-from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from accounts.models import Listener
 from dqn.policy import draw_sequentially
 from recsys.learning.features import ListenerState, TrackTable, build_state, track_table
-from recsys.learning.policy import RecommenderPolicy, load_policy
+from recsys.learning.policy import RecommenderPolicy
 from recsys.listener_lock import lock_listener
 from recsys.models import Preferences, Recommendation
 from recsys.preferences import preferences_as_of
@@ -38,6 +38,8 @@ MOST_CANDIDATES = 256
 UNIFORM_CANDIDATES = 64
 """Drawn from the open catalogue without looking at the policy: a quarter of the candidates."""
 MOST_TRACKS = 100
+ASKED_AGAIN_AFTER_SECONDS = 60.0
+"""So long a version that couldn't be loaded is passed over without trying."""
 NOTHING_LEFT = "Nothing is left to recommend: every track is disliked, banned, heard lately or of another style."
 NO_MUSIC_YET = "There is no music yet: the catalogue is still arriving."
 
@@ -119,21 +121,35 @@ def policy_for(listener: Listener) -> tuple[PolicyVersion, RecommenderPolicy, bo
     serving = promotion.serving(SLOT, listener.pk)
     versions = [] if serving is None else chain([serving.version], checkpoints.stand_ins(serving.version))
     for version in versions:
-        try:
-            policy = _loaded(version.pk, version.kind, version.folder)
-        except Exception:
-            # Music goes on when a checkpoint is damaged or gone: what served before does again, and is what the log names.
-            logger.exception("policy version %s can't be loaded; the one before serves instead", version.pk)
-        else:
+        # Music goes on when a checkpoint is damaged or gone: what served before does again, and is what the log names.
+        policy = _loaded_or_none(version)
+        if policy is not None:
             return version, policy, serving is not None and serving.is_canary and version == serving.version
     first = PolicyVersion.objects.filter(slot=SLOT, kind="popularity").order_by("id").first()
     first = first or PolicyVersion.objects.create(slot=SLOT, kind="popularity")
-    return first, _loaded(first.pk, first.kind, first.folder), False
+    return first, _loaded(first), False
+
+
+_asked_again_at: dict[int, float] = {}
+"""When a version that couldn't be loaded is tried again, by its id, on this process's clock."""
+
+
+def _loaded_or_none(version: PolicyVersion) -> RecommenderPolicy | None:
+    """None where it can't be loaded, which is found out once a while: hashing a large folder would slow each request."""
+    if monotonic() < _asked_again_at.get(version.pk, 0.0):
+        return None
+    try:
+        return _loaded(version)
+    except Exception:
+        logger.exception("policy version %s can't be loaded; the one before serves instead", version.pk)
+        _asked_again_at[version.pk] = monotonic() + ASKED_AGAIN_AFTER_SECONDS
+        return None
 
 
 @lru_cache(maxsize=8)
-def _loaded(version_id: int, kind: str, folder: str) -> RecommenderPolicy:
-    return load_policy(kind, Path(settings.ENCORE_VAR) / folder if folder else None)
+def _loaded(version: PolicyVersion) -> RecommenderPolicy:
+    policy: RecommenderPolicy = checkpoints.policy_of(version)
+    return policy
 
 
 def heard_window(dials: Preferences, table: TrackTable) -> int:
@@ -251,7 +267,5 @@ def replay(recommendation_id: int) -> Replayed:
     logged = np.array(row.scores, dtype=np.float64)
     if not row.tracks:
         return Replayed(scores=logged, logged=logged)
-    version = row.policy_version
-    policy = _loaded(version.pk, version.kind, version.folder)
-    scores_Hn = policy.score(build_state(row.listener, row.created_at), row.tracks)
+    scores_Hn = _loaded(row.policy_version).score(build_state(row.listener, row.created_at), row.tracks)
     return Replayed(scores=scores_Hn.mean(axis=0), logged=logged)

@@ -1,4 +1,4 @@
-"""Whether a version's weights are there and are those that were kept. Before: execution.py kept them. After: gate, alarms."""
+"""Whether a version's weights are there, those that were kept, and load. Before: execution.py. After: gate, alarms, serving."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import logging
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
-from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
-from training import promotion
+from dqn.checkpoint import check_hash
+from training import promotion, slots
 from training.models import PolicyVersion
 
 logger = logging.getLogger(__name__)
+UNUSABLE = (OSError, ValueError, LookupError, TypeError)
+"""What loading raises for a checkpoint that is damaged (BrokenCheckpoint is a ValueError) or of a format no longer read."""
 
 
 def folder_of(version: PolicyVersion | None) -> Path | None:
@@ -21,12 +24,22 @@ def folder_of(version: PolicyVersion | None) -> Path | None:
     return Path(settings.ENCORE_VAR) / version.folder if version is not None and version.folder else None
 
 
+def policy_of(version: PolicyVersion) -> Any:
+    """What serves this version, as its slot loads it; BrokenCheckpoint where its files are not those that were registered."""
+    load, folder = slots.functions_of(version.slot).load_policy, folder_of(version)
+    if folder is not None and version.sha256:
+        check_hash(folder, version.sha256)
+    return load(version.kind, folder)
+
+
 def trouble_with(version: PolicyVersion) -> str | None:
-    """Why the checkpoint can't be used, in a sentence: missing, truncated, another hash or format. None where it can."""
+    """Why the checkpoint can't serve, in a sentence: missing, truncated, another hash or format. None where it can.
+
+    Tries the slot's own load, which may load torch: for workers and commands, never for requests."""
     folder = folder_of(version)
     if folder is None:
         return None
-    error = _read(folder, version.sha256, _written(folder))
+    error = _trouble(version, _written(folder))
     return f"The checkpoint of version {version.pk} can't be used: {error}." if error else None
 
 
@@ -37,11 +50,11 @@ def _written(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=32)
-def _read(folder: Path, sha256: str, written: tuple[tuple[str, int, int], ...]) -> str:
+def _trouble(version: PolicyVersion, written: tuple[tuple[str, int, int], ...]) -> str:
     try:
-        read_checkpoint(folder, sha256 or None)
-    except (BrokenCheckpoint, OSError) as error:
-        return str(error)
+        policy_of(version)
+    except UNUSABLE as error:
+        return str(error) or type(error).__name__
     return ""
 
 

@@ -15,6 +15,10 @@ LEAST_EFFECTIVE_SAMPLES = 100.0
 LEAST_EFFECTIVE_SHARE = 0.01
 """Of the log. Below it the log was made by a policy that hardly ever did what this one does."""
 MOST_CLIPPED = 0.05
+MOST_LEFT_OUT = 0.01
+"""Of the slates. More and what is left is no longer what listeners were shown."""
+LEAST_EXPLORED = 0.5
+"""Of the choices. Where fewer could have gone otherwise, weights say little of what another policy would have brought."""
 LEAST_COVERAGE = 0.5
 """Of the champion's coverage."""
 
@@ -46,6 +50,29 @@ def few_clipped(raw_weight_R: Floats, largest: float) -> Check:
         figure=share,
         threshold=MOST_CLIPPED,
     )
+
+
+def few_left_out(left_out: int, slates: int) -> Check:
+    """A slate without chances can't be judged; where many are left out, the others may not speak for all."""
+    share = left_out / slates if slates else 0.0
+    return Check(
+        name="slates without chances",
+        outcome="pass" if share <= MOST_LEFT_OUT else "not proven",
+        explanation=f"{left_out} of {slates} held-out slates have a choice whose logged chance is not in (0, 1]; left out.",
+        figure=share,
+        threshold=MOST_LEFT_OUT,
+    )
+
+
+def enough_explored(probability_R: Floats) -> Check:
+    """The log of a policy that always does the same says nothing about any other, whatever its weights look like."""
+    share = float((probability_R < 1).mean()) if len(probability_R) else 0.0
+    if share >= LEAST_EXPLORED:
+        outcome, words = "pass", "Share of logged choices that could have gone otherwise."
+    else:
+        outcome = "not proven"
+        words = "Too few logged choices could have gone otherwise, so the log can't say what another policy would have brought."
+    return Check(name="explored choices", outcome=outcome, explanation=words, figure=share, threshold=LEAST_EXPLORED)
 
 
 def overlap_checks(raw_weight_R: Floats, largest: float) -> list[Check]:

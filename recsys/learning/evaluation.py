@@ -52,10 +52,10 @@ class ItemMean(RandomPolicy):
 
 def evaluate(checkpoint: Path, dataset: ReplayDataset) -> dict[str, Any]:
     """Figures of the run, per policy, the new one and those beside it: each estimate as [value, low, high]."""
-    if not dataset.decisions:
+    log = HeldOutLog.of(dataset)
+    if not log.decisions:
         word = "No held-out slates yet: nothing can be estimated."
         return {"held_out_slates": 0, "held_out_listeners": 0, "word": word}
-    log = HeldOutLog.of(dataset)
     figures: dict[str, Any] = {"held_out_slates": len(log.decisions), "held_out_listeners": len(set(log.listener_R.tolist()))}
     policies = {"ours": load_policy("dqn", checkpoint), **_beside(log), "random": RandomPolicy()}
     for name, policy in policies.items():
@@ -92,12 +92,17 @@ def judge(checkpoint: Path, champion: Path | None, dataset: ReplayDataset) -> li
     log = HeldOutLog.of(dataset)
     ours = load_policy("dqn", checkpoint)
     against = load_policy("dqn", champion) if champion is not None else PopularityPolicy()
-    listed = list(_guards_of_serving(ours, against, log))
+    left_out = checks.few_left_out(log.left_out, log.left_out + len(log.decisions))
+    listed = [left_out, *_guards_of_serving(ours, against, log)]
     if not log.decisions:
-        word = "There are no logged slates of held-out listeners yet, so nothing can be estimated."
+        word = "There are no logged slates of held-out listeners that can be judged, so nothing can be estimated."
         return [*listed, Check(name="held-out slates", outcome="not proven", explanation=word, figure=0.0)]
+    explored = checks.enough_explored(log.probability_R)
+    if explored.outcome != "pass":
+        return [explored, *listed]
     new, old = log.judge(ours), log.judge(against)
     return [
+        explored,
         *checks.overlap_checks(new.raw_weight_R, LARGEST_WEIGHT),
         checks.enough_samples("effective samples of the champion", old.raw_weight_R),
         *_better(log, new, old),

@@ -181,7 +181,7 @@ def _falls(score_n: Floats, left_En: Floats, listed: Sequence[int]) -> NDArray[n
     rank_E = [(left_En > left_En[:, [at]]).sum(axis=1) for at in listed]
     before = [int((score_n > score_n[at]).sum()) for at in listed]
     falls = [(rank > was) & (left_above_En[:, at] < above_n[at]) for rank, was, at in zip(rank_E, before, listed, strict=True)]
-    return np.array(falls, dtype=np.bool_).reshape(-1, len(left_En)).T
+    return np.array(falls, dtype=np.bool_).reshape(len(listed), len(left_En)).T
 
 
 def _told(causes: Sequence[Cause], given_E: Floats, carries_E: NDArray[np.bool_]) -> list[Reason]:

@@ -73,6 +73,8 @@ class HeldOutLog:
     """Logged slates of held-out listeners, in the order of listeners and time."""
 
     decisions: tuple[Decision, ...]
+    left_out: int
+    """Slates of which a choice has no chance between 0 and 1: there is nothing to divide by."""
     table: TrackTable
     model: Popularity
     psi: tuple[Floats, ...]
@@ -94,7 +96,8 @@ class HeldOutLog:
     def of(cls, dataset: ReplayDataset) -> HeldOutLog:
         """The newest slates of the dataset."""
         newest = [decision for decision in dataset.decisions if decision.tracks][-MOST_DECISIONS:]
-        decisions = tuple(sorted(newest, key=lambda each: (each.listener_id, each.state.moment, each.recommendation_id)))
+        told = [decision for decision in newest if all(0 < chance <= 1 for chance in decision.probabilities)]
+        decisions = tuple(sorted(told, key=lambda each: (each.listener_id, each.state.moment, each.recommendation_id)))
         model, table = reward_means(dataset), track_table()
         features = ValueFeatures.of(table, model)
         psi = tuple(features.of_candidates(each.state, each.candidates) for each in decisions)
@@ -106,6 +109,7 @@ class HeldOutLog:
         played, left_early = heard_of(decisions, dataset)
         return cls(
             decisions=decisions,
+            left_out=len(newest) - len(told),
             table=table,
             model=model,
             psi=psi,

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load, save
 
 from dqn import checkpoint
 from dqn.checkpoint import BrokenCheckpoint, hash_folder, read_checkpoint, read_state, write_checkpoint, write_state
@@ -51,6 +53,24 @@ def test_half_precision_and_numbers_are_kept(tmp_path: Path) -> None:
 
     assert found["half"].tolist() == [1.5]
     assert found["count"].shape == ()
+
+
+@pytest.mark.parametrize("astray", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, astray: float) -> None:
+    bias = np.array([1.5, astray], dtype=np.float32)
+
+    with pytest.raises(BrokenCheckpoint, match=r"in the weights layer\.bias of"):
+        write(tmp_path / "one", weights=WEIGHTS | {"layer.bias": bias})
+    assert list(tmp_path.iterdir()) == []
+
+    folder = write(tmp_path / "two")
+    content = save(load((folder / "weights.safetensors").read_bytes()) | {"layer.bias": bias})
+    manifest = json.loads((folder / "checkpoint.json").read_bytes())
+    manifest["weights_sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "weights.safetensors").write_bytes(content)
+    (folder / "checkpoint.json").write_text(json.dumps(manifest))
+    with pytest.raises(BrokenCheckpoint, match=r"in the weights layer\.bias of"):
+        read_checkpoint(folder)
 
 
 def test_a_checkpoint_is_never_overwritten(tmp_path: Path) -> None:

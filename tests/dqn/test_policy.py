@@ -124,3 +124,15 @@ def test_the_same_seed_draws_the_same_slate() -> None:
 def test_a_pick_that_was_not_open_is_refused() -> None:
     with pytest.raises(ValueError, match="not open"):
         sequence_probabilities(falling, [1, 1], epsilon=0.1, temperature=1.0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_last_candidate_is_no_more_than_certain(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    gains_Hn = generator.normal(size=(5, 12))
+
+    drawn = draw_sequentially(lambda picks: gains_Hn, 12, epsilon=0.1, temperature=0.3, generator=generator)
+
+    assert len(drawn.picks) == 12
+    assert drawn.probabilities[-1] == pytest.approx(1.0)
+    assert max(drawn.probabilities) <= 1.0

@@ -107,15 +107,16 @@ def test_without_a_choice_model_and_in_a_slate_of_one_the_scores_decide() -> Non
     assert (gain_of(CHOICES, count=1)([]) == SCORES).all()
 
 
+@pytest.mark.parametrize("draws", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("diversity", [0.0, 0.5])
-def test_slates_are_drawn_as_often_as_their_probabilities_say(diversity: float) -> None:
+def test_slates_are_drawn_as_often_as_their_probabilities_say(diversity: float, draws: int) -> None:
     gain = gain_of(CHOICES, diversity=diversity)
     generator = np.random.default_rng(3)
-    drawn = Counter(draw_sequentially(gain, 2, epsilon=0.1, temperature=0.3, generator=generator).picks for _ in range(20_000))
+    drawn = Counter(draw_sequentially(gain, 2, epsilon=0.1, temperature=0.3, generator=generator).picks for _ in range(draws))
     slates = list(permutations(range(5), 2))
     expected = np.array([np.prod(sequence_probabilities(gain, list(picks), epsilon=0.1, temperature=0.3)) for picks in slates])
     seen = np.array([drawn[picks] for picks in slates])
 
     assert expected.sum() == pytest.approx(1.0)
     # 20 slates have 19 degrees of freedom: the 99.9 % point of chi-square is 43.8.
-    assert ((seen - 20_000 * expected) ** 2 / (20_000 * expected)).sum() < 43.8
+    assert ((seen - draws * expected) ** 2 / (draws * expected)).sum() < 43.8

@@ -12,7 +12,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.models import Account
-from dqn.checkpoint import hash_folder, write_checkpoint
+from dqn.checkpoint import BrokenCheckpoint, hash_folder, read_checkpoint, write_checkpoint
 from training import alarms, gate, promotion, slots
 from training.models import PolicyVersion, Promotion, Slot, Verdict
 from training.slots import SlotFunctions
@@ -119,6 +119,26 @@ def test_a_champion_whose_weights_are_damaged_gives_way_to_the_one_before(counti
     assert served() == first
     assert done is not None
     assert done.reason.startswith(f"Alarm: The checkpoint of version {second.pk} can't be used")
+    assert alarms.watch(SLOT) is None
+
+
+def test_a_champion_that_its_slot_no_longer_loads_gives_way_too(counting: SlotFunctions, olga: Account) -> None:
+    first, second = kept(1), kept(2)
+    promoted(olga, first, second)
+
+    def load_policy(kind: str, folder: Path | None) -> float:
+        total = float(read_checkpoint(Path(str(folder))).weights["total"][0])
+        if total == 2:
+            raise BrokenCheckpoint("it was made by an earlier version")
+        return total
+
+    slots.register(dataclasses.replace(counting, load_policy=load_policy))
+    done = alarms.watch(SLOT)
+
+    assert served() == first
+    assert done is not None
+    assert done.reason.endswith(f"The checkpoint of version {second.pk} can't be used: it was made by an earlier version.")
+    assert [letter.to for letter in mail.outbox] == [[olga.email]]
     assert alarms.watch(SLOT) is None
 
 

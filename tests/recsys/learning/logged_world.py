@@ -11,15 +11,15 @@ from recsys.models import Feedback, Track
 from tests.recsys.learning.conftest import FIRST_ID, MONDAY, likes
 
 
-def live_under_popularity(*, listeners: int = 32, visits: int = 4) -> None:
-    """Slates drawn by popularity and played as liked, in the order of time; the tracks are there already."""
+def live_under_popularity(*, listeners: int = 32, visits: int = 4, count: int = 3) -> None:
+    """Slates of `count` drawn by popularity and played as liked, in the order of time; the tracks are there already."""
     # Ids decide who is held out: the same ones in every run, whatever ran before in this database.
     cast = [Listener.objects.create(pk=FIRST_ID + number, external_id=f"listener {number}") for number in range(listeners)]
     for visit in range(visits):
         for number, listener in enumerate(cast):
             rows = []
             moment = MONDAY + timedelta(hours=6 * visit, seconds=number)
-            slate = recommending.recommend(listener, count=3, surface="home", moment=moment, seed=visit)
+            slate = recommending.recommend(listener, count=count, surface="home", moment=moment, seed=visit)
             for position, track in enumerate(Track.objects.in_bulk(slate.tracks)[pk] for pk in slate.tracks):
                 ended = moment + timedelta(minutes=3 + 3 * position)
                 rows.append(

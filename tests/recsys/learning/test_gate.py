@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Listener
 from dqn.checkpoint import hash_folder, read_checkpoint
 from recsys.learning import twin
-from recsys.learning.evaluation import judge
+from recsys.learning.evaluation import evaluate, judge
 from recsys.learning.replay_dataset import ReplayDataset, build
 from recsys.learning.training import train
 from recsys.models import Feedback, Track
@@ -63,6 +63,8 @@ def test_a_verdict_has_every_check(trained: Path, logged: ReplayDataset) -> None
     found = by_name(judge(trained, None, logged))
 
     assert {
+        "slates without chances",
+        "explored choices",
         "effective samples",
         "effective samples of the champion",
         "clipped weights",
@@ -88,6 +90,54 @@ def test_a_verdict_has_every_check(trained: Path, logged: ReplayDataset) -> None
         "reward per shown track (self-normalised doubly robust), difference"
     ]
     assert (against_itself.outcome, against_itself.figure) == ("not proven", 0.0)
+
+
+def with_chances(log: ReplayDataset, chance: float, *, every: int = 1) -> ReplayDataset:
+    """The log with this chance at each choice of every nth slate."""
+    decisions = [
+        replace(each, probabilities=(chance,) * len(each.probabilities)) if at % every == 0 else each
+        for at, each in enumerate(log.decisions)
+    ]
+    return replace(log, decisions=tuple(decisions))
+
+
+def test_slates_without_chances_are_left_out_and_counted(trained: Path, logged: ReplayDataset) -> None:
+    spoilt = with_chances(logged, 0.0, every=4)
+    kept = replace(logged, decisions=tuple(each for at, each in enumerate(logged.decisions) if at % 4))
+
+    found, expected = by_name(judge(trained, None, spoilt)), by_name(judge(trained, None, kept))
+
+    said = found.pop("slates without chances")
+    left_out = len(logged.decisions) - len(kept.decisions)
+    assert (said.outcome, said.figure) == ("not proven", left_out / len(logged.decisions))
+    assert said.explanation.startswith(f"{left_out} of {len(logged.decisions)} held-out slates")
+    assert expected.pop("slates without chances").outcome == "pass"
+    assert found == expected
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_log_that_says_nothing_of_other_policies_proves_nothing(trained: Path, logged: ReplayDataset, chance: float) -> None:
+    told = with_chances(logged, chance)
+
+    checks = judge(trained, None, told)
+    figures = evaluate(trained, told)
+
+    assert gate.outcome_of(checks) == "not_proven"
+    words = {0.0: "nothing can be estimated", 1.0: "can't say what another policy would have brought"}[chance]
+    assert any(words in check.explanation for check in checks if check.outcome == "not proven")
+    assert ("word" in figures) == (chance == 0.0)
+
+
+def test_visits_of_one_track_are_learned_from_and_judged(checkerboard_tracks: list[Track], tmp_path: Path) -> None:
+    live_under_popularity(listeners=20, visits=6, count=1)
+    log = build(TINY, as_of=MONDAY + timedelta(days=9))
+    assert {len(each.tracks) for each in log.decisions} == {1}
+
+    checkpoint = twin.train_both(Context(folder=tmp_path / "run", configuration=TINY), log).checkpoint
+
+    found = by_name(judge(checkpoint, None, log))["reward to the session's end (SNIPS), difference"]
+    of_one = by_name(judge(checkpoint, None, log))["reward per shown track (SNIPS), difference"]
+    assert (found.figure, found.low, found.high) == (of_one.figure, of_one.low, of_one.high)
 
 
 def test_anyone_recomputes_a_verdict_from_the_database(
