@@ -74,6 +74,9 @@ class RecommenderNetwork(nn.Module):
         self.lookahead_H = nn.Parameter(torch.zeros(c.heads))
         self.register_buffer("prior_XH", torch.randn(content, c.heads) * (c.random_prior_scale / math.sqrt(content)))
         nn.init.normal_(self.tower_f.weight, std=0.05)
+        # Where nobody declared a style, declaring one says nothing: a random start would stay what it is.
+        with torch.no_grad():
+            self.tower_f.weight[:, c.attention_heads * self.width :][:, :styles] = 0.0
         for layer in (self.value, self.reward_value, self.bias):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)

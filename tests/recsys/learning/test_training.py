@@ -51,6 +51,15 @@ def test_a_new_track_is_scored_on_the_day_it_arrives(trained: Path, checkerboard
     assert odd[1] > odd[0]
 
 
+def test_where_nobody_declared_a_style_declaring_one_moves_nothing(
+    trained: Path, checkerboard: list[Listener], dataset: ReplayDataset
+) -> None:
+    policy = load_policy("dqn", trained)
+    state, ids = build_state(checkerboard[0], NOW), dataset.table.ids_T.tolist()
+
+    assert policy.score(replace(state, styles=("jig",)), ids) == pytest.approx(policy.score(state, ids), abs=1e-6)
+
+
 def test_exported_scores_are_the_trained_ones(trained: Path, dataset: ReplayDataset, checkerboard: list[Listener]) -> None:
     checkpoint = read_checkpoint(trained)
     scaling = Scaling.of(dataset.table)
