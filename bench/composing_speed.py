@@ -44,7 +44,7 @@ def plain_loop(prior: ComposerPolicy, steering: Steering, *, count: int, notes: 
         ]
         index_BNF = torch.from_numpy(observe_melodies(melodies, [1] * count)["index"])
         with torch.inference_mode():
-            everything, _ = network.look(index_BNF)
+            everything = network.look(index_BNF)
             view = View(*(each[:, -1:] for each in everything))
             pitch_B1 = torch.multinomial(network.pitch_logits(view)[:, 0].softmax(-1), 1, generator=generator)
             duration_B1 = torch.multinomial(network.duration_logits(view, pitch_B1)[:, 0].softmax(-1), 1, generator=generator)

@@ -70,7 +70,7 @@ class Steering:
     brightness: float | None = None
     """0 low … 1 high in the range."""
     closeness: float | None = None
-    """0 far from … 1 close to the catalogue, or to the parent where there is one."""
+    """0 far from … 1 close to the catalogue; to a melody in the task `vary`, which has a closeness of its own."""
     taste_strength: float = 1.0
     """0 ignores … 1 follows the listener's taste."""
     primer: tuple[Note, ...] | None = None

@@ -43,14 +43,14 @@ class Prior(nn.Module):
         self.duration_copy = nn.Linear(body, 2 * SOURCES)
         self.dropout = nn.Dropout(0.1)
 
-    def look(self, index_BNF: Tensor, state_1BH: Tensor | None = None) -> tuple[View, Tensor]:
-        """View of each note's context, and the recurrent state to go on from."""
+    def look(self, index_BNF: Tensor) -> View:
+        """View of each note's context, of whole melodies; `stepping.PriorStep` goes note by note."""
         count, notes, _ = index_BNF.shape
         index_BNF = index_BNF.long()
         x_BNE = self.table((index_BNF + self.offsets).view(count * notes, INPUTS)).view(count, notes, -1).relu()
-        h_BNH, state_1BH = self.recurrent(self.dropout(x_BNE), state_1BH)
+        h_BNH, _ = self.recurrent(self.dropout(x_BNE))
         body_BNH = self.body(torch.cat([self.dropout(h_BNH), x_BNE], dim=-1)).relu()
-        return View(body_BNH, index_BNF[..., SOURCE_PITCH], index_BNF[..., SOURCE_DURATION]), state_1BH
+        return View(body_BNH, index_BNF[..., SOURCE_PITCH], index_BNF[..., SOURCE_DURATION])
 
     def pitch_logits(self, view: View) -> Tensor:
         """Unnormalised log p₀ of the next pitch, BNP."""
@@ -66,7 +66,7 @@ class Prior(nn.Module):
 
     def nats(self, index_BNF: Tensor, pitch_BN: Tensor, duration_BN: Tensor) -> tuple[Tensor, Tensor]:
         """−log p₀ of each note's pitch and of its duration, BN."""
-        view, _ = self.look(index_BNF)
+        view = self.look(index_BNF)
         pitch_nats_BN = _nats(self.pitch_logits(view), pitch_BN)
         return pitch_nats_BN, _nats(self.duration_logits(view, pitch_BN), duration_BN)
 

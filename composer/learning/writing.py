@@ -23,7 +23,7 @@ from composer.learning.network import Prior
 from composer.learning.standing import RuleState
 from composer.learning.stepping import AdvantageStep, PriorStep
 from composer.rewards import SHORT_BARS
-from composer.tokens import DURATIONS, PITCH_COUNT, REST, duration_number, pitch_of, pitch_token
+from composer.tokens import DURATIONS, duration_number, pitch_of, pitch_token
 from music.notes import MODES, Melody, Note
 
 Whole = NDArray[np.int64]
@@ -290,6 +290,3 @@ def flatness_of(plan: Plan, of_phrases: float) -> float:
     closeness = plan.steering.closeness
     asked = 1.0 if closeness is None else FLATTEST - (FLATTEST - 1 / FLATTEST) * closeness
     return asked * (of_phrases if plan.steering.bars <= SHORT_BARS else of_phrases**FLATNESS_OF_TUNES)
-
-
-__all__ = ["PITCH_COUNT", "REST", "Guide", "Writer", "Written"]

@@ -36,7 +36,7 @@ def test_note_by_note_the_prior_sees_what_the_whole_melody_shows_it() -> None:
     pitch_BN = np.random.default_rng(2).integers(PITCH_COUNT, size=(LINES, NOTES))
     pitch_BN[1] = 5
     with torch.no_grad():
-        view, _ = prior.look(torch.from_numpy(index_BNF))
+        view = prior.look(torch.from_numpy(index_BNF))
         pitches_BNP = prior.pitch_logits(view).numpy()
         durations_BND = prior.duration_logits(view, torch.from_numpy(pitch_BN)).numpy()
     step = PriorStep(prior, LINES)
