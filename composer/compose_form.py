@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from composer.given_notes import GivenNotes, parent_bars
 from composer.models import Piece
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.steering import GRADED, HABITS, Steering
@@ -40,6 +41,8 @@ TITLES = {
     "brightness": "register",
     "image": "picture",
     "text": "words",
+    "primer": "beginning",
+    "locked_bars": "bars that stay",
 }
 """What the form calls a field, where that is not its name."""
 
@@ -48,6 +51,7 @@ def compose_form(
     wish: Mapping[str, Any],
     parent: Piece | None = None,
     *,
+    given: GivenNotes | None = None,
     error: str = "",
     field: str = "",
     beginning: str = "",
@@ -83,6 +87,8 @@ def compose_form(
             }
             for name, title, low, high in SLIDERS
         ],
+        "given": given or GivenNotes.of_wish(wish, parent),
+        "parent_bars": [str(number) for number, _ in enumerate(parent_bars(parent), start=1)],
         "parent": parent,
         "error": error,
         "field": TITLES.get(field, field).replace("_", " "),
@@ -115,7 +121,7 @@ def _habit(style: str) -> dict[str, Any]:
 
 
 def read_wish(request: HttpRequest) -> dict[str, Any]:
-    """Plain values of the form, with numbers where the form has texts; Steering checks them."""
+    """Plain values of the form, with numbers where the form has texts; Steering checks them. Notes: given_notes.py."""
     sent = request.POST
     wish: dict[str, Any] = {name: sent[name] for name in ("style", "mode", "metre") if sent.get(name)}
     for name in ("tonic", "bars", "lowest", "highest"):

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from composer.compose_form import BEGINNINGS, compose_form, read_id, read_prompt_sent, read_wish
+from composer.given_notes import GivenNotes
 from composer.models import Commission, Piece
 from composer.steering import HABITS, ImpossibleSteering, Steering
 from recsys import standing
@@ -39,16 +40,16 @@ def _commission(request: HttpRequest) -> HttpResponse:
     from composer.composing import CommissionRefused, commission
 
     parent = _parent_of(request, request.POST.get("parent", ""))
-    wish = read_wish(request)
+    wish, given = read_wish(request), GivenNotes.sent(request.POST)
     prompt = None
 
     def refused(error: str, field: str = "", status: int = 422) -> HttpResponse:
-        shown = compose_form(wish, parent, error=error, field=field, prompt=prompt)
+        shown = compose_form(wish, parent, given=given, error=error, field=field, prompt=prompt)
         return render(request, "composer/compose.html", shown, status=status)
 
     try:
         prompt = read_prompt_sent(request)
-        steering = Steering.from_json(wish)
+        steering = given.added_to(Steering.from_json(wish), parent)
         seed = int(request.POST["seed"]) if request.POST.get("seed") else None
         made = commission(listener_of(request), steering, seed=seed, id=read_id(request), parent=parent, prompt=prompt)
     except ImpossibleSteering as refusal:

@@ -4,14 +4,46 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from composer.composing import LARGEST_SEED
 from composer.models import Commission, Piece
 from composer.prompting.prompt import MOST_CHARACTERS
+from music.notes import MODES
 from recsys.serializers import LARGEST_ID, TrackSerializer
 
 TEXT, LYRICS = MOST_CHARACTERS["text"], MOST_CHARACTERS["lyrics"]
+
+
+class SteeringSerializer(serializers.Serializer[Any]):
+    """What a steering may ask for, for the API's description; `steering.py` checks it."""
+
+    style = serializers.CharField(  # type: ignore[assignment]  # a key of the request, not DRF's attribute
+        required=False, help_text="A style of the catalogue."
+    )
+    tonic = serializers.IntegerField(required=False, help_text="Pitch class 0 … 11, C = 0.")
+    mode = serializers.ChoiceField(MODES, required=False)
+    metre = serializers.JSONField(required=False, help_text="`[6, 8]` or `6/8`; a bar lasts 1 … 8 quarter notes.")
+    bars = serializers.IntegerField(required=False, help_text="1 … 64.")
+    tempo = serializers.FloatField(required=False, help_text="Quarter notes per minute, 30 … 300.")
+    lowest = serializers.IntegerField(required=False, help_text="Lowest MIDI pitch.")
+    highest = serializers.IntegerField(required=False, help_text="Highest MIDI pitch.")
+    density = serializers.FloatField(required=False, allow_null=True, help_text="0 few notes … 1 many.")
+    leaps = serializers.FloatField(required=False, allow_null=True, help_text="0 steps only … 1 many leaps.")
+    syncopation = serializers.FloatField(required=False, allow_null=True, help_text="0 on the beat … 1 off the beat.")
+    brightness = serializers.FloatField(required=False, allow_null=True, help_text="0 low … 1 high in the range.")
+    closeness = serializers.FloatField(required=False, allow_null=True, help_text="0 far from … 1 close to the catalogue.")
+    taste_strength = serializers.FloatField(required=False, help_text="0 for anyone … 1 for this listener only.")
+    primer = serializers.JSONField(
+        required=False, allow_null=True, help_text="The piece begins with these notes, `[pitch or null, quarter notes]` each."
+    )
+    locked_bars = serializers.JSONField(required=False, help_text="Bar number from 1 → the notes that fill this bar.")
+
+
+@extend_schema_field(SteeringSerializer)
+class SteeringField(serializers.JSONField):
+    """A steering as it was sent: names that are none must reach the check that refuses them."""
 
 
 class NewCommissionSerializer(serializers.Serializer[Any]):
@@ -26,7 +58,7 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
         max_value=LARGEST_ID,
         help_text="Track of the piece that this one varies.",
     )
-    steering = serializers.JSONField(
+    steering = SteeringField(
         required=False, help_text="Fields of a steering; what is missing follows the style's habits, in a task the melody."
     )
     task = serializers.JSONField(
@@ -74,7 +106,7 @@ class PromptSerializer(serializers.Serializer[Any]):
 class ReadingSerializer(serializers.Serializer[Any]):
     """What was understood: ready to be looked at, changed, and sent to `/pieces/`."""
 
-    steering = serializers.JSONField(help_text="Every field of a steering.")
+    steering = SteeringField(help_text="Every field of a steering.")
     because = serializers.DictField(
         child=serializers.CharField(), help_text="Field → the words, or the property of lyrics or picture, it came from."
     )

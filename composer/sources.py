@@ -12,7 +12,7 @@ from typing import Any
 from composer.steering import ImpossibleSteering
 from music.keys import estimate_key
 from music.notes import MODES, Melody, Note, Score
-from music.parsing import SUFFIXES, UnreadableMusic, read_file
+from music.parsing import SUFFIXES, Parsed, UnreadableMusic, read_file
 from music.styles import PROGRAMS, style_of, usual_tempo
 from recsys.models import Track
 
@@ -77,18 +77,22 @@ def source_of_file(content: bytes, name: str, voice: int | None = None) -> Sourc
         raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
     if suffix == ".abc" and not re.search(rb"^M:\s*(\d+\s*/\s*\d+|C\|?)", content, re.MULTILINE):
         raise ImpossibleSteering("metre", "the music names none: add a line such as M:4/4 or M:6/8")
-    field = "abc" if name == ABC_NAME else "file"
+    tunes = read_tunes(content, suffix, "abc" if name == ABC_NAME else "file")
+    source = source_of_score(tunes[0].score, tunes[0].style, voice)
+    return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
+
+
+def read_tunes(content: bytes, suffix: str, field: str) -> list[Parsed]:
+    """The tunes of a file, read in a child process; the field is named where they can't be read."""
     # A request waits for the child: one at a time, so that slow files can't occupy every thread of the site.
     if not _reading.acquire(blocking=False):
         raise ImpossibleSteering(field, "another melody is being read at this moment; send it again in a few seconds")
     try:
-        tunes = read_file(content, suffix, seconds=LONGEST_READING_SECONDS)
+        return read_file(content, suffix, seconds=LONGEST_READING_SECONDS)
     except UnreadableMusic as refusal:
         raise ImpossibleSteering(field, str(refusal)) from None
     finally:
         _reading.release()
-    source = source_of_score(tunes[0].score, tunes[0].style, voice)
-    return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
 
 
 ABC_NAME = "Melody.abc"

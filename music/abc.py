@@ -238,8 +238,6 @@ def _tempo(text: str) -> float | None:
 def write_abc(score: Score) -> str:
     """The score in ABC 2.1. Accidentals are written wherever readers could differ about how far an earlier one reaches."""
     melody = score.melody
-    letter, alteration = keys.spell(melody.tonic, keys.fifths(melody.tonic, melody.mode))
-    key = letter + ("#" * alteration if alteration > 0 else "b" * -alteration)
     lines = [
         "%abc-2.1",
         "X:1",
@@ -247,7 +245,7 @@ def write_abc(score: Score) -> str:
         f"M:{melody.metre[0]}/{melody.metre[1]}",
         "L:1/8",
         f"Q:1/4={melody.tempo:.10g}",
-        f"K:{key}{_KEY_SUFFIXES[melody.mode]}",
+        f"K:{key_field(melody.tonic, melody.mode)}",
     ]
     for number, voice in enumerate(score.voices, start=1):
         if len(score.voices) > 1:
@@ -255,6 +253,18 @@ def write_abc(score: Score) -> str:
         lines.append(f"%%MIDI program {voice.program}")
         lines += _body(voice)
     return "\n".join(lines) + "\n"
+
+
+def key_field(tonic: int, mode: str) -> str:
+    """What a `K:` field says of this key, such as `F#min`."""
+    letter, alteration = keys.spell(tonic, keys.fifths(tonic, mode))
+    return letter + "#" * alteration + "b" * -alteration + _KEY_SUFFIXES[mode]
+
+
+def write_bars(melody: Melody) -> str:
+    """The notes alone, in eighths, with a bar line between bars."""
+    signature = keys.fifths(melody.tonic, melody.mode)
+    return " | ".join(_write_bar(bar, signature) for bar in bars.bars(melody))
 
 
 def _body(voice: Voice) -> list[str]:

@@ -33,7 +33,7 @@ def test_words_fill_in_the_form_which_stays_the_listeners_own(
 
     reasons = page.locator(".because")
     expect(reasons).to_have_text(["“jig”", "“jig”", "“8 bars”", "“not too fast, jig”", "“no leaps”"])
-    expect(page.get_by_label("Bars")).to_have_value("8")
+    expect(page.get_by_label("Bars", exact=True)).to_have_value("8")
     expect(page.locator('output[for="leaps"]')).to_have_text("8 %")
 
     # Another style brings its own metre and tempo: none of the three comes from the words any more.
