@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from composer.accompaniment.slot import SLOT as ACCOMPANIST
+from composer.contradictions import check_graded
 from composer.melody_tasks import MelodyTask
 from composer.models import Commission, Piece
 from composer.prompting.prompt import Prompt
@@ -75,6 +76,7 @@ def commission(
     known = known_styles()
     if known and (task is None or task.kind == "transfer"):
         steering.check_style(known)
+    check_graded(steering)
     parent = parent or (getattr(source, "piece", None) if source is not None else None)
     kept = {"task": task.to_json() if task else {}, "prompt": prompt.to_json() if prompt else {}}
     with transaction.atomic():

@@ -150,6 +150,8 @@ class MelodyTask:
             given = self._frame()
             _refuse_odd_metre(self.melody)
         for name in wishes:
+            if self.kind == "accompany":
+                raise ImpossibleSteering(name, "is not heard in an accompaniment, whose melody stays as it is; leave it out")
             if name in (*given, "style", "primer", "locked_bars"):
                 raise ImpossibleSteering(name, "follows the melody in this task; leave it out")
         steering = Steering.from_json({**fixed, **given, **wishes})
