@@ -58,6 +58,8 @@ SLOWEST = 0.03
 """Of the learning rate, at the end."""
 GUARD_MEMORY = 0.9
 """Share of a running figure that stays from rollout to rollout."""
+ROLLOUTS_UNTIL_PROVEN = 10
+"""Weights are good that the guard let write so many rollouts more: of a collapse the running figures tell it within eight."""
 
 
 def train_policy(
@@ -112,7 +114,7 @@ class PolicyTraining:
         }
         self.rollouts = 0
         self.running: dict[str, float] = {}
-        self.good = self._weights()
+        self.good = self.unproven = self._weights()
         self.budget = self._resume(seconds)
 
     def run(self) -> dict[str, Tensor]:
@@ -123,8 +125,8 @@ class PolicyTraining:
             if not self._is_good(figures):
                 self.context.log("The guard stopped the training: it had left the prior, or wrote too much alike.")
                 return self.good
-            if self.rollouts % 10 == 0:
-                self.good = self._weights()
+            if self.rollouts % ROLLOUTS_UNTIL_PROVEN == 0:
+                self.good, self.unproven = self.unproven, self._weights()
                 self._keep()
             learned = self._learn(share)
             seen = {"error": learned["absolute_error"], "foresight": learned.get("foresight", 0.0)}
@@ -275,7 +277,7 @@ class PolicyTraining:
         spent = float(state.pop("spent_seconds"))
         self.foresight.load_state_dict({name: state.pop(name) for name in list(state) if name.startswith("foresight.")})
         self.learner.load_state_dict(state)
-        self.good = self._weights()
+        self.good = self.unproven = self._weights()
         self.context.log(f"Goes on after {self.learner.updates} updates.")
         return Budget(seconds=seconds, spent_seconds=spent)
 

@@ -18,7 +18,7 @@ from composer.learning.evaluation import evaluate_prior
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
 from composer.learning.network import Prior
 from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
-from composer.learning.policy_training import SLOWEST, falling
+from composer.learning.policy_training import SLOWEST, PolicyTraining, falling
 from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
@@ -267,6 +267,33 @@ def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path)
 
     assert any("guard" in line for line in context.lines)
     assert made.figures["kl_per_step"] == 0.0
+
+
+@pytest.mark.parametrize("collapse_after", [13, 19])
+def test_weights_that_write_the_same_again_and_again_are_not_kept(tmp_path: Path, collapse_after: int) -> None:
+    young = train(Context(prior_configuration(epochs=1), tmp_path / "prior"), toy_catalogue())
+    context = Context(policy_configuration(), tmp_path / "policy")
+    configuration = policy_configuration(
+        updates=4 * collapse_after, rollout_pieces=24, replay_pieces=64, short_share=1.0, minimum_distinct=0.5
+    )
+    training = PolicyTraining(context, toy_catalogue(), configuration, load_policy("prior", young.checkpoint), None)
+    beginning = training.good
+    training.run()
+    assert context.lines == []
+
+    # Some tokens are worth so much more than all others that one phrase is written again and again.
+    with torch.no_grad():
+        for name, weight in training.learner.network.named_parameters():
+            if name in ("pitch.bias", "duration.bias"):
+                weight.add_(40 * torch.arange(len(weight)))
+    training.configuration = replace(configuration, updates=400)
+    kept = training.run()
+
+    assert context.lines == ["The guard stopped the training: it had left the prior, or wrote too much alike."]
+    assert training.rollouts < collapse_after + 12
+    assert context.reports[collapse_after]["distinct_short"] < 0.3
+    assert not torch.equal(kept["advantage.pitch.weight"], beginning["advantage.pitch.weight"])
+    assert kept["advantage.pitch.bias"].abs().max() < 10 < training.learner.weights()["pitch.bias"].abs().max()
 
 
 def test_a_policy_whose_training_was_stopped_goes_on(trained: Trained, tmp_path: Path) -> None:
