@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from music.midi import accent
 from music.notes import Melody, Score
+from music.ogg import with_fixed_serial
 
 SAMPLE_RATE = 48_000
 """Hertz; what Opus works in."""
@@ -69,7 +70,7 @@ def _pack(samples_T: NDArray[np.float32], format: str) -> bytes:
         # In blocks: libsndfile's Opus and Vorbis coders overflow their stack on minutes in one call.
         for start in range(0, len(samples_T), _BLOCK):
             file.write(samples_T[start : start + _BLOCK])
-    return packed.getvalue()
+    return with_fixed_serial(packed.getvalue()) if format == "opus" else packed.getvalue()
 
 
 def _decoded_peak(packed: bytes) -> float:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import soundfile
 from rest_framework.test import APIClient
 
 from composer.composing import compose_commission
@@ -79,7 +82,6 @@ def test_one_voice_alone_is_read_as_one_voice(as_alice: APIClient, harmonised: T
 
 def test_the_mix_and_one_voice_sound_and_differ(as_alice: APIClient, harmonised: Track) -> None:
     import numpy as np
-    import soundfile
 
     mix, bass = (
         soundfile.read(io.BytesIO(form(as_alice, harmonised, "audio.mp3", **asked)))[0] for asked in ({}, {"voice": 4})
@@ -89,6 +91,32 @@ def test_the_mix_and_one_voice_sound_and_differ(as_alice: APIClient, harmonised:
     assert np.abs(mix).max() > 0.05
     assert np.abs(bass).max() > 0.05
     assert np.abs(mix[: len(bass)] - bass[: len(mix)]).max() > 0.05
+
+
+def test_the_opus_file_is_an_ogg_stream_as_long_as_the_piece(as_alice: APIClient, harmonised: Track) -> None:
+    content, seconds = form(as_alice, harmonised, "audio.opus"), Score.from_json(harmonised.score).seconds
+
+    # By hand, after RFC 3533 and RFC 7845: the coder's own library is no independent reader.
+    pages = list(ogg_pages(content))
+    head, tags = pages[0][1], pages[1][1]
+    magic, version, channels, skipped, rate = struct.unpack("<8sBBHI", head[:16])
+    assert (magic, version, channels, rate, tags[:8]) == (b"OpusHead", 1, 1, 48_000, b"OpusTags")
+    assert (pages[-1][0] - skipped) / 48_000 == pytest.approx(seconds + 1, abs=0.1)
+    # By libsndfile, which leaves out pages whose checksum is wrong.
+    sound, rate = soundfile.read(io.BytesIO(content))
+    assert (rate, len(sound) / rate) == (48_000, pytest.approx(seconds + 1, abs=0.1))
+
+
+def ogg_pages(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """(position in samples, content) of each page of one stream."""
+    place, number = 0, 0
+    while place < len(content):
+        magic, _, _, granule, serial, sequence, _, segments = struct.unpack_from("<4sBBqIIIB", content, place)
+        assert (magic, serial, sequence) == (b"OggS", 1, number)
+        lengths = content[place + 27 : place + 27 + segments]
+        begin = place + 27 + segments
+        yield granule, content[begin : begin + sum(lengths)]
+        place, number = begin + sum(lengths), number + 1
 
 
 @pytest.mark.parametrize("voice", ["0", "5", "x", "99999"])

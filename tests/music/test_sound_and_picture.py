@@ -12,6 +12,7 @@ import pytest
 
 from music.audio import FORMATS, SAMPLE_RATE, UnplayableScore, render
 from music.notation import svg
+from music.ogg import with_fixed_serial
 from music.piano_roll import piano_roll
 from tests.music.cast import CHORALE, JIG, TRIPLETS, melody, score
 
@@ -43,8 +44,14 @@ def test_each_note_is_heard_at_its_time() -> None:
     assert level[2] > 4 * level[1]
 
 
-def test_the_same_score_gives_the_same_sound() -> None:
-    assert render(score(JIG), "wav") == render(score(JIG), "wav")
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_the_same_score_gives_the_same_bytes(format_name: str) -> None:
+    assert render(score(JIG), format_name) == render(score(JIG), format_name)
+
+
+def test_what_is_no_ogg_stream_is_refused() -> None:
+    with pytest.raises(ValueError, match="byte 0"):
+        with_fixed_serial(render(score(JIG), "wav"))
 
 
 def test_silence_is_refused() -> None:
