@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as settings_of_django
 from pytest_django import Settings
 
 from accounts.models import Account
 from composer.learning.configuration import ComposerConfiguration
-from dqn.checkpoint import hash_folder, write_checkpoint
+from dqn.checkpoint import hash_folder, read_checkpoint, write_checkpoint
 from tests.conftest import STYLES, small_melody
 from training.models import PolicyVersion, Promotion
 from training.promotion import promote
@@ -67,6 +68,38 @@ def composer_version(db: None, trained_folder: Path, settings: Settings) -> Poli
     )
     promote("composer", version, Promotion.Kind.FIRST, by=None, reason="tests")
     return version
+
+
+@pytest.fixture
+def dqn_version(composer_version: PolicyVersion, olga: Account) -> PolicyVersion:
+    """A policy on the tiny prior as champion. Its heads are random: rules, wishes and tastes are heard, though not learned."""
+    version = dqn_of(composer_version, "checkpoints/tiny-dqn")
+    promote("composer", version, Promotion.Kind.FORCED, by=olga, reason="tests")
+    return version
+
+
+def dqn_of(prior_version: PolicyVersion, folder: str, **changed: Any) -> PolicyVersion:
+    """A policy with random heads on this prior, below ENCORE_VAR; `changed` is what its configuration says otherwise."""
+    import torch
+
+    from composer.learning.policy import HEADS, load_policy, new_heads
+
+    root = Path(settings_of_django.ENCORE_VAR)
+    place = root / folder
+    if not place.exists():
+        kept = read_checkpoint(root / prior_version.folder)
+        heads = new_heads(load_policy("prior", root / prior_version.folder).writer.prior)
+        generator = torch.Generator().manual_seed(1)
+        weights: dict[str, Any] = dict(kept.weights)
+        for name, head in zip(("advantage", "foresight"), heads, strict=True):
+            weights |= {
+                f"{name}.{part}": 0.05 * torch.randn(weight.shape, generator=generator)
+                for part, weight in head.state_dict().items()
+            }
+        configuration = ComposerConfiguration(stage="policy", hidden=16, is_timed=False, threads=1)
+        settings = kept.configuration | configuration.to_json() | {"heads": HEADS} | changed
+        write_checkpoint(place, weights, settings, {}, "0" * 64, "tests", 1)
+    return PolicyVersion.objects.create(slot="composer", kind="dqn", folder=folder, sha256=hash_folder(place))
 
 
 @pytest.fixture
