@@ -6,18 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.report import Report
 from bench.split_tunes import SplitTune, read_split, read_tunes
-from music.features import NAMES, bars_of, features
-from music.keys import SCALE_STEPS
+from composer.measures import Measured
+from music.features import bars_of
 from music.notes import Melody
 
 if TYPE_CHECKING:
@@ -29,55 +26,17 @@ TARGET_SHARE = 0.75
 MOST_TUNES = 60
 """Of a style."""
 FEWEST_BARS, MOST_BARS = 5, 32
-SIXTEENTHS_PER_QUARTER = 4
 
-
-def _bits(counts: NDArray[np.float64]) -> float:
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log2(shares)).sum())
-
-
-def _pitches(melody: Melody) -> NDArray[np.int64]:
-    return np.array([note.pitch for note in melody.notes if note.pitch is not None])
-
-
-def pitch_class_entropy(melody: Melody) -> float:
-    """In bits, over the notes."""
-    return _bits(np.bincount(_pitches(melody) % 12, minlength=12).astype(np.float64))
-
-
-def scale_consistency(melody: Melody) -> float:
-    """Share of the notes in the major or minor scale that holds most of them."""
-    classes = _pitches(melody) % 12
-    scales = [SCALE_STEPS[mode] for mode in ("major", "minor")]
-    return max(float(np.isin((classes - root) % 12, list(scale)).mean()) for scale in scales for root in range(12))
-
-
-def groove_consistency(melody: Melody) -> float:
-    """1 less the share of sixteenths at which a bar and the next one differ in whether a note begins."""
-    bars: dict[int, set[int]] = {}
-    for start, note in melody.onsets():
-        bar, place = divmod(start - melody.pickup, melody.bar_quarters)
-        if bar >= 0 and note.pitch is not None:
-            bars.setdefault(int(bar), set()).add(int(Fraction(place) * SIXTEENTHS_PER_QUARTER))
-    differing = [len(bars.get(bar, set()) ^ bars.get(bar + 1, set())) for bar in range(max(bars, default=0))]
-    return 1 - float(np.mean(differing)) / float(melody.bar_quarters * SIXTEENTHS_PER_QUARTER) if differing else 1.0
-
-
-def _feature(name: str) -> Callable[[Melody], float]:
-    number = NAMES.index(name)
-    return lambda melody: float(features(melody)[number])
-
-
-MEASURES: dict[str, Callable[[Melody], float]] = {
-    "pitch_class_entropy": pitch_class_entropy,
-    "scale_consistency": scale_consistency,
-    "groove_consistency": groove_consistency,
-    "repeated_bars": _feature("share_of_repeated_bars"),
-    "changed_endings": _feature("share_of_bars_repeated_with_changed_ending"),
-    "mean_interval": lambda melody: float(np.mean([abs(after - before) for before, after in pairwise(_pitches(melody))])),
-    "range": lambda melody: float(np.ptp(_pitches(melody))),
+MEASURES = {
+    "pitch_class_entropy": "pitch_class_entropy",
+    "scale_consistency": "scale_consistency",
+    "groove_consistency": "groove_consistency",
+    "repeated_bars": "repeated_bars",
+    "changed_endings": "changed_endings",
+    "mean_interval": "mean_interval",
+    "range": "range_semitones",
 }
+"""Name of the row, and of the measure in `composer.measures`."""
 
 
 def opening_again(melody: Melody) -> float:
@@ -133,7 +92,8 @@ def add_band_rows(
         group = group_of_style(style, [tune for tune in tunes if tune.split == "test"])
         if len(group.tunes) < 2:
             continue
-        bands = {name: tuple(np.percentile([of(m) for m in group.tunes], [10, 90])) for name, of in MEASURES.items()}
+        people = Measured.of(group.tunes, [style] * len(group.tunes)).values
+        bands = {name: tuple(np.percentile(people[measure], [10, 90])) for name, measure in MEASURES.items()}
         report.add(f"people: {style}", "longest_copy_allowed", float(limits.get(style, LONGEST_SHARED_NOTES)))
         _add_shares(report, f"people: {style}", group.tunes, bands, None)
         for name, policy in contestants.items():
@@ -147,8 +107,9 @@ def add_band_rows(
 def _add_shares(
     report: Report, name: str, melodies: Sequence[Melody], bands: dict[str, tuple[float, ...]], target: float | None
 ) -> None:
+    measured = Measured.of(melodies, [name] * len(melodies)).values
     for measure, (low, high) in bands.items():
-        shown = np.array([MEASURES[measure](melody) for melody in melodies])
+        shown = measured[MEASURES[measure]]
         report.add_samples(name, f"inside_{measure}", (shown >= low - 1e-9) & (shown <= high + 1e-9), target=target)
         report.add(name, f"median_{measure}", float(np.median(shown)))
     for measure, of in FORM.items():
