@@ -161,6 +161,8 @@ class _Writing:
         lines, done_B = self.lines, self.constraints.is_done_B
         self.prior.look(lines.observe())
         given = self._given()
+        given_rows = [row for row in self.rows_with_given if given[row] is not None]
+        relaxed = self.constraints.relaxed_B3[given_rows]
         rules_BR, standing_BS = self.rules.observe(lines), self.rules.standing(lines)
         writer = self.writer
         added = Added(
@@ -168,6 +170,8 @@ class _Writing:
         )
         pitch_B, pitch_step = self._pitches(added, given, done_B)
         duration_B, duration_step = self._durations(added, given, done_B, pitch_B)
+        # Whatever the masks say of a given note, nothing had to be given up for it.
+        self.constraints.relaxed_B3[given_rows] = relaxed
         if self.trace is not None:
             self._keep((rules_BR, standing_BS), (pitch_B, pitch_step), (duration_B, duration_step), done_B)
         self._append(pitch_B, duration_B, given, done_B)

@@ -117,6 +117,19 @@ def test_a_primer_beside_the_grid_is_filled_to_the_bar_line() -> None:
     assert (written.relaxed_B3[:, RELAXED.index("grid")] == 1).all()
 
 
+def test_nothing_is_given_up_for_notes_that_were_given() -> None:
+    back_on_it = (Note(62, Fraction(5, 7)), Note(64, Fraction(2, 7)))
+    alike = (Note(62, Fraction(1, 2)),) * 16
+
+    written = write_all([Plan(steering=Steering(tonic=2, bars=4, primer=primer)) for primer in (back_on_it, alike)])
+
+    assert [melody.notes[: len(p)] for melody, p in zip(written.melodies, (back_on_it, alike), strict=True)] == [
+        back_on_it,
+        alike,
+    ]
+    assert not written.relaxed_B3.any()
+
+
 def test_what_is_given_up_is_counted() -> None:
     # No note is as short as a tick: the second anchor can't be reached.
     crowded = Plan(steering=Steering(tonic=0, bars=1, lowest=60, highest=67), anchors=((0, 60), (1, 60), (4, 62)))
