@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -11,6 +12,7 @@ from composer.models import BlindPair, Side
 from composer.pair_scores import RunningScore
 from composer.pairs import LONGEST_HEARD_SECONDS
 from recsys.models import Choice
+from recsys.serializers import ListenerField
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
@@ -27,6 +29,7 @@ class AnswerSerializer(serializers.Serializer[Any]):
         required=False, allow_null=True, min_value=0, max_value=LONGEST_HEARD_SECONDS, help_text="How long B was heard."
     )
     occurred_at = serializers.DateTimeField(required=False, allow_null=True)
+    listener = ListenerField()
 
 
 class SoundSerializer(serializers.Serializer[Any]):
@@ -79,11 +82,15 @@ class PairSerializer(serializers.ModelSerializer[BlindPair]):
 
     @extend_schema_field(SidesSerializer(allow_null=True))
     def get_sides(self, pair: BlindPair) -> dict[str, Any] | None:
-        """Addresses of the sound."""
+        """Addresses of the sound, with the integrator's listener where the call spoke for one."""
         if pair.status != BlindPair.Status.READY:
             return None
+        external_id = self.context["listener"].external_id
+        whose = f"?{urlencode({'listener': external_id})}" if external_id else ""
         sound = {place: f"/api/v1/pairs/{pair.pk}/{place}/audio" for place in Side.PLACES}
-        return {place: {"sound": {"opus": f"{start}.opus", "mp3": f"{start}.mp3"}} for place, start in sound.items()}
+        return {
+            place: {"sound": {"opus": f"{start}.opus{whose}", "mp3": f"{start}.mp3{whose}"}} for place, start in sound.items()
+        }
 
     @extend_schema_field(RevealedSerializer(allow_null=True))
     def get_authors(self, pair: BlindPair) -> dict[str, Any] | None:

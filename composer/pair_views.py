@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import Listener
 from composer import pairs
 from composer.models import BlindPair, Side
 from composer.pair_scores import scores_of
@@ -25,12 +26,14 @@ from composer.pair_serializers import (
 from composer.views import listener_of
 from recsys.exports import FORMATS
 from recsys.models import Track
+from recsys.serializers import WhoseSerializer
 from recsys.views.tracks import WhateverIsAccepted, form_response
 
 HEARD = ("audio.opus", "audio.mp3")
 SEEN = ("score.svg",)
 """Forms that a side has only once the pair is answered: what is judged is the sound."""
 _NOT_FOUND = OpenApiResponse(description="No such pair, or somebody else's.")
+_FORM = OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=[*HEARD, *SEEN])
 _SIDE = OpenApiParameter("side", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(Side.PLACES))
 
 
@@ -45,12 +48,16 @@ def _refused(refusal: pairs.PairRefused) -> APIException:
     return NotFound(str(refusal)) if isinstance(refusal, pairs.NoSuchPair) else Conflict(str(refusal))
 
 
+def _as_json(pair: BlindPair, listener: Listener) -> object:
+    return PairSerializer(pair, context={"listener": listener}).data
+
+
 class PairsView(APIView):
     """The pair to answer next."""
 
     @extend_schema(
         operation_id="pairs_next",
-        request=None,
+        request=WhoseSerializer,
         responses={
             200: PairSerializer,
             202: OpenApiResponse(PairSerializer, description="It is being composed: ask again in a second."),
@@ -59,22 +66,26 @@ class PairsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """The same pair until it is answered."""
+        listener = listener_of(request)
         try:
-            pair = pairs.next_pair(listener_of(request))
+            pair = pairs.next_pair(listener)
         except pairs.PairRefused as refusal:
             raise _refused(refusal) from refusal
         is_ready = pair.status == BlindPair.Status.READY
-        return Response(PairSerializer(pair).data, status=status.HTTP_200_OK if is_ready else status.HTTP_202_ACCEPTED)
+        return Response(_as_json(pair, listener), status=status.HTTP_200_OK if is_ready else status.HTTP_202_ACCEPTED)
 
 
 class PairView(APIView):
     """One pair."""
 
-    @extend_schema(operation_id="pairs_retrieve", responses={200: PairSerializer, 404: _NOT_FOUND})
+    @extend_schema(
+        operation_id="pairs_retrieve", parameters=[WhoseSerializer], responses={200: PairSerializer, 404: _NOT_FOUND}
+    )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """With its authors once it is answered."""
+        listener = listener_of(request)
         try:
-            return Response(PairSerializer(pairs.pair_of(listener_of(request), pk)).data)
+            return Response(_as_json(pairs.pair_of(listener, pk), listener))
         except pairs.PairRefused as refusal:
             raise _refused(refusal) from refusal
 
@@ -96,9 +107,10 @@ class PairAnswerView(APIView):
         sent = AnswerSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         said = sent.validated_data
+        listener = listener_of(request)
         try:
             pair = pairs.answer(
-                listener_of(request),
+                listener,
                 pk,
                 said["answer"],
                 client_id=said["client_id"],
@@ -107,7 +119,7 @@ class PairAnswerView(APIView):
             )
         except pairs.PairRefused as refusal:
             raise _refused(refusal) from refusal
-        return Response(PairSerializer(pair).data)
+        return Response(_as_json(pair, listener))
 
 
 class KeepView(APIView):
@@ -116,7 +128,7 @@ class KeepView(APIView):
     @extend_schema(
         operation_id="pairs_keep",
         parameters=[_SIDE],
-        request=None,
+        request=WhoseSerializer,
         responses={
             200: KeptSerializer,
             404: OpenApiResponse(description="No such pair, or that side is no piece of the composer."),
@@ -139,7 +151,11 @@ class SideFormView(APIView):
 
     @extend_schema(
         operation_id="pairs_form_retrieve",
-        parameters=[_SIDE, OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=[*HEARD, *SEEN])],
+        parameters=[
+            WhoseSerializer,
+            _SIDE,
+            OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=[*HEARD, *SEEN]),
+        ],
         responses={
             (200, "application/octet-stream"): OpenApiTypes.BINARY,
             (206, "application/octet-stream"): OpenApiTypes.BINARY,
@@ -162,7 +178,7 @@ class SideFormView(APIView):
 class PairScoresView(APIView):
     """One's own running scores."""
 
-    @extend_schema(operation_id="pairs_scores", responses=RunningScoresSerializer)
+    @extend_schema(operation_id="pairs_scores", parameters=[WhoseSerializer], responses=RunningScoresSerializer)
     def get(self, request: Request) -> Response:
         """Composer, prior and human tunes against each other."""
         return Response(RunningScoresSerializer({"scores": scores_of(listener_of(request))}).data)

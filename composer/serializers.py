@@ -11,7 +11,7 @@ from composer.composing import LARGEST_SEED
 from composer.models import Commission, Piece
 from composer.prompting.prompt import MOST_CHARACTERS
 from music.notes import MODES
-from recsys.serializers import LARGEST_ID, TrackSerializer
+from recsys.serializers import LARGEST_ID, ListenerField, TrackSerializer
 
 TEXT, LYRICS = MOST_CHARACTERS["text"], MOST_CHARACTERS["lyrics"]
 
@@ -74,6 +74,8 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
         help_text="The `prompt` of `/wishes/` that the steering was read from: it is kept with the piece, lyrics are set under "
         "its notes, and no note depends on it.",
     )
+
+    listener = ListenerField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A new piece needs a steering; a task brings its own."""

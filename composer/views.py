@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import Account, Listener
+from accounts.models import Listener
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
 from composer.composing import IdIsTaken, QueueIsFull, commission, known_styles
 from composer.models import Commission, Piece
@@ -31,6 +31,8 @@ from composer.serializers import (
     ReadingSerializer,
 )
 from composer.steering import ImpossibleSteering
+from recsys.serializers import WhoseSerializer
+from recsys.views.asking import named_listener
 
 
 class Busy(APIException):
@@ -90,10 +92,11 @@ class NewestCommissionsFirst(NewestFirst):
 
 
 def listener_of(request: Request) -> Listener:
-    """The listener of the account that asks."""
-    return Listener.objects.get_or_create(account=cast(Account, request.user))[0]
+    """The listener of the account that asks, or an integrator's: named in the body of a POST, in the query of all else."""
+    return named_listener(request, request.data if request.method == "POST" else request.query_params)
 
 
+@extend_schema_view(**dict.fromkeys(("list", "retrieve", "partial_update"), extend_schema(parameters=[WhoseSerializer])))
 class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, viewsets.GenericViewSet[Piece]):
     """One's own pieces, and by their id those that others share. A piece is named by its track."""
 
@@ -171,6 +174,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         return Response(CommissionSerializer(made).data, status=status.HTTP_202_ACCEPTED)
 
 
+@extend_schema_view(**dict.fromkeys(("list", "retrieve"), extend_schema(parameters=[WhoseSerializer])))
 class CommissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Commission]):
     """One's own wishes and how far they are."""
 

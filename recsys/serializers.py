@@ -32,6 +32,12 @@ class ListenerField(serializers.CharField):
         )
 
 
+class WhoseSerializer(serializers.Serializer[Any]):
+    """Whom a call speaks for."""
+
+    listener = ListenerField()
+
+
 class TrackSerializer(serializers.ModelSerializer[Track]):
     """A track without its notes; sound and notation have addresses of their own under it."""
 

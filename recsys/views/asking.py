@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from accounts.models import Account, Listener
+from recsys.serializers import WhoseSerializer
 
 
 def listener_of(request: Request, external_id: str = "") -> Listener:
@@ -20,3 +21,10 @@ def listener_of(request: Request, external_id: str = "") -> Listener:
     if not account.has_role(Account.Role.OPERATOR):
         raise PermissionDenied("listener: only operators speak for integrators' listeners.")
     return Listener.objects.get_or_create(external_id=external_id)[0]
+
+
+def named_listener(request: Request, given: Any) -> Listener:
+    """The same, where the id is `listener` among what was given: a body or a query."""
+    whose = WhoseSerializer(data=given)
+    whose.is_valid(raise_exception=True)
+    return listener_of(request, whose.validated_data.get("listener", ""))

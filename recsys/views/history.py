@@ -17,17 +17,11 @@ from rest_framework.views import APIView
 
 from recsys.history_import import LineOutcome, TooManyLines, take_in
 from recsys.history_lines import write_history, write_listens
-from recsys.serializers import OUTCOMES, ListenerField, RefusalSerializer
-from recsys.views.asking import listener_of
+from recsys.serializers import OUTCOMES, RefusalSerializer, WhoseSerializer
+from recsys.views.asking import named_listener
 from recsys.views.tracks import WhateverIsAccepted
 
 MEDIA_TYPE = "application/x-ndjson"
-
-
-class WhoseSerializer(serializers.Serializer[Any]):
-    """Whose history it is."""
-
-    listener = ListenerField()
 
 
 class LineOutcomeSerializer(serializers.Serializer[Any]):
@@ -66,7 +60,7 @@ class HistoryLinesView(APIView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every signal, oldest first, one JSON object a line."""
-        return lines_response(write_history(_listener(request)), "encore-history.jsonl")
+        return lines_response(write_history(named_listener(request, request.query_params)), "encore-history.jsonl")
 
     @extend_schema(
         operation_id="me_history_create",
@@ -76,7 +70,7 @@ class HistoryLinesView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Takes lines of Encore's history and ListenBrainz' listens; sent again, they add nothing."""
-        listener = _listener(request)
+        listener = named_listener(request, request.query_params)
         try:
             outcomes = take_in(listener, cast(dict[str, bytes], request.data).get("lines", b""))
         except TooManyLines as refusal:
@@ -94,7 +88,7 @@ class ListensView(APIView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every play as a ListenBrainz listen, oldest first, one JSON object a line."""
-        return lines_response(write_listens(_listener(request)), "encore-listens.jsonl")
+        return lines_response(write_listens(named_listener(request, request.query_params)), "encore-listens.jsonl")
 
 
 def lines_response(lines: Iterator[str], name: str) -> StreamingHttpResponse:
@@ -115,9 +109,3 @@ def _as_json(outcome: LineOutcome) -> dict[str, Any]:
     if outcome.refusal is not None:
         plain["error"] = {"field": outcome.refusal.field, "message": outcome.refusal.message}
     return plain
-
-
-def _listener(request: Request) -> Any:
-    query = WhoseSerializer(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    return listener_of(request, query.validated_data.get("listener", ""))

@@ -23,8 +23,8 @@ from music.notation import UnprintableScore
 from recsys.browsing import BrokenCursor, Search, page_of
 from recsys.exports import FORMATS, Format, export_key, exported
 from recsys.models import Track
-from recsys.serializers import TrackPageSerializer, TrackQuerySerializer, TrackSerializer
-from recsys.views.asking import listener_of
+from recsys.serializers import TrackPageSerializer, TrackQuerySerializer, TrackSerializer, WhoseSerializer
+from recsys.views.asking import listener_of, named_listener
 
 KEPT_SECONDS = 7 * 24 * 3600
 """How long a browser keeps a form before it asks again: the notes of a track never change."""
@@ -56,7 +56,10 @@ class TracksView(APIView):
 class TrackView(APIView):
     """One track."""
 
-    @extend_schema(responses={200: TrackSerializer, 404: OpenApiResponse(description="No such track, or a private piece.")})
+    @extend_schema(
+        parameters=[WhoseSerializer],
+        responses={200: TrackSerializer, 404: OpenApiResponse(description="No such track, or a private piece.")},
+    )
     def get(self, request: Request, pk: int) -> Response:
         """404 for a private piece of somebody else, as if it did not exist."""
         return Response(TrackSerializer(visible_track(request, pk)).data)
@@ -85,6 +88,7 @@ class TrackFormView(APIView):
     @extend_schema(
         operation_id="tracks_form_retrieve",
         parameters=[
+            WhoseSerializer,
             OpenApiParameter("form", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(FORMATS)),
             OpenApiParameter("voice", OpenApiTypes.INT, description="One voice alone, numbered from 1; all without it."),
             OpenApiParameter("Range", OpenApiTypes.STR, OpenApiParameter.HEADER, description="For example bytes=0-65535."),
@@ -125,7 +129,10 @@ def form_response(request: Request, track: Track, chosen: Format, voice: int | N
 class RecipeView(APIView):
     """What a composed piece came from."""
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: OpenApiResponse(description="No such piece, or not one's own.")})
+    @extend_schema(
+        parameters=[WhoseSerializer],
+        responses={200: OpenApiTypes.OBJECT, 404: OpenApiResponse(description="No such piece, or not one's own.")},
+    )
     def get(self, request: Request, pk: int) -> Response:
         """Seed, steering, policy version, taste vector: the same recipe gives the same bytes. It holds its owner's taste."""
         # The composer hangs its piece on the track; a track of the catalogue has none.
@@ -133,14 +140,14 @@ class RecipeView(APIView):
         piece = getattr(track, "piece", None)
         if piece is None:
             raise NotFound("This track was not composed here: it has no recipe.")
-        if track.owner_id != listener_of(request).pk:
+        if track.owner_id != named_listener(request, request.query_params).pk:
             raise NotFound("A recipe is shown only to the listener whose taste it holds.")
         return Response(piece.recipe, headers={"Content-Disposition": f'attachment; filename="recipe-{pk}.json"'})
 
 
 def visible_track(request: Request, pk: int) -> Track:
     """The track, if this listener may see it."""
-    return get_object_or_404(Track.objects.visible_to(listener_of(request)).defer("features"), pk=pk)
+    return get_object_or_404(Track.objects.visible_to(named_listener(request, request.query_params)).defer("features"), pk=pk)
 
 
 def _voice(request: Request, track: Track) -> int | None:

@@ -424,3 +424,35 @@ def test_asking_for_the_next_pair_takes_few_queries(
 
     with django_assert_num_queries(8):
         as_alice.post(PAIRS)
+
+
+def test_an_operator_asks_and_answers_for_an_integrators_listener(
+    as_olga: APIClient, as_alice: APIClient, composer: PolicyVersion
+) -> None:
+    shop = {"listener": "shop 17"}
+    asked = as_olga.post(PAIRS, shop).json()
+    customer = Listener.objects.get(external_id="shop 17")
+    for waiting in BlindPair.objects.filter(listener=customer):
+        pair_making.make_pair(waiting.pk)
+    one = as_olga.get(f"{PAIRS}{asked['id']}/", shop).json()
+    sound = as_olga.get(one["sides"]["a"]["sound"]["opus"])
+    said = as_olga.post(f"{PAIRS}{asked['id']}/answer/", answer_of("first") | shop).json()
+
+    assert sound.status_code == 200
+    assert said["authors"] is not None
+    assert Choice.objects.get().listener == customer
+    assert as_olga.get(f"{PAIRS}scores/", shop).status_code == 200
+    assert as_olga.get(f"{PAIRS}{asked['id']}/").status_code == 404
+    assert as_alice.get(f"{PAIRS}{asked['id']}/", shop).status_code == 403
+    assert as_alice.post(PAIRS, shop).status_code == 403
+
+
+def test_a_kept_side_is_a_piece_of_the_integrators_listener(as_olga: APIClient, composer: PolicyVersion) -> None:
+    shop, customer = {"listener": "shop-17"}, Listener.objects.create(external_id="shop-17")
+    pair = made(customer)
+    as_olga.post(f"{PAIRS}{pair.pk}/answer/", answer_of("first") | shop)
+
+    kept = as_olga.post(f"{PAIRS}{pair.pk}/a/keep/", shop).json()["piece"]
+
+    assert as_olga.get(f"/api/v1/pieces/{kept}/", shop).json()["is_own"] is True
+    assert as_olga.get(f"/api/v1/pieces/{kept}/").status_code == 404

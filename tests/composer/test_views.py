@@ -11,7 +11,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from accounts.models import Account
+from accounts.models import Account, Listener
 from composer.composing import compose_commission
 from composer.models import Piece
 
@@ -158,3 +158,23 @@ def test_pieces_are_neither_deleted_nor_overwritten(as_alice: APIClient, alice: 
     as_alice.patch(address, {"recipe": {}, "title": "Mine"})
     piece.refresh_from_db()
     assert piece.recipe["seed"] == 1
+
+
+def test_an_operator_has_a_piece_composed_for_an_integrators_listener(
+    as_olga: APIClient, as_alice: APIClient, composer_version: object
+) -> None:
+    shop = {"listener": "shop-17"}
+    asked = as_olga.post(PIECES, WISH | shop).json()["id"]
+    compose_commission(asked)
+
+    number = as_olga.get(f"/api/v1/commissions/{asked}/", shop).json()["piece"]
+    assert Piece.objects.get().track.owner == Listener.objects.get(external_id="shop-17")
+    assert [row["id"] for row in as_olga.get(PIECES, shop).json()["pieces"]] == [number]
+    assert as_olga.get(f"/api/v1/tracks/{number}/midi", shop).status_code == 200
+    assert as_olga.get(f"/api/v1/tracks/{number}/recipe.json", shop).json()["seed"] == 1
+    assert as_olga.get(f"/api/v1/commissions/{asked}/").status_code == 404
+    assert as_olga.get(f"/api/v1/tracks/{number}/midi").status_code == 404
+    assert as_alice.get(f"/api/v1/tracks/{number}/midi", shop).status_code == 403
+    assert as_alice.post(PIECES, WISH | shop).status_code == 403
+    assert as_olga.patch(f"{PIECES}{number}/?listener=shop-17", {"is_shared": True}).json()["is_shared"] is True
+    assert as_alice.get(f"/api/v1/tracks/{number}/midi").status_code == 200
