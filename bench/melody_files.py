@@ -1,4 +1,4 @@
-"""Melodies from lines of JSON, as other tools write them. Before: files. After: melody_prior, sequence_tutor.
+"""Melodies from lines of JSON, as other tools write them, and back. Before: files. After: melody_prior, sequence_tutor.
 
 A line: {id, collection, style, metre, key, notes: [[midi pitch or null, quarter lengths], …]}; `tonic`, `mode` and `pickup` may
 stand there too. Metre and key are what an ABC file says: `6/8`, `C|`, `none`; `G`, `Em`, `A Dorian`, `B- major`."""
@@ -39,6 +39,20 @@ def melody_of(row: dict[str, Any]) -> Melody:
         mode=row.get("mode") or mode,
         pickup=Fraction(row.get("pickup", "0")),
     )
+
+
+def line_of(melody: Melody, *, id: str, collection: str, style: str = "") -> dict[str, Any]:
+    """The line of a melody without a pickup; `melody_of` gives it back."""
+    from music.abc import key_field
+
+    return {
+        "id": id,
+        "collection": collection,
+        "style": style,
+        "metre": f"{melody.metre[0]}/{melody.metre[1]}",
+        "key": key_field(melody.tonic, melody.mode),
+        "notes": [[note.pitch, float(note.quarters)] for note in melody.notes],
+    }
 
 
 def _quarters(length: Any) -> Fraction:

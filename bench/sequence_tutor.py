@@ -6,6 +6,7 @@ or is trained here from `--melodies`. Human melodies are the first 32 steps of h
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import sys
 import tempfile
@@ -16,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.melody_files import read_melodies
+from bench.melody_files import line_of, read_melodies
 from bench.report import SHARED_FILES, Report, bootstrap, bootstrap_ratio, make_parser, read_options, say
 from bench.sequence_tutor_bands import add_band_rows
 from bench.sequence_tutor_contestants import ablation, best_of, human_tokens, in_key_random_walk, write_short
-from bench.sequence_tutor_rows import STEPS, Judged, Tokens, autocorrelation, judge
+from bench.sequence_tutor_rows import STEPS, Judged, Tokens, autocorrelation, judge, melody_of_tokens
 
 MELODIES, QUICK_MELODIES = 10_000, 500
 DISTINCT_OF = 4000
@@ -58,7 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=1500,
         help="trains Q, Psi and G for so many updates each on this task; 0 leaves them out",
     )
-    parser.add_argument("--melodies-out", type=Path, help="writes every melody as {model, seed, tokens}")
+    parser.add_argument(
+        "--melodies-out",
+        type=Path,
+        help="writes every melody as --melodies reads it, with its model, seed and tokens (jsonl, .gz)",
+    )
     options = read_options(parser, arguments)
     report = Report("sequence_tutor", options)
     set_up_django()
@@ -188,19 +193,22 @@ def _trained(options: argparse.Namespace, report: Report) -> Path | None:
 
 
 class _Melodies:
-    """Writes melodies for other tools, where a file was asked for."""
+    """Writes melodies for other tools, where a file was asked for: `bench.melody_prior --melodies` reads them by model."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         if path is not None:
-            path.write_text("")
+            path.write_bytes(b"")
 
     def write(self, model: str, seed: int, tokens_nT: Tokens) -> None:
         if self.path is None:
             return
-        with self.path.open("a") as file:
-            for tokens in tokens_nT.tolist():
-                file.write(json.dumps({"model": model, "seed": seed, "tokens": tokens}) + "\n")
+        # Gzip's members may follow one another.
+        with gzip.open(self.path, "at") if self.path.suffix == ".gz" else self.path.open("a") as file:
+            for number, tokens_T in enumerate(tokens_nT):
+                line = line_of(melody_of_tokens(tokens_T), id=f"{model}/{seed}/{number}", collection=model)
+                line |= {"model": model, "seed": seed, "tokens": tokens_T.tolist()}
+                file.write(json.dumps(line) + "\n")
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from music.notes import Melody
+from music.notes import Melody, Note
 
 STEPS = 32
 OFF, HOLD, TONIC = 0, 1, 14
@@ -20,6 +21,7 @@ C_MAJOR = frozenset({0, 2, 4, 5, 7, 9, 11})
 MOTIF_STEPS = 8
 LEAP = 7
 PATIENT_STEPS = 6
+SIXTEENTH = Fraction(1, 4)
 Tokens = NDArray[np.int64]
 
 
@@ -37,6 +39,17 @@ def raster(melody: Melody, steps: int = STEPS) -> Tokens | None:
         if len(tokens) >= steps:
             return np.array(tokens[:steps])
     return None
+
+
+def melody_of_tokens(tokens_T: Tokens) -> Melody:
+    """The melody that `raster` makes these tokens of, in C major; what is held from the beginning is a rest."""
+    notes: list[Note] = []
+    for token in tokens_T.tolist():
+        if token == HOLD and notes:
+            notes[-1] = Note(notes[-1].pitch, notes[-1].quarters + SIXTEENTH)
+        else:
+            notes.append(Note(token - 2 + LOWEST_MIDI if is_note(token) else None, SIXTEENTH))
+    return Melody(notes=tuple(notes), metre=(4, 4), tonic=0, mode="major")
 
 
 def is_note(token: int) -> bool:
