@@ -43,6 +43,8 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     "transfer": ("style", "blend"),
 }
 """Fields that each kind knows, beside `kind` and the source."""
+KEEP_WORDS = ("continue", "rewrite", "accompany")
+"""Kinds that leave notes as they are, and what is sung to them. Told anew, a melody has other notes for other syllables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,8 @@ class MelodyTask:
     melody: Melody
     program: int = 0
     """General MIDI program of the melody."""
+    lyrics: tuple[str, ...] = ()
+    """What is sung to the melody, as in `music.notes.Voice`; empty in tasks that tell it anew."""
     source_style: str = "song"
     source_title: str = ""
     bars: int = 8
@@ -127,17 +131,21 @@ class MelodyTask:
             wish = {"last_bar": wish["first_bar"], **wish}
         if kind == "transfer" and not wish.get("style"):
             raise ImpossibleSteering("style", "is missing: name the style to be reached")
+        if kind not in KEEP_WORDS:
+            source.pop("lyrics", None)
         return cls(**wish, **source)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` gives the same task back."""
         own = ("kind", "program", "source_style", "source_title", *OF_KIND[self.kind])
-        return {"melody": self.melody.to_json()} | {name: getattr(self, name) for name in own}
+        words = {"lyrics": list(self.lyrics)} if self.lyrics else {}
+        return {"melody": self.melody.to_json()} | {name: getattr(self, name) for name in own} | words
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MelodyTask:
         """The task that `to_json` wrote."""
-        return cls(**{**values, "melody": Melody.from_json(values["melody"])})
+        read = {"melody": Melody.from_json(values["melody"]), "lyrics": tuple(values.get("lyrics", ()))}
+        return cls(**{**values, **read})
 
     def steering(self, wishes: Mapping[str, Any]) -> Steering:
         """The wish that the composer is given: what the melody decides, and what the listener added."""

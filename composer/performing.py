@@ -12,7 +12,7 @@ from composer.melody_tasks import MelodyTask, between, evened, full_bars, printe
 from composer.steering import Steering
 from composer.titles import title_of_task
 from music.keys import join_rests
-from music.notes import Melody, Score, Voice
+from music.notes import Melody, Note, Score, Voice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,9 +42,27 @@ def perform_task(
             colour=task.colour,
             program=task.program,
         )
-        return Score(title=title, voices=voices), figures
+        return Score(title=title, voices=(replace(voices[0], lyrics=task.lyrics), *voices[1:])), figures
     melody, figures = _TASKS[task.kind](task, steering, taste_D, policy, seed, report)
-    return Score(title=title, voices=(Voice(name="Melody", melody=melody, program=task.program),)), figures
+    voice = Voice(name="Melody", melody=melody, program=task.program, lyrics=_words(task, melody))
+    return Score(title=title, voices=(voice,)), figures
+
+
+def _words(task: MelodyTask, melody: Melody) -> tuple[str, ...]:
+    """What is sung to the notes that stayed. Those of bars written anew hold the syllable before them; those that a
+    continuation adds are not sung."""
+    if task.kind != "rewrite":
+        return task.lyrics
+    bars = printed_bars(task.melody)
+    begin, end = bars[task.first_bar - 1][0], bars[task.last_bar - 1][1]
+    words = zip(_sounding(task.melody), task.lyrics, strict=False)
+    stayed = {(start, note): word for (start, note), word in words if not begin <= start < end}
+    found = tuple(stayed.get(note, "") for note in _sounding(melody))
+    return found if any(found) else ()
+
+
+def _sounding(melody: Melody) -> list[tuple[Fraction, Note]]:
+    return [(start, note) for start, note in melody.onsets() if note.pitch is not None]
 
 
 def _continue(

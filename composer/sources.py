@@ -29,6 +29,8 @@ class Source:
 
     melody: Melody
     program: int = 0
+    lyrics: tuple[str, ...] = ()
+    """As in `music.notes.Voice`."""
     style: str = "song"
     title: str = ""
     track: Track | None = None
@@ -38,6 +40,7 @@ class Source:
         return {
             "melody": self.melody,
             "program": self.program,
+            "lyrics": self.lyrics,
             "source_style": self.style,
             "source_title": self.title,
         }
@@ -47,7 +50,14 @@ def source_of_track(track: Track) -> Source:
     """The melody of a track: its first voice."""
     score = Score.from_json(track.score)
     voice = score.voices[0]
-    return Source(melody=voice.melody, program=voice.program, style=track.style, title=track.title, track=track)
+    return Source(
+        melody=voice.melody,
+        program=voice.program,
+        lyrics=voice.lyrics,
+        style=track.style,
+        title=track.title,
+        track=track,
+    )
 
 
 def source_of_score(score: Score, style: str, voice: int | None = None) -> Source:

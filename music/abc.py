@@ -283,16 +283,18 @@ def _body(voice: Voice) -> list[str]:
 
 
 def _write_words(symbols: list[bars.Printed], lyrics: Iterator[str]) -> str:
-    """A `w:` line: one sign for each printed note, `_` where the syllable before it is held, `*` where there is none yet."""
-    written, has_begun = "w:", False
+    """A `w:` line: one sign for each printed note, `_` where the syllable before it is held, `*` where there is none: before
+    the first one, and behind the end of the lyrics."""
+    written, is_held = "w:", False
     for symbol in symbols:
-        syllable = "" if symbol.is_tied_back else _ABC_SIGNS.sub("", next(lyrics, ""))
+        sung = "" if symbol.is_tied_back else next(lyrics, None)
+        syllable = _ABC_SIGNS.sub("", sung or "")
+        is_held = bool(syllable) or (is_held and sung is not None)
         if syllable:
             written += ("" if written.endswith("-") else " ") + syllable.removesuffix("-").replace("-", "\\-")
             written += "-" * syllable.endswith("-")
-            has_begun = True
         else:
-            written += "_" if has_begun else " *"
+            written += "_" if is_held else " *"
     return written
 
 
