@@ -79,7 +79,7 @@ def commission_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     wanted = get_object_or_404(Commission.objects.select_related("piece__track"), pk=pk, listener=listener)
     page = {"commission": wanted, "percent": round(100 * wanted.progress)}
     if wanted.piece is not None:
-        page["listed"] = list_track(wanted.piece.track, standing.current(listener))
+        page["listed"] = list_track(wanted.piece.track, standing.current(listener, tracks=[wanted.piece.track_id]))
     if request.headers.get("HX-Target") != "commission-progress":
         return render(request, "composer/commission.html", page)
     if wanted.status in OPEN:
@@ -98,7 +98,7 @@ def pieces(request: HttpRequest) -> HttpResponse:
     open_ones = Commission.objects.filter(listener=listener, status__in=OPEN)
     failed = Commission.objects.filter(listener=listener, status=Commission.Status.FAILED)[:3]
     page = {
-        "listed": list_tracks(tracks, standing.current(listener)),
+        "listed": list_tracks(tracks, standing.current(listener, tracks=[track.pk for track in tracks])),
         "commissions": [*open_ones, *failed],
         **progress_of_learning(),
     }

@@ -237,11 +237,15 @@ def history(listener: Listener) -> models.QuerySet[Feedback]:
     return Feedback.objects.filter(listener=listener).select_related("track").order_by("-occurred_at", "-id")
 
 
-def rows_of(listener_id: int, moment: datetime | None = None, *, last: int | None = None) -> list[FeedbackRow]:
-    """The rows received until the moment, oldest first; only the `last` so many where that is given."""
+def rows_of(
+    listener_id: int, moment: datetime | None = None, *, since: datetime | None = None, last: int | None = None
+) -> list[FeedbackRow]:
+    """The rows received until the moment, oldest first; only those received from `since` on, only the `last` so many."""
     rows = Feedback.objects.filter(listener_id=listener_id)
     if moment is not None:
         rows = rows.filter(received_at__lte=moment)
+    if since is not None:
+        rows = rows.filter(received_at__gte=since)
     newest_first = rows.order_by("-occurred_at", "-id").values_list(*FeedbackRow.__slots__)[:last]
     return [FeedbackRow(**dict(zip(FeedbackRow.__slots__, values, strict=True))) for values in reversed(newest_first)]
 

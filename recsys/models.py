@@ -154,10 +154,11 @@ class Feedback(models.Model):
         BAN = "ban", _("never play this again")
         UNBAN = "unban", _("lifted the ban")
 
-    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="feedback")
+    # Indexes of more than the key begin with each of these two.
+    listener = models.ForeignKey(Listener, on_delete=models.CASCADE, related_name="feedback", db_index=False)
     client_id = models.UUIDField()
     """Made by the client: a retry is harmless."""
-    track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="feedback")
+    track = models.ForeignKey(Track, on_delete=models.CASCADE, related_name="feedback", db_index=False)
     recommendation = models.ForeignKey(
         Recommendation, null=True, blank=True, on_delete=models.SET_NULL, related_name="feedback"
     )
@@ -172,6 +173,13 @@ class Feedback(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["listener", "received_at"], name="feedback_as_of"),
+            models.Index(fields=["listener", "-occurred_at", "-id"], name="feedback_newest_first"),
+            models.Index(
+                fields=["listener", "track", "-occurred_at", "-id"],
+                include=["kind", "value", "received_at"],
+                condition=Q(kind__in=["like", "unlike", "dislike", "undislike", "rate", "unrate", "ban", "unban"]),
+                name="feedback_opinions",
+            ),
             models.Index(fields=["track", "kind"], name="feedback_by_track"),
             models.Index(fields=["received_at"], name="feedback_by_day"),
         ]

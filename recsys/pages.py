@@ -79,7 +79,7 @@ def slate_for(listener: Listener, wishes: Preferences, *, is_fresh: bool) -> Rec
 def list_slate(listener: Listener, slate: Recommendation) -> list[Listed]:
     """The slate's tracks in order, each with its reason."""
     tracks = Track.objects.visible_to(listener).defer("features").in_bulk(slate.tracks)
-    current = standing.current(listener)
+    current = standing.current(listener, tracks=slate.tracks)
     return [
         list_track(
             tracks[pk],
@@ -241,7 +241,7 @@ def browse(request: HttpRequest) -> HttpResponse:
     except BrokenCursor as error:
         return render(request, "error.html", {"status": 400, "message": str(error)}, status=400)
     shown = {
-        "listed": list_tracks(page.tracks, standing.current(listener)),
+        "listed": list_tracks(page.tracks, standing.current(listener, tracks=[track.pk for track in page.tracks])),
         "next_url": _with(request, cursor=page.next_cursor) if page.next_cursor else "",
     }
     if cursor and request.headers.get("HX-Target") == "more":
@@ -273,7 +273,7 @@ def track_page(request: HttpRequest, pk: int) -> HttpResponse:
     track = get_object_or_404(Track.objects.visible_to(listener).defer("features").select_related("piece__parent"), pk=pk)
     piece = getattr(track, "piece", None)
     page = {
-        "listed": list_track(track, standing.current(listener), surface="page"),
+        "listed": list_track(track, standing.current(listener, tracks=[pk]), surface="page"),
         "track": track,
         "piece": piece,
         "is_mine": track.owner_id == listener.pk,
@@ -289,9 +289,8 @@ def history(request: HttpRequest) -> HttpResponse:
     """What one heard and thought, newest first; opinions can be changed in place."""
     listener = listener_of(request)
     shown = request.GET.get("show", "plays")
-    current = standing.current(listener)
     if shown in _STANDING:
-        rows = _standing_rows(listener, shown, current)
+        rows = _standing_rows(listener, shown)
     elif shown == "plays":
         rows = feedback.history(listener).filter(kind=Feedback.Kind.PLAY)
     else:
@@ -300,6 +299,7 @@ def history(request: HttpRequest) -> HttpResponse:
     if text:
         rows = rows.filter(track__title__icontains=text)
     page = Paginator(rows.defer("track__features"), HISTORY_PAGE_SIZE).get_page(request.GET.get("page"))
+    current = standing.current(listener, tracks={row.track_id for row in page})
     entries = [
         {
             "day": row.occurred_at.astimezone(listener.time_zone).date(),
@@ -316,8 +316,9 @@ def history(request: HttpRequest) -> HttpResponse:
 _STANDING = {"liked": "like", "rated": "rate", "disliked": "dislike", "banned": "ban"}
 
 
-def _standing_rows(listener: Listener, shown: str, current: standing.Current) -> Any:
+def _standing_rows(listener: Listener, shown: str) -> Any:
     """The last row of each track that stands: a like that was taken back is not shown."""
+    current = standing.current(listener)
     tracks = set(current.ratings) if shown == "rated" else getattr(current, shown)
     last = (
         Feedback.objects.filter(listener=listener, kind=_STANDING[shown], track_id__in=tracks)

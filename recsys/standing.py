@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,15 +23,20 @@ class Current:
     """Stars by track."""
 
 
-def current(listener: Listener, moment: datetime | None = None) -> Current:
-    """Liked, disliked, banned tracks and ratings, from the rows received until the moment. One query.
+def current(listener: Listener, moment: datetime | None = None, *, tracks: Collection[int] | None = None) -> Current:
+    """Liked, disliked, banned tracks and ratings, of these tracks or all, from the rows received until the moment. One query.
 
-    Liking takes a dislike back and disliking takes a like back.
+    Liking takes a dislike back and disliking takes a like back. Of each track's rows of a kind only the last one leaves the
+    database: the others can't count.
     """
-    rows = Feedback.objects.filter(listener=listener).exclude(kind__in=[Kind.PLAY, Kind.SKIP])
+    rows = Feedback.objects.filter(listener=listener, kind__in=list(_FAMILIES))
     if moment is not None:
         rows = rows.filter(received_at__lte=moment)
-    return standing_of(rows.order_by("occurred_at", "id").values_list("track_id", "kind", "value"))
+    if tracks is not None:
+        rows = rows.filter(track_id__in=tracks)
+    last = rows.order_by("track_id", "kind", "-occurred_at", "-id").distinct("track_id", "kind")
+    in_time = sorted(last.values_list("occurred_at", "id", "track_id", "kind", "value"))
+    return standing_of((track_id, kind, value) for _, _, track_id, kind, value in in_time)
 
 
 def standing_of(rows: Iterable[tuple[int, str, float | None]]) -> Current:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def observed_lift(new: Served, old: Served) -> ObservedLift | None:
     columns_LK = np.zeros((len(listeners), 4))
     for listener in listeners:
         slates = [each.get(listener, {}) for each in shown]
-        earned = _earned(listener, {slate for each in slates for slate in each})
+        earned = _earned(listener, {slate for each in slates for slate in each}, min(new.since, old.since))
         for arm, each in enumerate(slates):
             columns_LK[place[listener], 2 * arm] = sum(earned.get(slate, 0.0) for slate in each)
             columns_LK[place[listener], 2 * arm + 1] = sum(each.values())
@@ -57,9 +58,10 @@ def _shown(served: Served) -> dict[int, dict[int, int]]:
     return dict(found)
 
 
-def _earned(listener_id: int, slates: set[int]) -> dict[int, float]:
-    """Slate → summed reward of the tracks that were played from it."""
-    rows = rows_of(listener_id)
+def _earned(listener_id: int, slates: set[int], since: datetime) -> dict[int, float]:
+    """Slate → summed reward of the tracks that were played from it. Nothing of a slate was received before the slate was made,
+    so rows received before `since` are not read: years of listening cost nothing."""
+    rows = rows_of(listener_id, since=since)
     ids = {row.track_id for row in rows}
     durations = dict(Track.objects.filter(pk__in=ids).values_list("id", "duration_seconds"))
     found: defaultdict[int, float] = defaultdict(float)

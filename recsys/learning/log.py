@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zoneinfo
 from bisect import bisect_right
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +17,13 @@ from django.conf import settings
 from accounts.models import Listener
 from recsys.feedback import FeedbackRow
 from recsys.learning.shards import FEEDBACK, SLATES, bring_up_to_date, closed_days
+from recsys.learning.windows import WINDOW
 from recsys.models import Feedback, Preferences, Recommendation
 
 Versions = Sequence[tuple[datetime, tuple[str, ...]]]
 """Declared styles, oldest first."""
+MOST_ROWS_OF_A_LISTENER = 100_000
+"""The newest ones: fifty a day for five years. More would teach little, take memory, and let one listener speak for all."""
 LOGGED = ("id", "listener_id", "created_at", "candidates", "tracks", "probabilities", "epsilon", "policy_version_id")
 
 
@@ -46,11 +49,11 @@ class Log:
         self.as_of = as_of
 
     def feedback(self) -> tuple[dict[int, list[FeedbackRow]], Any]:
-        """Rows by listener in the order in which they were received, and the hash over them."""
-        found: dict[int, list[FeedbackRow]] = {}
+        """Rows by listener in the order in which they were received, the newest of them, and the hash over them."""
+        newest: dict[int, deque[FeedbackRow]] = {}
         for listener_id, row in self._rows():
-            found.setdefault(listener_id, []).append(row)
-        found = dict(sorted(found.items()))
+            newest.setdefault(listener_id, deque(maxlen=MOST_ROWS_OF_A_LISTENER)).append(row)
+        found = {listener_id: list(rows) for listener_id, rows in sorted(newest.items())}
         digest = hashlib.sha256()
         for listener_id, rows in found.items():
             for row in rows:
@@ -125,6 +128,11 @@ def _logged_slate(each: dict[str, Any]) -> LoggedSlate:
     each["diversity"], each["epsilon"] = float(each["diversity"] or 0.0), float(each["epsilon"])
     each["probabilities"] = [float(chance) for chance in each["probabilities"]]
     return LoggedSlate(**each)
+
+
+def is_remembered(rows: Sequence[FeedbackRow], moment: datetime) -> bool:
+    """Whether the state of that moment can be made of these rows: not of one that lies before the oldest that were read."""
+    return len(rows) < MOST_ROWS_OF_A_LISTENER or rows[2 * WINDOW].received_at <= moment
 
 
 def styles_as_of(versions: Versions, moment: datetime) -> tuple[str, ...]:

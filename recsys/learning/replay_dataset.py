@@ -23,7 +23,7 @@ from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.behaviour import Behaviour
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.features import Arrays, ListenerState, TrackTable, local_clock, state_of_rows
-from recsys.learning.log import Log, LoggedSlate, ShardLog, Versions, styles_as_of
+from recsys.learning.log import Log, LoggedSlate, ShardLog, Versions, is_remembered, styles_as_of
 from recsys.learning.offers import MOST_OFFERS, Offer, Offers
 from recsys.learning.states import States
 from recsys.learning.windows import WINDOW
@@ -303,7 +303,7 @@ class _Collected:
         offered: deque[tuple[LoggedSlate, bool]] = deque(maxlen=MOST_OFFERS)
         for slate in log.slates():
             known = self.listeners.get(slate.listener_id)
-            if known is None:
+            if known is None or not is_remembered(known.rows, slate.created_at):
                 continue
             is_held_out = known.is_held_out and slate.created_at >= split_moment
             if is_held_out:

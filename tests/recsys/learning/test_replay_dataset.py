@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from accounts.models import Account, Listener
 from recsys.feedback import rows_of
+from recsys.learning import log
 from recsys.learning.features import encode_state, state_of_rows
 from recsys.learning.replay_dataset import LOOKED_BEYOND, build, build_replay_dataset
 from recsys.learning.windows import WINDOW
@@ -30,6 +31,22 @@ def two_sessions(alice: Account, tracks: list[Track]) -> list[Feedback]:
         ended = MONDAY + timedelta(days=number // 6, minutes=2 * (number % 6))
         rows.append(play(alice.listener, track, ended, 1.0 if number == 1 else track.duration_seconds / 2))
     return Feedback.objects.bulk_create(rows)
+
+
+def slate_of(listener: Listener, moment: datetime, shown: list[int]) -> Recommendation:
+    version, _ = PolicyVersion.objects.get_or_create(slot="recommender", kind="random")
+    return Recommendation.objects.create(
+        listener=listener,
+        created_at=moment,
+        policy_version=version,
+        seed=1,
+        epsilon=0.1,
+        candidates=shown,
+        tracks=shown,
+        scores=[0.0] * len(shown),
+        probabilities=[0.1] * len(shown),
+        reasons=[],
+    )
 
 
 def test_each_play_is_a_transition_and_sessions_end(two_sessions: list[Feedback]) -> None:
@@ -116,26 +133,26 @@ def test_a_resumed_run_reads_what_its_first_attempt_read(two_sessions: list[Feed
     assert build_replay_dataset(Context(folder=tmp_path)).fingerprint == first.fingerprint
 
 
+def test_of_a_listener_with_endless_feedback_the_newest_rows_teach(
+    alice: Account, tracks: list[Track], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "MOST_ROWS_OF_A_LISTENER", 3 * WINDOW)
+    plays = [play(alice.listener, tracks[at % 12], MONDAY + timedelta(minutes=at), 20.0) for at in range(5 * WINDOW)]
+    Feedback.objects.bulk_create(plays)
+    for at in (2 * WINDOW, 3 * WINDOW, 4 * WINDOW + 1):
+        slate_of(alice.listener, plays[at].occurred_at, [track.pk for track in tracks])
+
+    whole = build(replace(SMALL, held_out_share=1e-9), as_of=LATER)
+
+    assert whole.description["feedback_rows"] == whole.description["transitions"] == 3 * WINDOW
+    assert whole.table.ids_T[whole.track_N].tolist() == [each.track_id for each in plays[: 2 * WINDOW - 1 : -1]]
+    # What was known at the earlier slates is no longer read.
+    assert whole.states["row_open_ML"][whole.offers.state_J].sum(axis=1).tolist() == [WINDOW]
+
+
 def test_what_was_shown_and_not_played_was_passed_over_as_far_as_anyone_looked(alice: Account, tracks: list[Track]) -> None:
-    version = PolicyVersion.objects.create(slot="recommender", kind="random")
     shown = [track.pk for track in tracks[:12]]
-
-    def slate(minute: int) -> Recommendation:
-        return Recommendation.objects.create(
-            listener=alice.listener,
-            created_at=MONDAY + timedelta(minutes=minute),
-            slot="recommender",
-            policy_version=version,
-            seed=1,
-            epsilon=0.1,
-            candidates=shown,
-            tracks=shown,
-            scores=[0.0] * 12,
-            probabilities=[0.1] * 12,
-            reasons=[],
-        )
-
-    looked_at, _ignored = slate(0), slate(1)
+    looked_at, _ignored = (slate_of(alice.listener, MONDAY + timedelta(minutes=minute), shown) for minute in (0, 1))
     played = tracks[2]
     play(alice.listener, played, MONDAY + timedelta(minutes=5), 60.0, recommendation=looked_at).save()
     Feedback.objects.bulk_create(
