@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from dqn.checkpoint import hash_folder
+from dqn.checkpoint import hash_folder, write_whole
 from training import checkpoints, gate, promotion, slots
 from training.configuration import read_configuration
 from training.figures import finite
@@ -118,7 +118,7 @@ def _take_over_dataset(run: Run, folder: Path) -> None:
         return
     known = folder.parent / str(run.parent_id) / DATASET_NOTE
     if known.exists() and not (folder / DATASET_NOTE).exists():
-        shutil.copyfile(known, folder / DATASET_NOTE)
+        write_whole(folder / DATASET_NOTE, known.read_bytes())
 
 
 def _tidy(folder: Path) -> None:
@@ -163,6 +163,9 @@ def _train_and_judge(run: Run, context: HeldRun, lease: Lease) -> str:
         functions.export(trained.checkpoint)
         version = _keep(run, lease, trained)
         context.log(f"The checkpoint is kept as version {version.pk} ({version.kind}).")
+    elif Promotion.objects.filter(version=version, verdict__version=version).exists():
+        # The worker died after the promotion: against itself, which is the champion now, it would prove nothing.
+        return f"Made version {version.pk} ({version.kind}). An earlier attempt promoted it."
     context.flush()
     # Stages without a report of their own: a stop that was asked for in them is obeyed before the next one begins.
     context.leave_if_asked()
@@ -189,8 +192,9 @@ def _keep(run: Run, lease: Lease, trained: Trained) -> PolicyVersion:
     """Copies the checkpoint to its place and makes the version. The copy is complete before anybody can name it."""
     root = Path(settings.ENCORE_VAR) / "checkpoints" / run.slot
     root.mkdir(parents=True, exist_ok=True)
+    for left in root.glob(f".run-{run.pk}-*"):  # of attempts that were killed while they copied
+        shutil.rmtree(left, ignore_errors=True)
     beside = root / f".run-{run.pk}-{lease.token}"
-    shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(trained.checkpoint, beside)
     sha256, figures, details = hash_folder(beside), finite(trained.figures), finite(trained.details)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from dqn.checkpoint import write_whole
 from training.slots import Check
 
 NAME = "blind pairs won against the champion"
@@ -44,8 +45,7 @@ def read_answers(folder: Path) -> tuple[BlindAnswers, ...]:
     if "choices_until" not in kept:
         newest = Choice.objects.order_by("-pk").values_list("pk", flat=True).first()
         kept["choices_until"] = newest or 0
-        folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(kept))
+        write_whole(note, json.dumps(kept).encode())
     pairs = decided(is_on_trial_at_all()).filter(choice__lte=kept["choices_until"])
     won: defaultdict[tuple[str, str, int], list[float]] = defaultdict(list)
     names = ("trial__folder", "champion__folder", "listener_id", "first_author", "choice__answer")

@@ -48,14 +48,19 @@ Floats = NDArray[np.float64]
 
 
 def export(folder: Path, table: TrackTable | None = None) -> None:
-    """Writes g(a) and b(a) of every track of the checkpoint as one matrix, which serving processes map into memory together."""
+    """Writes g(a) and b(a) of every track of the checkpoint as one matrix, which serving processes map into memory together.
+
+    Beside its place first: a kill leaves no half of it, which no later attempt of the run could read."""
     policy = DqnPolicy(read_checkpoint(folder), matrix_PW=None)
     table = TrackTable.load() if table is None else table
     vectors = policy.vectors(table)
     rows = table.rows_of(policy.track_ids_P)
     matrix = np.zeros((len(rows), vectors.g_TW.shape[1]), dtype=np.float32)
     matrix[rows >= 0] = vectors.g_TW[rows[rows >= 0]]
-    np.save(folder / TRACK_MATRIX, matrix)
+    beside = folder / f".{TRACK_MATRIX}"
+    with beside.open("wb") as file:
+        np.save(file, matrix)
+    beside.replace(folder / TRACK_MATRIX)
 
 
 @dataclass(frozen=True, kw_only=True)

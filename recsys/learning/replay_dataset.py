@@ -19,6 +19,7 @@ from django.conf import settings
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from dqn.checkpoint import write_whole
 from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.behaviour import Behaviour
 from recsys.learning.configuration import RecommenderConfiguration
@@ -105,8 +106,7 @@ def build_replay_dataset(context: RunContext) -> ReplayDataset:
         as_of = datetime.fromisoformat(json.loads(kept.read_text())["as_of"])
     else:
         as_of = timezone.now()
-        context.folder.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps({"as_of": as_of.isoformat()}))
+        write_whole(kept, json.dumps({"as_of": as_of.isoformat()}).encode())
     dataset = build(context.configuration, as_of=as_of, log=ShardLog(as_of))
     context.log("Replay dataset: " + ", ".join(f"{name} {value}" for name, value in dataset.description.items()))
     return dataset

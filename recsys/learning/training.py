@@ -69,7 +69,8 @@ def train(context: RunContext, dataset: ReplayDataset) -> Trained:
     if not checkpoint.exists():
         choice = _choice(context, learner, taught)
         write_network(checkpoint, learner.network, scaling, configuration, dataset, choice, seed=context.seed, tables=tables)
-        export(checkpoint, dataset.table)
+    # Made again where the checkpoint is there: an earlier attempt may have ended in between.
+    export(checkpoint, dataset.table)
     figures = evaluate(checkpoint, dataset)
     context.report(learner.updates, progress=1.0, **{name: v for name, v in figures.items() if isinstance(v, float)})
     return Trained(kind="dqn", checkpoint=checkpoint, figures=figures)

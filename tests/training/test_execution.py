@@ -14,7 +14,7 @@ from dqn.checkpoint import hash_folder, read_checkpoint
 from training import promotion, slots
 from training.execution import RunIsHeld, WorkerLeaves, execute
 from training.lease import ATTEMPTS, Lease, LeaseTimes, claim
-from training.models import PolicyVersion, Run, RunMetric
+from training.models import PolicyVersion, Run, RunMetric, Verdict
 from training.runs import repeat_run, request_run, resume_run, stop_run
 from training.slots import LeaseLost, SlotFunctions
 
@@ -274,3 +274,28 @@ def test_a_worker_that_died_before_the_verdict_does_not_make_a_second_version(co
     execute(run.pk)
 
     assert promotion.champion_of(SLOT) == PolicyVersion.objects.get()
+
+
+def test_a_worker_that_died_after_the_promotion_is_not_judged_against_itself(counting: SlotFunctions) -> None:
+    run_now(quality=0.0)
+    run = run_now(quality=1.0)
+    assert promotion.champion_of(SLOT) == run.versions.get()
+    Run.objects.filter(pk=run.pk).update(status=Run.Status.RUNNING, finished_at=None, lease_expires_at=timezone.now())
+
+    execute(run.pk)
+
+    run.refresh_from_db()
+    assert run.outcome == f"Made version {run.versions.get().pk} (counter). An earlier attempt promoted it."
+    assert run.status == Run.Status.FINISHED
+    assert Verdict.objects.filter(version__run=run).count() == 1
+    assert promotion.champion_of(SLOT) == run.versions.get()
+
+
+def test_what_a_killed_attempt_left_of_a_copy_is_removed(counting: SlotFunctions, tmp_path: Path) -> None:
+    run = request_run(SLOT, Run.Trigger.ADMIN)
+    left = tmp_path / "checkpoints" / SLOT / f".run-{run.pk}-7"
+    left.mkdir(parents=True)
+
+    execute(run.pk)
+
+    assert [path.name for path in left.parent.iterdir()] == [str(run.versions.get().pk)]

@@ -6,14 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
+from tests.workers import environment_of_test, wait_for
 from training import promotion
 from training.models import PolicyVersion, Run
 from training.runs import request_run
@@ -56,9 +54,7 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 @pytest.fixture
 def start(counting: SlotFunctions, tmp_path: Path) -> Iterator[Start]:
     """Starts workers as processes of their own, on the test's database."""
-    base, _, query = os.environ["DATABASE_URL"].partition("?")
-    url = f"{base.rpartition('/')[0]}/{connection.settings_dict['NAME']}?{query}"
-    environment = os.environ | {"DATABASE_URL": url, "ENCORE_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment = environment_of_test(tmp_path)
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(run: Run, script: str = WORKER) -> subprocess.Popen[bytes]:
@@ -69,15 +65,6 @@ def start(counting: SlotFunctions, tmp_path: Path) -> Iterator[Start]:
     for worker in started:
         worker.kill()
         worker.wait()
-
-
-def wait_for(is_true: Callable[[], bool], seconds: float = 60) -> None:
-    """Another process has to get somewhere: there is nothing but looking."""
-    deadline = time.monotonic() + seconds
-    waiting = threading.Event()
-    while not is_true():
-        assert time.monotonic() < deadline, "the worker did not get there"
-        waiting.wait(0.05)
 
 
 def counted(folder: Path, run: Run) -> list[int]:

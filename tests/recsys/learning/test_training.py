@@ -13,7 +13,7 @@ import torch
 from accounts.models import Listener
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from recsys.learning.credit import steps_of
-from recsys.learning.dqn_policy import DqnPolicy
+from recsys.learning.dqn_policy import TRACK_MATRIX, DqnPolicy
 from recsys.learning.features import Scaling, build_state, encode_state, track_table
 from recsys.learning.network import RecommenderNetwork
 from recsys.learning.policy import load_policy
@@ -111,6 +111,18 @@ def test_a_stopped_run_goes_on_to_the_same_weights(dataset: ReplayDataset, tmp_p
     resumed = read_checkpoint(train(stopped, dataset).checkpoint).weights
     assert "Goes on after 100 updates." in stopped.lines
     assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_run_that_was_killed_before_its_track_matrix_was_written_writes_it(dataset: ReplayDataset, tmp_path: Path) -> None:
+    checkpoint = train(Context(folder=tmp_path, configuration=SHORT), dataset).checkpoint
+    matrix = (checkpoint / TRACK_MATRIX).read_bytes()
+    (checkpoint / TRACK_MATRIX).unlink()
+    (checkpoint / f".{TRACK_MATRIX}").write_bytes(matrix[:100])
+
+    assert train(Context(folder=tmp_path, configuration=SHORT), dataset).checkpoint == checkpoint
+
+    assert (checkpoint / TRACK_MATRIX).read_bytes() == matrix
+    assert not (checkpoint / f".{TRACK_MATRIX}").exists()
 
 
 def test_a_worker_that_lost_its_lease_writes_nothing(dataset: ReplayDataset, tmp_path: Path) -> None:
