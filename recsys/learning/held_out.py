@@ -33,6 +33,8 @@ from recsys.learning.value_features import NAMES, ValueFeatures
 from recsys.slates import slate_gain
 
 MOST_DECISIONS = 1500
+MOST_CHOICES = 10_000
+"""Where slates are short, more of them are judged, up to so many choices: what was hardly ever tried shows in many."""
 LARGEST_WEIGHT = 20.0
 """Importance weights above it are cut; the share that was cut is shown, and effective samples are counted before."""
 SEQUENCE_STEPS = 10
@@ -95,7 +97,7 @@ class HeldOutLog:
     @classmethod
     def of(cls, dataset: ReplayDataset) -> HeldOutLog:
         """The newest slates of the dataset."""
-        newest = [decision for decision in dataset.decisions if decision.tracks][-MOST_DECISIONS:]
+        newest = newest_of(dataset.decisions)
         told = [decision for decision in newest if all(0 < chance <= 1 for chance in decision.probabilities)]
         decisions = tuple(sorted(told, key=lambda each: (each.listener_id, each.state.moment, each.recommendation_id)))
         model, table = reward_means(dataset), track_table()
@@ -126,33 +128,40 @@ class HeldOutLog:
         )
 
     def judge(self, policy: RecommenderPolicy) -> Judged:
-        """Re-runs the policy on each logged request: same candidates, same picks before."""
-        probabilities: list[float] = []
-        expected: list[Floats] = []
-        ranks: list[int] = []
-        for decision, psi_nK in zip(self.decisions, self.psi, strict=True):
-            scores_Hn = policy.score(decision.state, decision.candidates)
-            gain = slate_gain(
-                policy,
-                decision.state,
-                scores_Hn,
-                self.table,
-                decision.candidates,
-                count=len(decision.tracks),
-                diversity=decision.diversity,
-            )
-            picks = picks_of(decision)
-            walked = walk_probabilities(scores_Hn, gain, picks, epsilon=decision.epsilon, temperature=policy.temperature)
-            for position, (pick, chances_n) in enumerate(zip(picks, walked, strict=True)):
-                probabilities.append(chances_n[pick])
-                expected.append(at_position(chances_n @ psi_nK, position))
-            ranks += ranks_of_hits(scores_Hn.mean(axis=0), picks, decision.rewards)
-        rank = np.array(ranks, dtype=np.float64)
+        """Re-runs the policy on each logged request: same candidates, same picks before.
+
+        In the order of time: what a policy makes anew each hour, as popularity does of the whole log, it makes once an hour."""
+        in_time = sorted(range(len(self.decisions)), key=lambda at: self.decisions[at].state.moment)
+        of_decision = {at: self._chances(policy, self.decisions[at], self.psi[at]) for at in in_time}
+        chances = [of_decision[at] for at in range(len(self.decisions))]
+        rank = np.array([rank for each in chances for rank in each[2]], dtype=np.float64)
         return Judged(
-            raw_weight_R=np.array(probabilities, dtype=np.float64) / self.probability_R,
-            expected_RK=np.array(expected, dtype=np.float64).reshape(-1, len(NAMES)),
+            raw_weight_R=np.array([chance for each in chances for chance in each[0]], dtype=np.float64) / self.probability_R,
+            expected_RK=np.array([psi_K for each in chances for psi_K in each[1]], dtype=np.float64).reshape(-1, len(NAMES)),
             hit_at_10=float((rank < 10).mean()) if len(rank) else 0.0,
             ndcg_at_10=float(np.where(rank < 10, 1.0 / np.log2(rank + 2.0), 0.0).mean()) if len(rank) else 0.0,
+        )
+
+    def _chances(
+        self, policy: RecommenderPolicy, decision: Decision, psi_nK: Floats
+    ) -> tuple[list[float], list[Floats], list[int]]:
+        """Per position the chance of what was shown and the expected ψ; the ranks of what was liked."""
+        scores_Hn = policy.score(decision.state, decision.candidates)
+        gain = slate_gain(
+            policy,
+            decision.state,
+            scores_Hn,
+            self.table,
+            decision.candidates,
+            count=len(decision.tracks),
+            diversity=decision.diversity,
+        )
+        picks = picks_of(decision)
+        walked = walk_probabilities(scores_Hn, gain, picks, epsilon=decision.epsilon, temperature=policy.temperature)
+        return (
+            [float(chances_n[pick]) for pick, chances_n in zip(picks, walked, strict=True)],
+            [at_position(chances_n @ psi_nK, position) for position, chances_n in enumerate(walked)],
+            ranks_of_hits(scores_Hn.mean(axis=0), picks, decision.rewards),
         )
 
     def of_one_choice(self, judged: Judged) -> dict[str, Estimator]:
@@ -245,6 +254,13 @@ class HeldOutLog:
             else:
                 theta_RK[mine, NAMES.index("item mean")] = 1.0
         return theta_RK
+
+
+def newest_of(decisions: Sequence[Decision]) -> list[Decision]:
+    """The last MOST_DECISIONS slates, or more of them as long as they hold at most MOST_CHOICES choices."""
+    shown = [decision for decision in decisions if decision.tracks]
+    choices = np.cumsum([len(decision.tracks) for decision in reversed(shown)])
+    return shown[-max(MOST_DECISIONS, int((choices <= MOST_CHOICES).sum())) :]
 
 
 def walk_probabilities(

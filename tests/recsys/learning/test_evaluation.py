@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from dqn.policy import sequence_probabilities
-from recsys.learning import checks
+from recsys.learning import checks, held_out
 from recsys.learning.features import ListenerState
 from recsys.learning.held_out import HeldOutLog, walk_probabilities
 from recsys.learning.off_policy.estimators import difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
-from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy
+from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy, popularity_as_of
 from recsys.learning.replay_dataset import ReplayDataset, build, is_held_out_listener
 from recsys.models import Track
 from tests.recsys.learning.conftest import MONDAY, SMALL, likes
@@ -82,6 +82,30 @@ def test_each_slate_of_the_log_is_a_session_of_its_own(logged: ReplayDataset) ->
     assert (log.discount_R[log.position_R < 2] == 1).all()
     first = log.return_R[log.position_R == 0]
     assert first == pytest.approx(log.reward_R.reshape(-1, 3).sum(axis=1))
+
+
+@pytest.mark.parametrize(("most_choices", "slates"), [(1, 4), (21, 7)])
+def test_of_short_slates_more_are_judged(
+    logged: ReplayDataset, monkeypatch: pytest.MonkeyPatch, most_choices: int, slates: int
+) -> None:
+    monkeypatch.setattr(held_out, "MOST_DECISIONS", 4)
+    monkeypatch.setattr(held_out, "MOST_CHOICES", most_choices)
+
+    judged = HeldOutLog.of(logged).decisions
+
+    assert {each.recommendation_id for each in judged} == {each.recommendation_id for each in logged.decisions[-slates:]}
+
+
+def test_popularity_is_reckoned_once_for_each_hour_of_the_log(checkerboard_tracks: list[Track]) -> None:
+    live_under_popularity(listeners=8, visits=16)
+    log = HeldOutLog.of(build(JUDGED, as_of=MONDAY + timedelta(days=9)))
+    hours = {decision.state.moment.replace(minute=0, second=0) for decision in log.decisions}
+    assert len(hours) > 4
+    popularity_as_of.cache_clear()
+
+    log.judge(PopularityPolicy())
+
+    assert popularity_as_of.cache_info().misses == len(hours)
 
 
 def test_every_estimator_tells_a_policy_that_knows_from_popularity(logged: ReplayDataset) -> None:
