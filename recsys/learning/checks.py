@@ -82,7 +82,9 @@ def overlap_checks(raw_weight_R: Floats, largest: float) -> list[Check]:
 
 def better(name: str, difference: Estimate, *, decides: bool, against: str = "the champion") -> Check:
     """A deciding check passes when the whole interval lies above 0; another one fails only when all of it lies below."""
-    if difference.high < 0:
+    if not np.isfinite(difference.value):
+        outcome, words = ("not proven" if decides else "pass"), "this log gives no estimate"
+    elif difference.high < 0:
         outcome, words = "fail", f"worse than {against}"
     elif difference.low > 0:
         outcome, words = "pass", f"better than {against}"

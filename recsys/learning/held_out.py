@@ -187,6 +187,8 @@ class HeldOutLog:
                 self.discount_R,
                 judged.expected_RK,
                 self.is_start_R,
+                rounds=self.rounds,
+                attainable=self.attainable,
             ),
             "per_decision": self._per_decision(judged),
         }
@@ -207,6 +209,17 @@ class HeldOutLog:
         return np.diff(self.session_R, prepend=-1).astype(bool).astype(np.float64)
 
     @property
+    def rounds(self) -> int:
+        """Regressions that look to the end of the longest session."""
+        return min(sequential.ROUNDS, int(np.bincount(self.session_R).max(initial=1)))
+
+    @property
+    def attainable(self) -> tuple[float, float]:
+        """What a session can bring: the log's worst and best reward, or 0, at each choice of the longest, discounted."""
+        longest = float(returns_of(np.ones_like(self.reward_R), self.discount_R).max(initial=0.0))
+        return longest * float(self.reward_R.min(initial=0.0)), longest * float(self.reward_R.max(initial=0.0))
+
+    @property
     def listener_N(self) -> Integers:
         """Whose session it is."""
         return self.listener_R[self.is_start_R > 0]
@@ -221,7 +234,10 @@ class HeldOutLog:
 
     def _per_decision(self, judged: Judged) -> Estimator:
         theta_RK = self._cross_fitted(self._next(judged.expected_RK), self.discount_R)
-        value_R, modelled_R = (judged.expected_RK * theta_RK).sum(axis=1), (self.taken_RK * theta_RK).sum(axis=1)
+        # Cut to what is possible, where the truth lies, the model can only come nearer to it.
+        value_R, modelled_R = (
+            np.clip((psi_RK * theta_RK).sum(axis=1), *self.attainable) for psi_RK in (judged.expected_RK, self.taken_RK)
+        )
         row_NT = self.steps_of_sessions()
         open_NT = row_NT >= 0
         ahead_NT = np.where(open_NT, self.discount_R[row_NT], 0.0)
@@ -249,7 +265,7 @@ class HeldOutLog:
             mine, other = order_R % 2 == half, order_R % 2 != half
             if other.sum() >= LEAST_TO_FIT:
                 theta_RK[mine] = sequential.fit_q(
-                    self.taken_RK[other], expected_next_RK[other], self.reward_R[other], discount_R[other]
+                    self.taken_RK[other], expected_next_RK[other], self.reward_R[other], discount_R[other], self.rounds
                 )
             else:
                 theta_RK[mine, NAMES.index("item mean")] = 1.0

@@ -53,10 +53,11 @@ def estimate(estimator: Estimator, cluster_R: Integers, *, seed: int = 0, resamp
 
 
 def _quantiles(drawn_B: Floats) -> tuple[float, float]:
-    drawn_B = drawn_B[np.isfinite(drawn_B)]
-    if not len(drawn_B):
+    """Everything where more resamples than lie outside the interval have no estimate: it could be any."""
+    told_B = drawn_B[np.isfinite(drawn_B)]
+    if len(told_B) < 0.975 * len(drawn_B):
         return -np.inf, np.inf
-    low, high = np.quantile(drawn_B, [0.025, 0.975])
+    low, high = np.quantile(told_B, [0.025, 0.975])
     return float(low), float(high)
 
 

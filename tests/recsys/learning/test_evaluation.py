@@ -108,6 +108,14 @@ def test_popularity_is_reckoned_once_for_each_hour_of_the_log(checkerboard_track
     assert popularity_as_of.cache_info().misses == len(hours)
 
 
+def test_a_session_can_bring_no_more_than_its_longest_one_at_the_best_reward(logged: ReplayDataset) -> None:
+    log = HeldOutLog.of(logged)
+    low, high = log.attainable
+
+    assert (low, high) == pytest.approx((3 * min(0.0, log.reward_R.min()), 3 * log.reward_R.max()))
+    assert low <= log.of_the_session(log.judge(PopularityPolicy()))["fitted_q"].value <= high
+
+
 def test_every_estimator_tells_a_policy_that_knows_from_popularity(logged: ReplayDataset) -> None:
     log = HeldOutLog.of(logged)
     oracle: RecommenderPolicy = Oracle()

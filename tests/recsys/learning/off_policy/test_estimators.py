@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from bench.synthetic_logs import RIDGE, Bandit, Chain
+from recsys.learning import checks
 from recsys.learning.off_policy import estimators, overlap, sequential
-from recsys.learning.off_policy.estimators import Floats
+from recsys.learning.off_policy.estimators import Estimator, Floats
+from recsys.learning.off_policy.intervals import estimate
 
 WEIGHT, REWARD = np.array([2.0, 0.5, 0.5]), np.array([1.0, 0.0, 1.0])
 EXPECTED, MODELLED = np.array([0.5, 0.5, 0.2]), np.array([0.4, 0.5, 0.2])
@@ -90,6 +92,44 @@ def test_fitted_q_evaluation_is_a_regression_repeated_as_often_as_a_session_has_
         theta = np.asarray(np.linalg.solve(gram, answer), dtype=np.float64)
 
     assert estimator.value == pytest.approx(float((expected[:, 0] @ theta).mean()), abs=1e-4)
+
+
+def leads_astray(attainable: tuple[float, float]) -> Estimator:
+    """Two choices a session, rewards −1 and 0. The model believes the next one is worth three times as much: it diverges."""
+    start = np.tile([1.0, 0.0], 20)
+    taken = np.ones((40, 1))
+    return sequential.fitted_q_evaluation(taken, 3.0 * taken, -start, start, taken, start, attainable=attainable)
+
+
+def test_fitted_q_evaluation_of_what_no_session_can_bring_is_no_number() -> None:
+    assert leads_astray((-np.inf, np.inf)).value < -1000
+
+    found = estimate(leads_astray((-2.0, 0.0)), np.arange(40) // 2)
+
+    assert np.isnan(found.value)
+    assert (found.low, found.high) == (-np.inf, np.inf)
+    assert checks.better("reward", found, decides=False).outcome == "pass"
+    assert checks.better("reward", found, decides=True).outcome == "not proven"
+
+
+def test_fitted_q_evaluation_is_cut_to_what_a_session_can_bring() -> None:
+    start, taken = np.tile([1.0, 0.0], 20), np.ones((40, 1))
+    given = (taken, 3.0 * taken, -start, start, taken, start)
+
+    assert sequential.fitted_q_evaluation(*given, rounds=4).value == pytest.approx(-4.05, abs=0.01)
+    assert sequential.fitted_q_evaluation(*given, rounds=4, attainable=(-3.0, 0.0)).value == -3.0
+    # As many regressions as a session has choices, and no more.
+    assert sequential.fitted_q_evaluation(*given, rounds=2, attainable=(-3.0, 0.0)).value == pytest.approx(-1.25, abs=0.01)
+
+
+def test_where_some_resamples_have_no_estimate_the_interval_is_everything() -> None:
+    rare = np.zeros(40)
+    rare[0] = 1.0
+
+    # More than a third of the resamples miss the one row that has a weight.
+    found = estimate(estimators.snips(rare, np.ones(40)), np.arange(40))
+
+    assert (found.value, found.low, found.high) == (1.0, -np.inf, np.inf)
 
 
 def test_without_noise_fitted_q_evaluation_finds_the_value_of_the_chain() -> None:
