@@ -37,6 +37,9 @@ SESSION = {
 }
 
 
+HORIZON = "looking ahead against the bandit, difference"
+
+
 class ItemMean(RandomPolicy):
     """Mean reward of each track in the training part, and nothing about who listens: estimated beside, never served."""
 
@@ -96,10 +99,14 @@ def judge(checkpoint: Path, champion: Path | None, dataset: ReplayDataset) -> li
     listed = [left_out, *_guards_of_serving(ours, against, log)]
     if not log.decisions:
         word = "There are no logged slates of held-out listeners that can be judged, so nothing can be estimated."
-        return [*listed, Check(name="held-out slates", outcome="not proven", explanation=word, figure=0.0)]
+        return [
+            *listed,
+            Check(name="held-out slates", outcome="not proven", explanation=word, figure=0.0),
+            *_unknown(checkpoint),
+        ]
     explored = checks.enough_explored(log.probability_R)
     if explored.outcome != "pass":
-        return [explored, *listed]
+        return [explored, *listed, *_unknown(checkpoint)]
     new, old = log.judge(ours), log.judge(against)
     return [
         explored,
@@ -158,7 +165,13 @@ def _beside_checks(log: HeldOutLog, new: Judged, checkpoint: Path) -> Iterable[C
         yield checks.beside(f"{name} on the same log", estimate(found, log.listener_R), words)
     twin = read_twin(checkpoint)
     if twin is not None:
-        yield checks.beside("looking ahead against the bandit, difference", *_horizon(log, new, twin))
+        yield checks.beside(HORIZON, *_horizon(log, new, twin))
+
+
+def _unknown(checkpoint: Path) -> Iterable[Check]:
+    """Where nothing can be estimated, the verdict says so of the horizon too."""
+    if read_twin(checkpoint) is not None:
+        yield Check(name=HORIZON, outcome="not proven", explanation="This log can't say whether the long horizon pays.")
 
 
 def gain_of_looking_ahead(log: HeldOutLog, ahead: Judged, bandit: Judged) -> Estimate:

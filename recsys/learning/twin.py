@@ -5,6 +5,7 @@ The one that the log prefers is the checkpoint; the other lies inside it, so tha
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,20 +86,23 @@ def train_both(context: RunContext, dataset: ReplayDataset) -> Trained:
 
 
 def gain_of(ahead: Path, bandit: Path, dataset: ReplayDataset) -> float | None:
-    """Estimated reward to the session's end of looking ahead less that of the bandit; None where nothing is held out."""
+    """Estimated reward to the session's end of looking ahead less that of the bandit; None where the log can't say: nothing is
+    held out, its choices could not have gone otherwise, or neither policy would have made any of them."""
+    from recsys.learning.checks import enough_explored
     from recsys.learning.evaluation import gain_of_looking_ahead
     from recsys.learning.held_out import HeldOutLog
     from recsys.learning.policy import load_policy
 
     log = HeldOutLog.of(dataset)
-    if not log.decisions:
+    if not log.decisions or enough_explored(log.probability_R).outcome != "pass":
         return None
-    return gain_of_looking_ahead(log, log.judge(load_policy("dqn", ahead)), log.judge(load_policy("dqn", bandit))).value
+    found = gain_of_looking_ahead(log, log.judge(load_policy("dqn", ahead)), log.judge(load_policy("dqn", bandit))).value
+    return found if math.isfinite(found) else None
 
 
 def _words(gain: float | None) -> str:
     if gain is None:
-        return "Nothing is held out yet: the policy that looks ahead is kept without a proof that it pays."
+        return "This log can't say whether looking ahead pays: the policy that does is kept without a proof."
     pays = "pays: it is kept" if gain > 0 else "does not pay: the bandit is kept"
     return f"Looking ahead {pays} ({gain:+.4f} reward to the session's end on held-out slates)."
 

@@ -128,6 +128,20 @@ def test_a_log_that_says_nothing_of_other_policies_proves_nothing(trained: Path,
     assert ("word" in figures) == (chance == 0.0)
 
 
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_log_that_tried_nothing_does_not_choose_between_looking_ahead_and_the_bandit(
+    logged: ReplayDataset, tmp_path: Path, chance: float
+) -> None:
+    context, told = Context(folder=tmp_path / "run", configuration=TINY), with_chances(logged, chance)
+
+    both = twin.train_both(context, told)
+
+    assert both.figures["serves_bandit"] is False
+    assert "This log can't say whether looking ahead pays" in context.lines[-1]
+    check = by_name(judge(both.checkpoint, None, told))["looking ahead against the bandit, difference"]
+    assert (check.outcome, check.figure) == ("not proven", None)
+
+
 def test_visits_of_one_track_are_learned_from_and_judged(checkerboard_tracks: list[Track], tmp_path: Path) -> None:
     live_under_popularity(listeners=20, visits=6, count=1)
     log = build(TINY, as_of=MONDAY + timedelta(days=9))
