@@ -25,7 +25,8 @@ from recsys.learning.replay_dataset import build
 from recsys.learning.training import train
 from recsys.models import Feedback, Recommendation, Track
 from recsys.recommending import recommend
-from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
+from tests.conftest import unsaved_track
+from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, Context, play
 from training import alarms, promotion, slots
 from training.models import PolicyVersion, Promotion
 
@@ -196,6 +197,30 @@ def test_each_signal_changes_the_very_next_scores(
         seen.append(scores())
 
         assert np.abs(seen[-1] - seen[-2]).max() > 1e-3, kind
+
+
+@pytest.mark.slow
+def test_of_ten_thousand_tracks_recommended_by_a_trained_version_none_is_disliked_or_banned(
+    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track]
+) -> None:
+    # More tracks than a request has candidates, so that the policy's own best are among them; most came after its training.
+    Track.objects.bulk_create([unsaved_track(number, pk=FIRST_ID + number) for number in range(40, 400)])
+    refused = set()
+    for number, track in enumerate([*checkerboard_tracks, *Track.objects.order_by("-pk")[:40]]):
+        if number % 4 < 2:
+            tell(alice.listener, track.pk, "dislike" if number % 2 else "ban")
+            refused.add(track.pk)
+        else:
+            tell(alice.listener, track.pk, "like")
+
+    slates = [recommend(alice.listener, count=20, surface="api", seed=seed) for seed in range(500)]
+
+    assert {slate.policy_version for slate in slates} == {champion}
+    assert {len(slate.candidates) for slate in slates} == {256}
+    recommended = [track_id for slate in slates for track_id in slate.tracks]
+    assert len(recommended) == 10_000
+    assert refused.isdisjoint(recommended)
+    assert refused.isdisjoint(track_id for slate in slates for track_id in slate.candidates)
 
 
 def serve(listeners: list[Listener], plays_of: Callable[[Recommendation], float]) -> dict[int, PolicyVersion]:
