@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.replay_dataset import build_replay_dataset
-from composer.learning.slot import COMPOSER, FIRST_RUN_SECONDS, FIRST_RUN_TUNES, wanted_run
+from composer.learning.slot import COMPOSER, FIRST_POLICY_SECONDS, FIRST_RUN_SECONDS, FIRST_RUN_TUNES, wanted_run
 from recsys.models import CatalogueImport, Track
 from tests.composer.test_learning import Context
 from tests.conftest import unsaved_track
@@ -73,9 +73,19 @@ def test_when_all_music_is_there_it_wants_a_full_prior_then_the_policy_then_noth
 
     assert wanted_run() == {"stage": "prior"}
     version("prior", FIRST_RUN_TUNES * 2)
-    assert wanted_run() == {"stage": "policy"}
+    assert wanted_run() == {"stage": "policy", "seconds": FIRST_POLICY_SECONDS}
     version("dqn", FIRST_RUN_TUNES * 2)
     assert wanted_run() is None
+
+
+def test_a_policy_that_replaces_another_may_take_longer_than_the_first() -> None:
+    fill_catalogue(FIRST_RUN_TUNES * 2)
+    CatalogueImport.objects.create(collection="all", finished_at=timezone.now())
+    version("prior", FIRST_RUN_TUNES * 2)
+    version("dqn", FIRST_RUN_TUNES)
+
+    assert wanted_run() == {"stage": "policy"}
+    assert (ComposerConfiguration().budget_seconds(None) or 0) > FIRST_POLICY_SECONDS
 
 
 def test_after_a_failure_a_person_looks_first() -> None:
