@@ -19,7 +19,7 @@ from composer.accompaniment.half_bars import beat_quarters, first_half
 from composer.constraints import Plan
 from composer.judging import Bands, band_miss
 from composer.learning.features import in_ticks
-from composer.melody_tasks import between, full_bars
+from composer.melody_tasks import between, evened, full_bars
 from music.features import features
 from music.keys import join_rests
 from music.notes import Melody, Note
@@ -141,7 +141,9 @@ def contents(source: Melody, told: Sequence[Melody]) -> Floats:
 
 
 def _chroma_of_bars(melody: Melody) -> Floats:
-    """Time that each pitch class takes in each full bar, in whole units that fit every length of the melody: one pass."""
+    """Time that each pitch class takes in each full bar, in whole units that fit every length of the melody: one pass.
+    Bars that were printed longer or shorter are taken as tasks take them."""
+    melody = evened(melody)
     lengths = [note.quarters for note in melody.notes]
     unit = math.lcm(*(length.denominator for length in (melody.pickup, melody.bar_quarters, *lengths)))
     bar, start = int(melody.bar_quarters * unit), -int(melody.pickup * unit)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from composer.learning.features import in_ticks
-from composer.melody_tasks import MelodyTask, between, full_bars
+from composer.melody_tasks import MelodyTask, between, evened, full_bars
 from composer.performing import perform_task
 from composer.recipes import policy_of
 from composer.style_transfer import anchors_of, content
@@ -80,6 +80,14 @@ def test_content_is_whole_for_the_same_notes_and_nothing_for_others() -> None:
 
     assert content(REEL, REEL) == pytest.approx(1.0)
     assert content(low, high) == 0.0
+
+
+def test_content_counts_bars_as_printed() -> None:
+    notes = tuple(Note(60 + place, Fraction(1)) for place in range(9))
+    long_bar = replace(REEL, notes=notes, metre=(4, 4), pickup=Fraction(0), odd_bars=((1, Fraction(5)),))
+
+    assert content(long_bar, long_bar) == pytest.approx(1.0)
+    assert content(long_bar, evened(long_bar)) == pytest.approx(1.0)
 
 
 def content_bar_by_bar(source: Melody, told: Melody) -> float:
