@@ -15,7 +15,7 @@ class RecommenderConfiguration:
 
     BOUNDS: ClassVar[Bounds] = {
         **dict.fromkeys(("updates", "most_passes", "report_every_updates", "save_every_updates"), (1, 1_000_000)),
-        **dict.fromkeys(("attention_heads", "heads", "n_steps"), (1, 64)),
+        **dict.fromkeys(("attention_heads", "heads", "n_steps", "taste_models"), (1, 64)),
         **dict.fromkeys(("batch_size", "pool_size"), (1, 65_536)),
         **dict.fromkeys(("content_width", "tower_width"), (1, 1024)),
         **dict.fromkeys(("discount", "polyak", "held_out_share"), (0, 1)),
@@ -76,7 +76,9 @@ class RecommenderConfiguration:
     content_width: int = 48
     """Units of the track tower's hidden layer."""
     identity_width: int = 8
-    """Dimensions of what listeners' answers say about a track, beside its content; 0 switches them off."""
+    """Dimensions of what listeners' answers say about a track, in each taste model; 0 switches them off."""
+    taste_models: int = 5
+    """Taste models found from as many random starts, one for each head where there are as many heads."""
     passed_over_weight: float = 0.3
     """What a track that was shown and passed over counts, against one that was played; 0 leaves such tracks out."""
     identity_dropout: float = 0.3
@@ -99,7 +101,10 @@ class RecommenderConfiguration:
 
     def __post_init__(self) -> None:
         """Refuses contradictions; what the learner is told is checked by the learner's own configuration."""
-        for name in ("updates", "most_passes", "n_steps", "pool_size", "attention_heads", "content_width", "tower_width"):
+        for name in (
+            *("updates", "most_passes", "n_steps", "pool_size", "attention_heads", "content_width", "tower_width"),
+            "taste_models",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)} and must be at least 1")
         for name in ("report_every_updates", "save_every_updates"):

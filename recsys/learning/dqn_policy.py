@@ -26,10 +26,15 @@ from recsys.learning.windows import SIGNAL_NAMES
 TRACK_MATRIX = "tracks.npy"
 ROW_SCALE = 0.2
 """Keeps the sum over fifty rows near 1; the network in torch takes it from here."""
-LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden")
+SPEAKING = [SIGNAL_NAMES.index(kind) for kind in ("play", "like", "dislike", "rate")]
+"""Kinds of rows that say how much a track pleased; the others take something back."""
+LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden", "says", "says_further")
 NEEDED = frozenset(f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")) | {
     "tower_f.weight",
     "identity_TZ",
+    "unsure_TZ",
+    "taste_precision_Mk",
+    "row_precision",
     "prior_XH",
     "after_XH",
     "lookahead_H",
@@ -74,6 +79,8 @@ class TrackVectors:
     g_TW: NDArray[np.float32]
     """H·d numbers of (1 + κ)·g, then H of (1 + κ)·b + what follows: Q less V is one product with f."""
     mean_W: Floats
+    known_TX: NDArray[np.float32]
+    """What the log says of each track: factors, how unsure they are, what everybody thinks; zeros where it came later."""
     placed: Placed | None
     """What listeners play next by themselves; None where nothing was counted."""
 
@@ -156,7 +163,7 @@ class DqnPolicy:
 
     def state_tower(self, vectors: TrackVectors) -> tuple[Floats, Floats, Floats]:
         """The rows of the state tower that take past tracks, declared styles, and the clock."""
-        pooled = self.configuration.attention_heads * vectors.z_TZ.shape[1]
+        pooled = self.configuration.attention_heads * vectors.z_TZ.shape[1] + self.weights["identity_TZ"].shape[1]
         past, declared, clock = np.split(self.weights["tower_f.weight"].T, [pooled, pooled + len(self.scaling.styles) + 1])
         return past, declared, clock
 
@@ -190,6 +197,9 @@ class DqnPolicy:
         place = np.minimum(np.searchsorted(self.track_ids_P, table.ids_T), len(self.track_ids_P) - 1)
         is_known = self.track_ids_P[place] == table.ids_T
         identity_TZ = np.where(is_known[:, None], w["identity_TZ"][place], 0.0)
+        popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
+        unsure_TZ = np.where(is_known[:, None], w["unsure_TZ"][place], 0.0)
+        known_TX = np.concatenate([identity_TZ, unsure_TZ, popularity_T[:, None]], axis=1).astype(np.float32)
         hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
         z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
         placed = None
@@ -198,13 +208,13 @@ class DqnPolicy:
         if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
             g_TW: NDArray[np.float32] = self.matrix_PW
             return TrackVectors(
-                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), placed=placed
-            )
+                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), known_TX=known_TX,
+                placed=placed,
+            )  # fmt: skip
         g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
         fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
         if self.matrix_PW is not None:
             g_TW[is_known] = self.matrix_PW[place[is_known]]
-        popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
         bias = z_TZ[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
         bias += popularity_T[fresh, None] * w["popularity_H"]
         ahead_H = 1.0 + w["lookahead_H"]
@@ -214,8 +224,9 @@ class DqnPolicy:
         towers = (z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
         g_TW[fresh] = np.concatenate([towers, bias], axis=1)
         return TrackVectors(
-            table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), placed=placed
-        )
+            table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), known_TX=known_TX,
+            placed=placed,
+        )  # fmt: skip
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width
@@ -241,26 +252,57 @@ class DqnPolicy:
         return kept[2], kept[3]
 
     def state_vectors(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
-        """f of S states, [S, H, d]: weighted rows, declared styles and the clock through one matrix."""
+        """f of S states, [S, H, d]: weighted rows, taste, declared styles and the clock through one matrix."""
         w, clock_SC = self.weights, arrays["clock_C"].astype(np.float64)
-        weight_SLK = self.row_weights(arrays)
-        pooled_SKZ = weight_SLK.transpose(0, 2, 1) @ vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
-        joined = np.concatenate([pooled_SKZ.reshape(len(clock_SC), -1), arrays["declared_S"], clock_SC], axis=1)
+        joined = np.concatenate([self.rows_said(arrays, vectors).sum(axis=1), arrays["declared_S"], clock_SC], axis=1)
         f_SW: Floats = joined @ w["tower_f.weight"].T
         return f_SW.reshape(-1, self.configuration.heads, self.configuration.tower_width)
 
-    def row_weights(self, arrays: Arrays) -> Floats:
-        """Signed weights of the past rows of S states, [S, L, K], as the network in torch has them."""
+    def rows_said(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
+        """What each past row of S states gives to the input of the state tower, [S, L, ...]: weighted vectors, then tastes."""
+        hidden_SLU = self._rows_hidden(arrays)
+        track_SL = arrays["row_track_L"]
+        weight_SLK = self._row_weights(arrays, hidden_SLU)
+        row_SLKZ = weight_SLK[:, :, :, None] * vectors.z_TZ[track_SL].astype(np.float64)[:, :, None, :]
+        taste_SLZ = self._taste_of_rows(arrays, hidden_SLU, vectors.known_TX[track_SL].astype(np.float64))
+        return np.concatenate([row_SLKZ.reshape(*track_SL.shape, -1), taste_SLZ], axis=2)
+
+    def _rows_hidden(self, arrays: Arrays) -> Floats:
+        """One layer over (signals, clock), the clock's part of it once per state."""
         w, signal_SLX = self.weights, arrays["row_signal_LS"].astype(np.float64)
-        # One layer over (signals, clock), the clock's part of it once per state.
-        signals, heads = signal_SLX.shape[2], self.configuration.attention_heads
-        hidden = signal_SLX @ w["weigh_hidden.weight"][:, :signals].T
-        hidden += (arrays["clock_C"] @ w["weigh_hidden.weight"][:, signals:].T + w["weigh_hidden.bias"])[:, None]
-        np.maximum(hidden, 0.0, out=hidden)
-        weighed = hidden @ w["weigh.weight"].T + w["weigh.bias"]
+        signals = signal_SLX.shape[2]
+        hidden_SLU: Floats = signal_SLX @ w["weigh_hidden.weight"][:, :signals].T
+        hidden_SLU += (arrays["clock_C"] @ w["weigh_hidden.weight"][:, signals:].T + w["weigh_hidden.bias"])[:, None]
+        return np.maximum(hidden_SLU, 0.0, out=hidden_SLU)
+
+    def _row_weights(self, arrays: Arrays, hidden_SLU: Floats) -> Floats:
+        """Signed weights of the past rows, [S, L, K], as the network in torch has them."""
+        w, heads = self.weights, self.configuration.attention_heads
+        weighed = hidden_SLU @ w["weigh.weight"].T + w["weigh.bias"]
         weight_SLK: Floats = weighed[:, :, heads:] * (arrays["row_open_L"] * ROW_SCALE)[:, :, None]
         weight_SLK /= 1.0 + np.exp(-weighed[:, :, :heads])
         return weight_SLK
+
+    def _taste_of_rows(self, arrays: Arrays, hidden_SLU: Floats, known_SLX: Floats) -> Floats:
+        """What each row gives to the posterior mean of the listener's taste, [S, L, Z]; `RecommenderNetwork.taste` by rows."""
+        w, alone_Mk = self.weights, self.weights["taste_precision_Mk"]
+        states, length, _ = known_SLX.shape
+        models, width = alone_Mk.shape[0], alone_Mk.shape[1] - 1
+        signal_SLX = arrays["row_signal_LS"].astype(np.float64)
+        precision_SL = w["row_precision"] * signal_SLX[:, :, SPEAKING].sum(axis=2)
+        said_SL = signal_SLX @ w["says.weight"][0] + hidden_SLU @ w["says_further.weight"][0]
+        said_SL += w["says.bias"] + w["says_further.bias"]
+        said_SL -= known_SLX[:, :, -1]
+        e_SMLk = np.ones((states, models, length, width + 1))
+        e_SMLk[..., :-1] = known_SLX[:, :, : models * width].reshape(states, length, models, width).transpose(0, 2, 1, 3)
+        alone_SMk = np.tile(alone_Mk, (states, 1, 1))
+        unsure_SZ = (precision_SL[:, None, :] @ known_SLX[:, :, models * width : -1])[:, 0]
+        alone_SMk[:, :, :-1] += unsure_SZ.reshape(states, models, width)
+        weighed_SMkL = (precision_SL[:, None, :, None] * e_SMLk).swapaxes(2, 3)
+        precision_SMkk = weighed_SMkL @ e_SMLk
+        precision_SMkk[..., np.arange(width + 1), np.arange(width + 1)] += alone_SMk
+        given_SMkL = np.linalg.solve(precision_SMkk, weighed_SMkL * said_SL[:, None, None, :])
+        return np.asarray(given_SMkL[:, :, :-1].transpose(0, 3, 1, 2).reshape(states, length, -1))
 
     def _state_value(self, arrays: Arrays) -> Floats:
         w = self.weights

@@ -55,8 +55,8 @@ class ItemMean(RandomPolicy):
 
 def evaluate(checkpoint: Path, dataset: ReplayDataset) -> dict[str, Any]:
     """Figures of the run, per policy, the new one and those beside it: each estimate as [value, low, high]."""
-    log = HeldOutLog.of(dataset)
-    if not log.decisions:
+    log = HeldOutLog.of(dataset) if dataset.decisions else None
+    if log is None or not log.decisions:
         word = "No held-out slates yet: nothing can be estimated."
         return {"held_out_slates": 0, "held_out_listeners": 0, "word": word}
     figures: dict[str, Any] = {"held_out_slates": len(log.decisions), "held_out_listeners": len(set(log.listener_R.tolist()))}

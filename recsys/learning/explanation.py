@@ -88,9 +88,8 @@ def _given(
     A group adds what its tracks add."""
     arrays, whole_HD = policy.seen(state, vectors)
     past, declared, _ = policy.state_tower(vectors)
-    weight_LK = policy.row_weights({name: array[None] for name, array in arrays.items()})[0]
-    row_LKZ = weight_LK[:, :, None] * vectors.z_TZ[arrays["row_track_L"]][:, None, :]
-    row_LHD = (row_LKZ.reshape(len(row_LKZ), -1) @ past).reshape(-1, *whole_HD.shape)
+    said_LX = policy.rows_said({name: array[None] for name, array in arrays.items()}, vectors)[0]
+    row_LHD = (said_LX @ past).reshape(-1, *whole_HD.shape)
     heard_L = np.where(arrays["row_open_L"], vectors.table.ids_T[arrays["row_track_L"]], -1)
     style_SHD = (arrays["declared_S"][:, None] * declared).reshape(-1, *whole_HD.shape)
     added_EHD = [

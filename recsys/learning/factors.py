@@ -14,6 +14,12 @@ from recsys.learning.replay_dataset import ReplayDataset
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 ROUNDS = 25
+CHUNK = 65_536
+"""Outcomes that are looked at once at a time."""
+LEAST_NOISE = 1e-3
+"""Of the outcomes' variance: no listener says the same twice, and what is left out could not be told from rounding."""
+LEAST_SIZE = 1e-6
+"""Of track vectors that say anything."""
 LEAST_SPREAD = 1e-4
 """Of a dimension that the log says nothing about: keeps its precision finite."""
 
@@ -27,8 +33,20 @@ class Factors:
     taste_LK: Floats
     track_TK: Floats
     """Posterior means: near 0 where little is known, so that a track heard once says little."""
+    taste_square_LKK: Floats
+    """Second moments of the tastes."""
+    covariance_TKK: Floats
+    """How unsure the track vectors are."""
     bias_T: Floats
     """What everybody thinks of the track, beyond who they are."""
+    bias_variance_T: Floats
+    level_L: Floats
+    mean: float
+    """Of all outcomes."""
+    noise: float
+    """Variance of an outcome that all of this leaves open."""
+    level_variance: float
+    """Of the listeners' levels."""
 
     def pleasure(self, listener_N: NDArray[np.int64], track_N: Rows) -> Floats:
         """Expected outcome of each pair above the listener's own level."""
@@ -36,10 +54,46 @@ class Factors:
         found: Floats = self.bias_T[track_N] + (self.taste_LK[place_N] * self.track_TK[track_N]).sum(axis=1)
         return found
 
-    def scaled(self) -> NDArray[np.float32]:
-        """Track vectors with mean square 1 over tracks and dimensions; zeros where nothing is known."""
+    @property
+    def variance_TK(self) -> Floats:
+        """Of each track's vector."""
+        return np.asarray(np.einsum("tkk->tk", self.covariance_TKK))
+
+    @property
+    def size(self) -> float:
+        """Root mean square of the track vectors over tracks and dimensions; 1 where nothing is known."""
         size = float(np.sqrt((self.track_TK**2).mean())) if self.track_TK.size else 0.0
-        return (self.track_TK / size if size > 0 else self.track_TK).astype(np.float32)
+        return size if size > LEAST_SIZE else 1.0
+
+    def scaled(self) -> NDArray[np.float32]:
+        """Track vectors with mean square 1; zeros where nothing is known."""
+        return (self.track_TK / self.size).astype(np.float32)
+
+    def left_out(
+        self, listener_N: NDArray[np.int64], track_N: Rows, outcome_N: Floats, weight_N: Floats
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """For each of the outcomes that were factorised (scaled track vector [N, K], bias [N]) as they would be, had its
+        listener said nothing of its track: the posterior without their terms, everybody's tastes as they are."""
+        place_N = np.searchsorted(self.listeners_L, listener_N)
+        pair, first, pair_N = np.unique(place_N * len(self.bias_T) + track_N, return_index=True, return_inverse=True)
+        place_P, track_P = place_N[first], track_N[first]
+        share_P = np.bincount(pair_N, weight_N, len(pair)) / self.noise
+        beyond_N = outcome_N - self.mean - self.level_L[place_N] - self.bias_T[track_N]
+        beyond_P = np.bincount(pair_N, weight_N * beyond_N, len(pair)) / self.noise
+        vector_PK = np.empty((len(pair), self.track_TK.shape[1]), dtype=np.float32)
+        for start in range(0, len(pair), CHUNK):
+            here = slice(start, start + CHUNK)
+            place, track = place_P[here], track_P[here]
+            precision_PKK = np.linalg.inv(self.covariance_TKK[track])
+            pulled_PK = np.einsum("pkj,pj->pk", precision_PKK, self.track_TK[track])
+            pulled_PK -= beyond_P[here, None] * self.taste_LK[place]
+            precision_PKK -= share_P[here, None, None] * self.taste_square_LKK[place]
+            vector_PK[here] = np.linalg.solve(precision_PKK, pulled_PK[:, :, None])[:, :, 0] / self.size
+        joined_P = (self.taste_LK[place_P] * self.track_TK[track_P]).sum(axis=1)
+        precision_P = 1.0 / self.bias_variance_T[track_P]
+        own_P = beyond_P + share_P * (self.bias_T[track_P] - joined_P)
+        bias_P = (precision_P * self.bias_T[track_P] - own_P) / (precision_P - share_P)
+        return vector_PK[pair_N], bias_P[pair_N].astype(np.float32)
 
 
 def factorise(
@@ -60,20 +114,34 @@ def factorise(
     listeners_L, place_N = np.unique(listener_N, return_inverse=True)
     taste = _Side.drawn(len(listeners_L), width, np.ones(width), np.random.default_rng([seed, 1]))
     track = _Side.drawn(tracks, width, np.full(width, 0.1), np.random.default_rng([seed, 2]))
-    rest_N = outcome_N - np.average(outcome_N, weights=weight_N)
-    noise = float(np.average(rest_N**2, weights=weight_N)) + 1e-9
+    mean = float(np.average(outcome_N, weights=weight_N))
+    rest_N = outcome_N - mean
     level, bias = _Bias.of(len(listeners_L)), _Bias.of(tracks)
+    unsure_N = rest_N**2
+    least_noise = LEAST_NOISE * float(np.average(unsure_N, weights=weight_N)) + 1e-9
     for _ in range(ROUNDS):
+        noise = max(least_noise, float(np.average(unsure_N, weights=weight_N)))
         joined_N = (taste.mean_GK[place_N] * track.mean_GK[track_N]).sum(axis=1)
         bias = bias.fitted(track_N, weight_N, rest_N - level.mean_G[place_N] - joined_N, noise)
         level = level.fitted(place_N, weight_N, rest_N - bias.mean_G[track_N] - joined_N, noise)
         own_N = rest_N - level.mean_G[place_N] - bias.mean_G[track_N]
         taste = taste.fitted(place_N, track, track_N, weight_N, own_N, noise)
         track = track.fitted(track_N, taste, place_N, weight_N, own_N, noise).with_own_spread()
-        expected_N = _expected_square(own_N, taste, place_N, track, track_N)
-        unsure_N = bias.variance_G[track_N] + level.variance_G[place_N]
-        noise = float(np.average(expected_N + unsure_N, weights=weight_N)) + 1e-9
-    return Factors(listeners_L=listeners_L, taste_LK=taste.mean_GK, track_TK=track.mean_GK, bias_T=bias.mean_G)
+        unsure_N = _expected_square(own_N, taste, place_N, track, track_N)
+        unsure_N += bias.variance_G[track_N] + level.variance_G[place_N]
+    return Factors(
+        listeners_L=listeners_L,
+        taste_LK=taste.mean_GK,
+        track_TK=track.mean_GK,
+        taste_square_LKK=taste.square_GKK,
+        covariance_TKK=track.covariance_GKK,
+        bias_T=bias.mean_G,
+        bias_variance_T=bias.variance_G,
+        level_L=level.mean_G,
+        mean=mean,
+        noise=noise,
+        level_variance=level.spread,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +216,72 @@ def _expected_square(rest_N: Floats, taste: _Side, place_N: Rows, track: _Side, 
     return expected
 
 
-def factors_of(dataset: ReplayDataset, *, width: int, passed_over_weight: float, seed: int) -> Factors:
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """What is known of the track of each taught transition without the listener's own word: else a track would seem to be
+    foretold by likeness that was found in this very outcome (deleted estimation, as in next_choices.py)."""
+
+    vector_NZ: NDArray[np.float32]
+    bias_N: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TasteModels:
+    """Factors found from several random starts: each explains the log about as well, and their mean foretells better."""
+
+    each: tuple[Factors, ...]
+
+    @property
+    def bias_T(self) -> Floats:
+        """What everybody thinks of each track."""
+        return np.asarray(np.mean([factors.bias_T for factors in self.each], axis=0))
+
+    @property
+    def mean(self) -> float:
+        """Of all outcomes."""
+        return self.each[0].mean
+
+    @property
+    def noise(self) -> float:
+        """Variance that an outcome has beyond what is known."""
+        return float(np.mean([factors.noise for factors in self.each]))
+
+    def vectors(self) -> NDArray[np.float32]:
+        """All models' scaled track vectors side by side, [T, Z]."""
+        return np.concatenate([factors.scaled() for factors in self.each], axis=1)
+
+    def variances(self) -> NDArray[np.float32]:
+        """How unsure these are."""
+        found = [factors.variance_TK / factors.size**2 for factors in self.each]
+        return np.concatenate(found, axis=1).astype(np.float32)
+
+    def precisions(self) -> NDArray[np.float32]:
+        """Of a listener nothing is known of: taste in units of the scaled vectors, then their level; a row for each model."""
+        rows = [[factors.size**2] * factors.track_TK.shape[1] + [factors.level_variance] for factors in self.each]
+        return 1.0 / np.array(rows, dtype=np.float32)
+
+    def pleasure(self, listener_N: NDArray[np.int64], track_N: Rows) -> Floats:
+        """Expected outcome of each pair above the listener's own level."""
+        return np.asarray(np.mean([factors.pleasure(listener_N, track_N) for factors in self.each], axis=0))
+
+
+def taste_models_of(
+    dataset: ReplayDataset, *, models: int, width: int, passed_over_weight: float, seed: int
+) -> tuple[TasteModels, LeftOut]:
     """Of the training part of a `ReplayDataset`: plays with their reward, and what was passed over with 0."""
     taught = ~dataset.is_held_out_N
     passed = len(dataset.passed_track_K) if passed_over_weight > 0 else 0
-    return factorise(
-        np.concatenate([dataset.listener_N[taught], dataset.passed_listener_K[:passed]]),
-        np.concatenate([dataset.track_N[taught], dataset.passed_track_K[:passed]]),
-        np.concatenate([dataset.reward_N[taught].astype(np.float64), np.zeros(passed)]),
-        np.concatenate([np.ones(int(taught.sum())), np.full(passed, passed_over_weight)]),
-        tracks=len(dataset.table),
-        width=width,
-        seed=seed,
+    listener_N = np.concatenate([dataset.listener_N[taught], dataset.passed_listener_K[:passed]])
+    track_N = np.concatenate([dataset.track_N[taught], dataset.passed_track_K[:passed]])
+    outcome_N = np.concatenate([dataset.reward_N[taught].astype(np.float64), np.zeros(passed)])
+    weight_N = np.concatenate([np.ones(int(taught.sum())), np.full(passed, passed_over_weight)])
+    outcomes = listener_N, track_N, outcome_N, weight_N
+    each = tuple(
+        factorise(*outcomes, tracks=len(dataset.table), width=width, seed=seed * models + number) for number in range(models)
+    )
+    left_out = [factors.left_out(*outcomes) for factors in each]
+    count = int(taught.sum())
+    return TasteModels(each=each), LeftOut(
+        vector_NZ=np.concatenate([vector_NK[:count] for vector_NK, _ in left_out], axis=1),
+        bias_N=np.mean([bias_N[:count] for _, bias_N in left_out], axis=0),
     )

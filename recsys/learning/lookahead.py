@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.learning.credit import returns_of
-from recsys.learning.factors import Factors
+from recsys.learning.factors import TasteModels
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.windows import SIGNAL_NAMES
 
@@ -29,7 +29,7 @@ class Lookahead:
     pleasure: float
 
 
-def lookahead_of(dataset: ReplayDataset, content_TX: NDArray[np.float32], factors: Factors) -> Lookahead:
+def lookahead_of(dataset: ReplayDataset, content_TX: NDArray[np.float32], factors: TasteModels) -> Lookahead:
     """From the training part. A return is noise for the most part: a spread of weights that the log supports keeps that out."""
     taught = np.flatnonzero(~dataset.is_held_out_N)
     rest_N = (returns_of(dataset) - dataset.reward_N)[taught]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.dqn_policy import ROW_SCALE
-from recsys.learning.factors import Factors
+from recsys.learning.dqn_policy import ROW_SCALE, SPEAKING
+from recsys.learning.factors import TasteModels
 from recsys.learning.lookahead import Lookahead
 from recsys.learning.next_tracks import GATE_STEP, KINDS, LARGEST_LOGIT
 from recsys.learning.played_rows import FEATURES
@@ -25,8 +25,8 @@ HIDDEN = 32
 """Units of the layers that weigh rows and value the moment."""
 FIRST_GATE = 2.0
 """Start of the log weight of what follows a row, against what everybody plays."""
-ALIKE = 0.6
-"""Start of the weights from a track's factors to its dimension of either tower."""
+SAYS = {"completion": 1.0, "left_early": -0.5, "like": 2.0, "rate": 1.0, "rating": 1.0}
+"""Start of what each signal of a row says of the outcome, as rewards count it: opinions are of tracks that were heard."""
 
 
 class RecommenderNetwork(nn.Module):
@@ -40,31 +40,46 @@ class RecommenderNetwork(nn.Module):
     prior_XH: Tensor
     popularity_T: Tensor
     identity_TZ: Tensor
+    unsure_TZ: Tensor
+    taste_precision_Mk: Tensor
+    row_precision: Tensor
 
     def __init__(
         self,
         configuration: RecommenderConfiguration,
         content_TX: NDArray[Any],
         styles: int,
-        factors: Factors | None = None,
+        factors: TasteModels | None = None,
         lookahead: Lookahead | None = None,
     ) -> None:
         super().__init__()
         self.configuration = c = configuration
         tracks, content = content_TX.shape
         signals, clock = len(SIGNAL_NAMES), len(CLOCK_NAMES)
-        self.width = c.content_width + c.identity_width
+        self.known_width = c.taste_models * c.identity_width
+        self.width = c.content_width + self.known_width
         self.register_buffer("content_TX", torch.as_tensor(content_TX, dtype=torch.float32), persistent=False)
         # What everybody liked, and what tracks have in common, is where learning starts.
         known_T = torch.zeros(tracks) if factors is None else torch.as_tensor(factors.bias_T, dtype=torch.float32)
-        known_TZ = torch.zeros(tracks, c.identity_width) if factors is None else torch.as_tensor(factors.scaled())
+        known_TZ = torch.zeros(tracks, self.known_width) if factors is None else torch.as_tensor(factors.vectors())
+        unsure_TZ = torch.zeros_like(known_TZ) if factors is None else torch.as_tensor(factors.variances())
+        alone_Mk = torch.ones(c.taste_models, c.identity_width + 1)
         self.register_buffer("popularity_T", known_T)
         self.register_buffer("identity_TZ", known_TZ)
+        self.register_buffer("unsure_TZ", unsure_TZ)
+        precision_Mk = alone_Mk if factors is None else torch.as_tensor(factors.precisions())
+        self.register_buffer("taste_precision_Mk", precision_Mk)
+        self.register_buffer("row_precision", torch.tensor(1.0 if factors is None else 1.0 / factors.noise))
         self.popularity_H = nn.Parameter(torch.ones(c.heads))
         self.content = nn.Linear(content, c.content_width)
         self.weigh_hidden = nn.Linear(signals + clock, HIDDEN)
         self.weigh = nn.Linear(HIDDEN, 2 * c.attention_heads)
-        self.tower_f = nn.Linear(c.attention_heads * self.width + styles + 1 + clock, c.heads * c.tower_width, bias=False)
+        self.says = nn.Linear(signals, 1)
+        self.says_further = nn.Linear(HIDDEN, 1)
+        self._start_telling(factors)
+        self.tower_f = nn.Linear(
+            c.attention_heads * self.width + self.known_width + styles + 1 + clock, c.heads * c.tower_width, bias=False
+        )
         self.tower_g = nn.Linear(self.width, c.heads * c.tower_width)
         self.bias = nn.Linear(self.width, c.heads)
         self.value_hidden = nn.Linear(2 * signals + clock, HIDDEN)
@@ -76,7 +91,7 @@ class RecommenderNetwork(nn.Module):
         nn.init.normal_(self.tower_f.weight, std=0.05)
         # Where nobody declared a style, declaring one says nothing: a random start would stay what it is.
         with torch.no_grad():
-            self.tower_f.weight[:, c.attention_heads * self.width :][:, :styles] = 0.0
+            self.tower_f.weight[:, c.attention_heads * self.width + self.known_width :][:, :styles] = 0.0
         for layer in (self.value, self.reward_value, self.bias):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -92,43 +107,83 @@ class RecommenderNetwork(nn.Module):
         nn.init.constant_(self.next_gate.bias, FIRST_GATE / GATE_STEP)
 
     @torch.no_grad()
+    def _start_telling(self, factors: TasteModels | None) -> None:
+        """A row says what rewards count."""
+        for part in (self.says.weight, self.says.bias, self.says_further.weight, self.says_further.bias):
+            nn.init.zeros_(part)
+        for name, worth in SAYS.items():
+            self.says.weight[0, SIGNAL_NAMES.index(name)] = worth
+        if factors is not None:
+            self.says.bias.sub_(factors.mean)
+
+    @torch.no_grad()
     def _start_alike(self) -> None:
-        """⟨f, g⟩ starts near the likeness of two tracks in what listeners said, as the first attention head weighs it."""
+        """⟨f, g⟩ of each head starts near ⟨taste, track⟩ of one taste model."""
         c = self.configuration
         weight_f = self.tower_f.weight.view(c.heads, c.tower_width, -1)
         weight_g = self.tower_g.weight.view(c.heads, c.tower_width, -1)
-        for k in range(c.identity_width):
-            weight_f[:, k, c.content_width + k] += ALIKE
-            weight_g[:, k, c.content_width + k] += ALIKE
+        alike = c.tower_width**0.25  # ⟨f, g⟩ is divided by √d
+        for head in range(c.heads):
+            first = head % c.taste_models * c.identity_width
+            for k in range(c.identity_width):
+                weight_f[head, k, c.attention_heads * self.width + first + k] += alike
+                weight_g[head, k, c.content_width + first + k] += alike
 
     def track_vectors(self) -> Tensor:
         """z_TZ: content through one layer, beside what listeners said (under dropout of whole tracks in training)."""
-        identity_TZ: Tensor = self.identity_TZ
-        share = self.configuration.identity_dropout
-        if self.training and share > 0:
-            kept = torch.rand(identity_TZ.shape[0], 1, device=identity_TZ.device) >= share
-            identity_TZ = identity_TZ * kept
-        return torch.cat([torch.relu(self.content(self.content_TX)), identity_TZ], dim=1)
+        return torch.cat([torch.relu(self.content(self.content_TX)), self._dropped_out(self.identity_TZ)], dim=1)
 
-    def row_weights(self, observation: Mapping[str, Tensor]) -> Tensor:
+    def _dropped_out(self, identity_NZ: Tensor) -> Tensor:
+        """In training some tracks must do without what listeners said about them."""
+        share = self.configuration.identity_dropout
+        if not self.training or share == 0:
+            return identity_NZ
+        return identity_NZ * (torch.rand(identity_NZ.shape[0], 1, device=identity_NZ.device) >= share)
+
+    def rows_hidden(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """What is seen of each past row, with the clock."""
+        signal_BLS = observation["row_signal_BLS"]
+        clock_BLC = observation["clock_BC"][:, None, :].expand(-1, signal_BLS.shape[1], -1)
+        return torch.relu(self.weigh_hidden(torch.cat([signal_BLS, clock_BLC], dim=2)))
+
+    def row_weights(self, observation: Mapping[str, Tensor], hidden_BLU: Tensor) -> Tensor:
         """Signed weights of the past rows, c_BLK: how much a row matters times what it speaks for.
 
         Gates instead of a softmax over the rows: what one row says does not depend on which others there are, so naming a
         cause and deleting it agree. Evidence adds up instead of being averaged away.
         """
-        signal_BLS = observation["row_signal_BLS"]
-        clock_BLC = observation["clock_BC"][:, None, :].expand(-1, signal_BLS.shape[1], -1)
-        hidden = torch.relu(self.weigh_hidden(torch.cat([signal_BLS, clock_BLC], dim=2)))
-        logit_BLK, speaks_BLK = self.weigh(hidden).chunk(2, dim=2)
+        logit_BLK, speaks_BLK = self.weigh(hidden_BLU).chunk(2, dim=2)
         gate_BLK = torch.sigmoid(logit_BLK) * observation["row_open_BL"][:, :, None]
         weights_BLK: Tensor = gate_BLK * speaks_BLK * ROW_SCALE
         return weights_BLK
 
+    def taste(self, observation: Mapping[str, Tensor], hidden_BLU: Tensor) -> Tensor:
+        """Posterior mean of the listener's taste in each model, BZ, given what the rows say of their tracks: Bayesian linear
+        regression of outcomes, beyond what everybody thinks of the track, on its factors and the listener's own level."""
+        track_BL = observation["row_track_BL"]
+        signal_BLS = observation["row_signal_BLS"]
+        # As surely as the factors found outcomes to be. Learning it would take rows at more than their word: their tracks'
+        # factors were found in these rows, too.
+        precision_BL = self.row_precision * signal_BLS[:, :, SPEAKING].sum(dim=2)
+        said_BL = self.says(signal_BLS).squeeze(2) + self.says_further(hidden_BLU).squeeze(2) - self.popularity_T[track_BL]
+        models, width = self.configuration.taste_models, self.configuration.identity_width
+        e_BLMZ = self.identity_TZ[track_BL].reshape(*track_BL.shape, models, width)
+        e_BMLk = nn.functional.pad(e_BLMZ.transpose(1, 2), (0, 1), value=1.0)
+        weighed_BMLk = precision_BL[:, None, :, None] * e_BMLk
+        unsure_BZ = torch.einsum("bl,blz->bz", precision_BL, self.unsure_TZ[track_BL])
+        unsure_BMk = nn.functional.pad(unsure_BZ.reshape(-1, models, width), (0, 1))
+        precision_BMkk = weighed_BMLk.transpose(2, 3) @ e_BMLk + torch.diag_embed(self.taste_precision_Mk + unsure_BMk)
+        pulled_BMk = torch.einsum("bmlk,bl->bmk", weighed_BMLk, said_BL)
+        taste_BMk: Tensor = torch.linalg.solve_ex(precision_BMkk, pulled_BMk)[0]
+        return taste_BMk[:, :, :-1].flatten(1)
+
     def state_vector(self, observation: Mapping[str, Tensor], z_TZ: Tensor) -> Tensor:
         """f_BHd."""
         rows_BLZ = z_TZ[observation["row_track_BL"]]
-        pooled_BKZ = torch.einsum("blk,blz->bkz", self.row_weights(observation), rows_BLZ)
-        joined = torch.cat([pooled_BKZ.flatten(1), observation["declared_BS"], observation["clock_BC"]], dim=1)
+        hidden_BLU = self.rows_hidden(observation)
+        pooled_BKZ = torch.einsum("blk,blz->bkz", self.row_weights(observation, hidden_BLU), rows_BLZ)
+        taste_BZ = self.taste(observation, hidden_BLU)
+        joined = torch.cat([pooled_BKZ.flatten(1), taste_BZ, observation["declared_BS"], observation["clock_BC"]], dim=1)
         f_BW: Tensor = self.tower_f(joined)
         return f_BW.view(-1, self.configuration.heads, self.configuration.tower_width)
 
@@ -171,9 +226,16 @@ class RecommenderNetwork(nn.Module):
         return torch.cat(listed, dim=2)
 
     def reward(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """Expected reward of the taken track itself, r_BH."""
-        taken = {name: seen for name, seen in observation.items() if name not in ("pool_A", "listed_BA")}
-        expected: Tensor = self.reward_value(self.summary(observation)) + self.advantage(taken)[:, :, 0]
+        """Expected reward of the taken track itself, r_BH, from what is known of it without this listener's word."""
+        taken_B, z_TZ = observation["taken_B"], self.track_vectors()
+        content_BZ = z_TZ[taken_B, : self.configuration.content_width]
+        z_BZ = torch.cat([content_BZ, self._dropped_out(observation["taken_identity_BZ"])], dim=1)
+        heads, width = self.configuration.heads, self.configuration.tower_width
+        f_BHd = self.state_vector(observation, z_TZ) / math.sqrt(width)
+        g_BHd = self.tower_g(z_BZ).unflatten(1, (heads, width))
+        bias_BH = self.bias(z_BZ) + torch.tanh(self.content_TX[taken_B]) @ self.prior_XH
+        bias_BH = bias_BH + observation["taken_popularity_B"][:, None] * self.popularity_H
+        expected: Tensor = self.reward_value(self.summary(observation)) + (f_BHd * g_BHd).sum(dim=2) + bias_BH
         return expected
 
     def after(self, observation: Mapping[str, Tensor]) -> Tensor:

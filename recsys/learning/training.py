@@ -26,7 +26,7 @@ from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.credit import returns_of
 from recsys.learning.dqn_policy import export
 from recsys.learning.evaluation import evaluate
-from recsys.learning.factors import factors_of
+from recsys.learning.factors import LeftOut, taste_models_of
 from recsys.learning.features import Arrays, Scaling
 from recsys.learning.lookahead import lookahead_of
 from recsys.learning.network import RecommenderNetwork, observe
@@ -98,13 +98,17 @@ def prepare(
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     torch.manual_seed(seed)
     content_TX = scaling.content(dataset.table)
-    factors = factors_of(
-        dataset, width=configuration.identity_width, passed_over_weight=configuration.passed_over_weight, seed=seed
+    factors, left_out = taste_models_of(
+        dataset,
+        models=configuration.taste_models,
+        width=configuration.identity_width,
+        passed_over_weight=configuration.passed_over_weight,
+        seed=seed,
     )
     lookahead = lookahead_of(dataset, content_TX, factors) if configuration.discount > 0 else None
     network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), factors, lookahead)
     learner = Learner(network, configuration.learner(seed=seed, device=device), _further_losses(network))
-    return learner, replay_of(dataset, configuration, device, choices)
+    return learner, replay_of(dataset, configuration, left_out, device, choices)
 
 
 def _further_losses(started: RecommenderNetwork) -> Callable[[torch.nn.Module, Played], dict[str, Tensor]]:
@@ -157,7 +161,11 @@ def write_network(
 
 
 def replay_of(
-    dataset: ReplayDataset, configuration: RecommenderConfiguration, device: str, choices: NextChoices | None = None
+    dataset: ReplayDataset,
+    configuration: RecommenderConfiguration,
+    left_out: LeftOut,
+    device: str,
+    choices: NextChoices | None = None,
 ) -> Replay[Played]:
     """Training transitions, gathered from shared tables on the device; choices of what is played next beside them."""
     states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
@@ -170,6 +178,10 @@ def replay_of(
         "candidates": dataset.candidate_NK,
     }
     rows = {name: torch.as_tensor(column[chosen], device=device) for name, column in columns.items()}
+    without_own = {
+        "taken_identity_BZ": torch.as_tensor(left_out.vector_NZ, device=device),
+        "taken_popularity_B": torch.as_tensor(left_out.bias_N, device=device),
+    }
     recommendable = np.flatnonzero(dataset.table.recommendable_T)
     open_tracks = torch.as_tensor(recommendable if len(recommendable) else np.arange(len(dataset.table)), device=device)
     share_T = torch.as_tensor(dataset.shown_share_T, device=device)
@@ -190,7 +202,10 @@ def replay_of(
             beside = {"listed_BA": listed_BK}
         tried_A = tried(share_T[pool_A], configuration.target_tracks, configuration.behaviour_filter)
         return Played(
-            observation=observe(states, rows["state"][index_B]) | beside | {"taken_B": taken_B},
+            observation=observe(states, rows["state"][index_B])
+            | beside
+            | {"taken_B": taken_B}
+            | {name: known[index_B] for name, known in without_own.items()},
             mask_BA=torch.cat([first_B[:, None] == 0, mask_BA], dim=1),
             action_B=first_B,
             own_reward_B=rows["own_reward"][index_B],

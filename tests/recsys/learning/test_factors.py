@@ -48,3 +48,49 @@ def test_without_dimensions_there_is_still_what_everybody_thinks() -> None:
 
     assert factors.bias_T[0] > factors.bias_T[1] + 0.5
     assert factors.scaled().shape == (2, 0)
+
+
+def opposed(flipped: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The checkerboard with every pair heard; the last listener may say the opposite about the last track."""
+    listener_N, track_N = np.divmod(np.arange(LISTENERS * TRACKS), TRACKS)
+    outcome_N = np.where(listener_N % 2 == track_N % 2, 1.0, 0.0)
+    if flipped:
+        outcome_N[-1] = 1.0 - outcome_N[-1]
+    return listener_N, track_N, outcome_N, np.ones(len(outcome_N))
+
+
+def test_what_is_left_of_a_track_without_its_only_listener_is_nothing() -> None:
+    listener_N, track_N, outcome_N, weight_N = opposed(flipped=False)
+    alone = np.array([3]), np.array([TRACKS]), np.array([1.0]), np.array([1.0])
+    told = tuple(np.concatenate(pair) for pair in zip((listener_N, track_N, outcome_N, weight_N), alone, strict=True))
+    factors = factorise(*told, tracks=TRACKS + 1, width=3, seed=0)
+
+    vector_NK, bias_N = factors.left_out(*told)
+
+    assert np.abs(vector_NK[-1]).max() < 1e-4
+    assert abs(bias_N[-1]) < 1e-4
+    assert np.abs(factors.scaled()[TRACKS]).max() > 0.01
+
+
+def test_a_track_left_out_does_not_know_what_its_listener_said() -> None:
+    found = []
+    for flipped in (False, True):
+        told = opposed(flipped)
+        factors = factorise(*told, tracks=TRACKS, width=3, seed=0)
+        vector_NK, bias_N = factors.left_out(*told)
+        own = factors.taste_LK[-1] * factors.size
+        found.append((vector_NK[-1] @ own + bias_N[-1], factors.pleasure(np.array([LISTENERS - 1]), np.array([TRACKS - 1]))[0]))
+
+    (left_out, whole), (left_out_of_flipped, whole_of_flipped) = found
+    assert abs(left_out - left_out_of_flipped) < abs(whole - whole_of_flipped) / 2
+
+
+def test_outcomes_of_one_pair_are_left_out_together() -> None:
+    told = opposed(flipped=False)
+    twice = tuple(np.concatenate([column, column[-1:]]) for column in told)
+    factors = factorise(*twice, tracks=TRACKS, width=3, seed=0)
+
+    vector_NK, bias_N = factors.left_out(*twice)
+
+    assert np.array_equal(vector_NK[-1], vector_NK[-2])
+    assert bias_N[-1] == bias_N[-2]
