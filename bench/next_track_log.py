@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from bench.next_track_sessions import Bools, Plays
+from bench.rows_log import log_of_rows
 
 HEARD_SECONDS = 30.0
 """Last.fm takes a play from half of the track or four minutes on, and no track below half a minute: each counts as heard."""
@@ -62,8 +61,6 @@ class Listening:
 
     def learnt_log(self, as_of: datetime) -> Any:
         """What may be learnt from, as a training reads it."""
-        from recsys.learning.log import Log
-
         learnt_N = self.plays.learnt_N
         kept = {
             listener: [row for row, place in zip(rows, self.place_of_row[listener], strict=True) if learnt_N[place]]
@@ -71,20 +68,7 @@ class Listening:
         }
         kept = {listener: rows for listener, rows in kept.items() if rows}
 
-        class PlaysLog(Log):
-            def feedback(self) -> tuple[dict[int, list[Any]], Any]:
-                return kept, hashlib.sha256(repr([(key, len(rows)) for key, rows in kept.items()]).encode())
-
-            def zones(self) -> dict[int, Any]:
-                return dict.fromkeys(kept, ZoneInfo("UTC"))
-
-            def declared_styles(self) -> defaultdict[int, list[Any]]:
-                return defaultdict(list)
-
-            def slates(self) -> Iterator[Any]:
-                return iter(())
-
-        return PlaysLog(as_of)
+        return log_of_rows(kept, as_of)
 
     def dataset(self, configuration: Any) -> Any:
         """The service's replay dataset of what may be learnt from: its table holds no other track."""

@@ -1,6 +1,6 @@
 """People who are asked for tracks they rated, one after another, and what is believed of them. After: real_listeners.
 
-Before: real_listeners_tastes and real_listeners_draws, whose letters these are; T steps, F features, C counts of steps."""
+Before: real_listeners_tastes and real_listeners_draws, whose letters these are; T steps, C counts of steps."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Tastes:
     rough: Factors
     """With fewer factors: surer after few answers."""
     draws: Draws
-    facts_IF: Floats
-    """Means of rating, of liking, of liking very much."""
+    means_IF: Floats
+    """Means of rating and of liking."""
 
     @classmethod
     def fit(cls, rated_NI: Floats, seed: int) -> Tastes:
@@ -65,7 +65,7 @@ class Tastes:
             rating=rating,
             rough=variational_bayes(rated_NI, 4, seed + 1),
             draws=draw_tastes(rated_NI, rating, seed),
-            facts_IF=np.stack([shrunken_mean(rated_NI), shrunken_mean(share(LIKED)), shrunken_mean(share(4))], axis=1),
+            means_IF=np.stack([shrunken_mean(rated_NI), shrunken_mean(share(LIKED))], axis=1),
         )
 
 
@@ -79,10 +79,6 @@ class Asked:
     beliefs: tuple[Belief, Belief]
     """Of `rating` and `rough`."""
     drawn: DrawnBelief
-    surplus_P2: Floats
-    """Ratings and likes beyond what these tracks get on average, summed."""
-    likes_P: Floats
-    step: int = 0
 
     @classmethod
     def start(cls, people: People, tastes: Tastes) -> Asked:
@@ -93,8 +89,6 @@ class Asked:
             open_PA=people.is_rated_PA.copy(),
             beliefs=(Belief.start(tastes.rating, len(people)), Belief.start(tastes.rough, len(people))),
             drawn=DrawnBelief.start(tastes.draws, len(people)),
-            surplus_P2=np.zeros((len(people), 2)),
-            likes_P=np.zeros(len(people)),
         )
 
     def ask(self, place_P: Indices) -> tuple[Floats, Bools]:
@@ -106,52 +100,19 @@ class Asked:
         like_P = ((rating_P >= LIKED) & answered_P).astype(np.float64)
         for belief in (*self.beliefs, self.drawn):
             belief.learn(track_P, rating_P, answered_P)
-        surplus_P2 = np.stack([rating_P, like_P], axis=1) - self.tastes.facts_IF[track_P, :2]
-        self.surplus_P2 += surplus_P2 * answered_P[:, None]
-        self.likes_P += like_P
-        self.step += 1
         return like_P, answered_P
 
-    def chances(self) -> list[Floats]:
-        """How likely each listed track is liked: by all models together, by each of `beliefs`, by the draws."""
+    def chance(self) -> Floats:
+        """How likely each listed track is liked, by all models together."""
         track_PA = self.people.track_PA
         each = [chance_of_like(belief, track_PA) for belief in self.beliefs]
-        drawn = self.drawn.chance_of_like(track_PA)
-        return [(sum(each) / len(each) + drawn) / 2, *each, drawn]
-
-    def features(self) -> Floats:
-        """P A F: what the models expect and how surely, the track's means, and the session so far."""
-        track_PA = self.people.track_PA
-        chances = [logit(each) for each in self.chances()]
-        best_P = np.sort(np.where(self.open_PA, chances[0], -9), axis=1)[:, -10:].mean(axis=1)
-        _, spread_PA = self.beliefs[0].predict(track_PA)
-        open_P1 = np.maximum(self.open_PA.sum(axis=1, keepdims=True), 1)
-        # Beyond the open tracks' mean: how uncertain everything is tells of the session, not of the track.
-        surprise_PA = spread_PA - (spread_PA * self.open_PA).sum(axis=1, keepdims=True) / open_P1
-        facts = [*np.moveaxis(self.tastes.facts_IF[track_PA], 2, 0)]
-        session = [*(self.surplus_P2 / (self.step + 3)).T, self.likes_P / 10, best_P, np.full(len(best_P), self.step / STEPS)]
-        shared = [np.broadcast_to(each[:, None], track_PA.shape) for each in session]
-        return np.stack([*chances, surprise_PA, *facts, *shared], axis=2)
-
-
-CHANCE, SURPRISE = 0, 4
-"""Places of the logit by all models together and of how uncertain a track is."""
-TASTE_FEATURES = [0, 1, 2, 3, 4, 11]
-"""Places of what comes from the taste models."""
-SESSION_FEATURES = 5
-FEATURES = 13
+        return np.asarray((sum(each) / len(each) + self.drawn.chance_of_like(track_PA)) / 2)
 
 
 def chance_of_like(belief: Belief, track_PA: Indices) -> Floats:
     """That the rating of a listed track is nearer to LIKED than to what is below, or higher."""
     mean_PA, spread_PA = belief.predict(track_PA)
     return normal_below((mean_PA - (LIKED - 0.5)) / np.sqrt(spread_PA**2 + 1 / belief.factors.precision))
-
-
-def logit(chance: Floats) -> Floats:
-    """Of chances that are never quite 0 or 1."""
-    bounded = np.clip(chance, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(bounded / (1 - bounded)))
 
 
 Choose = Callable[[Asked], Indices]
@@ -177,7 +138,7 @@ def by_rating(asked: Asked) -> Indices:
 
 def by_chance(asked: Asked) -> Indices:
     """Greedy by the chance of a like, by all models together."""
-    return best(asked, asked.chances()[0])
+    return best(asked, asked.chance())
 
 
 def random_track(generator: np.random.Generator, asked: Asked) -> Indices:
@@ -187,7 +148,7 @@ def random_track(generator: np.random.Generator, asked: Asked) -> Indices:
 
 def best_by_mean(asked: Asked) -> Indices:
     """The open track that is liked by most."""
-    return best(asked, asked.tastes.facts_IF[asked.people.track_PA, 1])
+    return best(asked, asked.tastes.means_IF[asked.people.track_PA, 1])
 
 
 def read_ratings(path: Path) -> tuple[list[str], list[str], NDArray[np.float64]]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from bench.real_listeners_draws import Draws
-from bench.real_listeners_sessions import FEATURES, Asked, People, Tastes, by_chance, chance_of_like
+from bench.real_listeners_sessions import Asked, People, Tastes, by_chance, chance_of_like
 from bench.real_listeners_tastes import Belief, Factors
 
 nan = np.nan
@@ -16,7 +16,7 @@ def tastes_of(bias_I: list[float]) -> Tastes:
     nothing = np.zeros((len(bias), 1))
     factors = Factors(bias_I=bias, mean_Ik=nothing, moment_Ikk=nothing[:, :, None], precision=4.0, prior_kk=np.eye(1))
     draws = Draws(bias_SI=2 * (bias[None] - 2.5), factor_SIk=nothing[None], edge_SL=np.array([[-np.inf, -2, 0, 2, np.inf]]))
-    return Tastes(rating=factors, rough=factors, draws=draws, facts_IF=np.zeros((len(bias), 3)))
+    return Tastes(rating=factors, rough=factors, draws=draws, means_IF=np.zeros((len(bias), 2)))
 
 
 def test_a_rating_expected_between_two_levels_is_a_like_half_of_the_time() -> None:
@@ -31,9 +31,7 @@ def test_a_rating_expected_between_two_levels_is_a_like_half_of_the_time() -> No
 def test_models_that_agree_say_together_what_each_says() -> None:
     asked = Asked.start(People.of(np.array([[3.0, 1.0, 2.0]])), tastes_of([2.5, 3.0, 1.0]))
 
-    for chance_PA in asked.chances():
-        assert_allclose(chance_PA[0], [0.5, 0.8413447, 0.0013499], atol=1e-6)
-    assert asked.features().shape == (1, 3, FEATURES)
+    assert_allclose(asked.chance()[0], [0.5, 0.8413447, 0.0013499], atol=1e-6)
 
 
 def test_the_best_open_track_is_asked_for_once_and_only_real_answers_count() -> None:
@@ -44,4 +42,3 @@ def test_the_best_open_track_is_asked_for_once_and_only_real_answers_count() -> 
 
     assert_array_equal([reward_P for reward_P, _ in rewards], [[1, 1], [0, 0], [1, 0]])
     assert_array_equal([answered_P for _, answered_P in rewards], [[True, True], [True, False], [True, False]])
-    assert_array_equal(asked.likes_P, [2, 1])
