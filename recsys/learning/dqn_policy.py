@@ -21,20 +21,20 @@ from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable,
 from recsys.learning.next_tracks import PREFIX, NextTracks, Placed, at_rows, gates
 from recsys.learning.played_rows import PlayedRows
 from recsys.learning.policy import Reason, best_open
+from recsys.learning.tastes import Told
 from recsys.learning.windows import SIGNAL_NAMES
 
 TRACK_MATRIX = "tracks.npy"
 ROW_SCALE = 0.2
 """Keeps the sum over fifty rows near 1; the network in torch takes it from here."""
-SPEAKING = [SIGNAL_NAMES.index(kind) for kind in ("play", "like", "dislike", "rate")]
-"""Kinds of rows that say how much a track pleased; the others take something back."""
+OF_TRACKS = frozenset({"identity_TZ", "row_variance_TM"})
+"""As large as the catalogue: kept in single precision."""
 LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden", "says", "says_further")
 NEEDED = frozenset(f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")) | {
     "tower_f.weight",
     "identity_TZ",
-    "unsure_TZ",
+    "row_variance_TM",
     "taste_precision_Mk",
-    "row_precision",
     "prior_XH",
     "after_XH",
     "lookahead_H",
@@ -79,8 +79,8 @@ class TrackVectors:
     g_TW: NDArray[np.float32]
     """H·d numbers of (1 + κ)·g, then H of (1 + κ)·b + what follows: Q less V is one product with f."""
     mean_W: Floats
-    known_TX: NDArray[np.float32]
-    """What the log says of each track: factors, how unsure they are, what everybody thinks; zeros where it came later."""
+    place_T: NDArray[np.int64]
+    """Of each track in the checkpoint, −1 where it came later."""
     placed: Placed | None
     """What listeners play next by themselves; None where nothing was counted."""
 
@@ -97,7 +97,7 @@ class DqnPolicy:
         self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
         self.temperature = self.configuration.serving_temperature
         self.weights: dict[str, Floats] = {
-            name: weight.astype(np.float64)
+            name: weight if name in OF_TRACKS else weight.astype(np.float64)
             for name, weight in checkpoint.weights.items()
             if name != "track_ids" and not name.startswith(PREFIX)
         }
@@ -198,8 +198,7 @@ class DqnPolicy:
         is_known = self.track_ids_P[place] == table.ids_T
         identity_TZ = np.where(is_known[:, None], w["identity_TZ"][place], 0.0)
         popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
-        unsure_TZ = np.where(is_known[:, None], w["unsure_TZ"][place], 0.0)
-        known_TX = np.concatenate([identity_TZ, unsure_TZ, popularity_T[:, None]], axis=1).astype(np.float32)
+        place_T = np.where(is_known, place, -1)
         hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
         z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
         placed = None
@@ -208,7 +207,7 @@ class DqnPolicy:
         if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
             g_TW: NDArray[np.float32] = self.matrix_PW
             return TrackVectors(
-                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), known_TX=known_TX,
+                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), place_T=place_T,
                 placed=placed,
             )  # fmt: skip
         g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
@@ -224,7 +223,7 @@ class DqnPolicy:
         towers = (z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
         g_TW[fresh] = np.concatenate([towers, bias], axis=1)
         return TrackVectors(
-            table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), known_TX=known_TX,
+            table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), place_T=place_T,
             placed=placed,
         )  # fmt: skip
 
@@ -254,17 +253,20 @@ class DqnPolicy:
     def state_vectors(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
         """f of S states, [S, H, d]: weighted rows, taste, declared styles and the clock through one matrix."""
         w, clock_SC = self.weights, arrays["clock_C"].astype(np.float64)
-        joined = np.concatenate([self.rows_said(arrays, vectors).sum(axis=1), arrays["declared_S"], clock_SC], axis=1)
+        hidden_SLU = self._rows_hidden(arrays)
+        weight_SKL = self._row_weights(arrays, hidden_SLU).transpose(0, 2, 1)
+        pooled_SKZ = weight_SKL @ vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
+        taste_SZ = self._told(arrays, vectors, hidden_SLU).taste()
+        joined = np.concatenate([pooled_SKZ.reshape(len(clock_SC), -1), taste_SZ, arrays["declared_S"], clock_SC], axis=1)
         f_SW: Floats = joined @ w["tower_f.weight"].T
         return f_SW.reshape(-1, self.configuration.heads, self.configuration.tower_width)
 
     def rows_said(self, arrays: Arrays, vectors: TrackVectors) -> Floats:
         """What each past row of S states gives to the input of the state tower, [S, L, ...]: weighted vectors, then tastes."""
-        hidden_SLU = self._rows_hidden(arrays)
-        track_SL = arrays["row_track_L"]
+        hidden_SLU, track_SL = self._rows_hidden(arrays), arrays["row_track_L"]
         weight_SLK = self._row_weights(arrays, hidden_SLU)
         row_SLKZ = weight_SLK[:, :, :, None] * vectors.z_TZ[track_SL].astype(np.float64)[:, :, None, :]
-        taste_SLZ = self._taste_of_rows(arrays, hidden_SLU, vectors.known_TX[track_SL].astype(np.float64))
+        taste_SLZ = self._told(arrays, vectors, hidden_SLU).taste_by_row()
         return np.concatenate([row_SLKZ.reshape(*track_SL.shape, -1), taste_SLZ], axis=2)
 
     def _rows_hidden(self, arrays: Arrays) -> Floats:
@@ -283,26 +285,20 @@ class DqnPolicy:
         weight_SLK /= 1.0 + np.exp(-weighed[:, :, :heads])
         return weight_SLK
 
-    def _taste_of_rows(self, arrays: Arrays, hidden_SLU: Floats, known_SLX: Floats) -> Floats:
-        """What each row gives to the posterior mean of the listener's taste, [S, L, Z]; `RecommenderNetwork.taste` by rows."""
-        w, alone_Mk = self.weights, self.weights["taste_precision_Mk"]
-        states, length, _ = known_SLX.shape
-        models, width = alone_Mk.shape[0], alone_Mk.shape[1] - 1
-        signal_SLX = arrays["row_signal_LS"].astype(np.float64)
-        precision_SL = w["row_precision"] * signal_SLX[:, :, SPEAKING].sum(axis=2)
+    def _told(self, arrays: Arrays, vectors: TrackVectors, hidden_SLU: Floats) -> Told:
+        """What the rows say of the listener's taste; of tracks that came later nothing is known but how little."""
+        w, signal_SLX = self.weights, arrays["row_signal_LS"].astype(np.float64)
+        place_SL = vectors.place_T[arrays["row_track_L"]]
+        is_known_SL = place_SL >= 0
         said_SL = signal_SLX @ w["says.weight"][0] + hidden_SLU @ w["says_further.weight"][0]
-        said_SL += w["says.bias"] + w["says_further.bias"]
-        said_SL -= known_SLX[:, :, -1]
-        e_SMLk = np.ones((states, models, length, width + 1))
-        e_SMLk[..., :-1] = known_SLX[:, :, : models * width].reshape(states, length, models, width).transpose(0, 2, 1, 3)
-        alone_SMk = np.tile(alone_Mk, (states, 1, 1))
-        unsure_SZ = (precision_SL[:, None, :] @ known_SLX[:, :, models * width : -1])[:, 0]
-        alone_SMk[:, :, :-1] += unsure_SZ.reshape(states, models, width)
-        weighed_SMkL = (precision_SL[:, None, :, None] * e_SMLk).swapaxes(2, 3)
-        precision_SMkk = weighed_SMkL @ e_SMLk
-        precision_SMkk[..., np.arange(width + 1), np.arange(width + 1)] += alone_SMk
-        given_SMkL = np.linalg.solve(precision_SMkk, weighed_SMkL * said_SL[:, None, None, :])
-        return np.asarray(given_SMkL[:, :, :-1].transpose(0, 3, 1, 2).reshape(states, length, -1))
+        said_SL += w["says.bias"] + w["says_further.bias"] - np.where(is_known_SL, w["popularity_T"][place_SL], 0.0)
+        return Told(
+            said_SL=said_SL,
+            speaks_SL=signal_SLX[:, :, SIGNAL_NAMES.index("speaks")],
+            variance_SLM=w["row_variance_TM"][place_SL].astype(np.float64),  # −1 takes the last: nothing known
+            vector_SLZ=np.where(is_known_SL[:, :, None], w["identity_TZ"][place_SL], 0.0).astype(np.float64),
+            alone_Mk=w["taste_precision_Mk"],
+        )
 
     def _state_value(self, arrays: Arrays) -> Floats:
         w = self.weights

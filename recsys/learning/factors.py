@@ -1,6 +1,7 @@
 """What tracks have in common, found in who liked what. Before: replay_dataset.py. After: training.py starts from it.
 
-Letters: N outcomes, L listeners, T tracks, K dimensions; a group is a listener or a track."""
+Letters: N outcomes, L listeners, T tracks, P pairs of both, K dimensions, M taste models, Z their dimensions together; a group
+is a listener or a track."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 ROUNDS = 25
 CHUNK = 65_536
-"""Outcomes that are looked at once at a time."""
+"""Pairs of listener and track that are looked at at once."""
 LEAST_NOISE = 1e-3
 """Of the outcomes' variance: no listener says the same twice, and what is left out could not be told from rounding."""
 LEAST_SIZE = 1e-6
@@ -37,6 +38,8 @@ class Factors:
     """Second moments of the tastes."""
     covariance_TKK: Floats
     """How unsure the track vectors are."""
+    spread_K: Floats
+    """Variance of the vector of a track that nobody heard."""
     bias_T: Floats
     """What everybody thinks of the track, beyond who they are."""
     bias_variance_T: Floats
@@ -78,21 +81,21 @@ class Factors:
         pair, first, pair_N = np.unique(place_N * len(self.bias_T) + track_N, return_index=True, return_inverse=True)
         place_P, track_P = place_N[first], track_N[first]
         share_P = np.bincount(pair_N, weight_N, len(pair)) / self.noise
-        beyond_N = outcome_N - self.mean - self.level_L[place_N] - self.bias_T[track_N]
-        beyond_P = np.bincount(pair_N, weight_N * beyond_N, len(pair)) / self.noise
+        beyond_N = weight_N / self.noise * (outcome_N - self.mean - self.level_L[place_N] - self.bias_T[track_N])
+        beyond_P = np.bincount(pair_N, beyond_N, len(pair))
+        precision_TKK = np.linalg.inv(self.covariance_TKK)
         vector_PK = np.empty((len(pair), self.track_TK.shape[1]), dtype=np.float32)
         for start in range(0, len(pair), CHUNK):
             here = slice(start, start + CHUNK)
-            place, track = place_P[here], track_P[here]
-            precision_PKK = np.linalg.inv(self.covariance_TKK[track])
-            pulled_PK = np.einsum("pkj,pj->pk", precision_PKK, self.track_TK[track])
+            place, precision_PKK = place_P[here], precision_TKK[track_P[here]]
+            pulled_PK = np.einsum("pkj,pj->pk", precision_PKK, self.track_TK[track_P[here]])
             pulled_PK -= beyond_P[here, None] * self.taste_LK[place]
-            precision_PKK -= share_P[here, None, None] * self.taste_square_LKK[place]
-            vector_PK[here] = np.linalg.solve(precision_PKK, pulled_PK[:, :, None])[:, :, 0] / self.size
-        joined_P = (self.taste_LK[place_P] * self.track_TK[track_P]).sum(axis=1)
-        precision_P = 1.0 / self.bias_variance_T[track_P]
-        own_P = beyond_P + share_P * (self.bias_T[track_P] - joined_P)
-        bias_P = (precision_P * self.bias_T[track_P] - own_P) / (precision_P - share_P)
+            left_PKK = precision_PKK - share_P[here, None, None] * self.taste_square_LKK[place]
+            vector_PK[here] = np.linalg.solve(left_PKK, pulled_PK[:, :, None])[:, :, 0] / self.size
+        joined_N = (self.taste_LK[place_N] * self.track_TK[track_N]).sum(axis=1)
+        rest_N = beyond_N + weight_N / self.noise * (self.bias_T[track_N] - joined_N)
+        left_P = np.bincount(track_N, rest_N, len(self.bias_T))[track_P] - np.bincount(pair_N, rest_N, len(pair))
+        bias_P = left_P / (1.0 / self.bias_variance_T[track_P] - share_P)
         return vector_PK[pair_N], bias_P[pair_N].astype(np.float32)
 
 
@@ -135,6 +138,7 @@ def factorise(
         track_TK=track.mean_GK,
         taste_square_LKK=taste.square_GKK,
         covariance_TKK=track.covariance_GKK,
+        spread_K=track.spread_K,
         bias_T=bias.mean_G,
         bias_variance_T=bias.variance_G,
         level_L=level.mean_G,
@@ -241,19 +245,16 @@ class TasteModels:
         """Of all outcomes."""
         return self.each[0].mean
 
-    @property
-    def noise(self) -> float:
-        """Variance that an outcome has beyond what is known."""
-        return float(np.mean([factors.noise for factors in self.each]))
-
     def vectors(self) -> NDArray[np.float32]:
         """All models' scaled track vectors side by side, [T, Z]."""
         return np.concatenate([factors.scaled() for factors in self.each], axis=1)
 
-    def variances(self) -> NDArray[np.float32]:
-        """How unsure these are."""
-        found = [factors.variance_TK / factors.size**2 for factors in self.each]
-        return np.concatenate(found, axis=1).astype(np.float32)
+    def row_variances(self) -> NDArray[np.float32]:
+        """Of an outcome, given the listener's taste: noise, and what is not known of the track, [T + 1, M]; last a track of
+        which nothing is known."""
+        unsure = [np.append(factors.variance_TK.sum(axis=1), factors.spread_K.sum()) for factors in self.each]
+        found_TM = np.stack([factors.noise + unsure_T for factors, unsure_T in zip(self.each, unsure, strict=True)], axis=1)
+        return found_TM.astype(np.float32)
 
     def precisions(self) -> NDArray[np.float32]:
         """Of a listener nothing is known of: taste in units of the scaled vectors, then their level; a row for each model."""
@@ -265,9 +266,10 @@ class TasteModels:
         return np.asarray(np.mean([factors.pleasure(listener_N, track_N) for factors in self.each], axis=0))
 
 
-def taste_models_of(
-    dataset: ReplayDataset, *, models: int, width: int, passed_over_weight: float, seed: int
-) -> tuple[TasteModels, LeftOut]:
+Known = tuple[TasteModels, LeftOut]
+
+
+def taste_models_of(dataset: ReplayDataset, *, models: int, width: int, passed_over_weight: float, seed: int) -> Known:
     """Of the training part of a `ReplayDataset`: plays with their reward, and what was passed over with 0."""
     taught = ~dataset.is_held_out_N
     passed = len(dataset.passed_track_K) if passed_over_weight > 0 else 0
@@ -279,9 +281,9 @@ def taste_models_of(
     each = tuple(
         factorise(*outcomes, tracks=len(dataset.table), width=width, seed=seed * models + number) for number in range(models)
     )
-    left_out = [factors.left_out(*outcomes) for factors in each]
     count = int(taught.sum())
+    left_out = [tuple(known[:count].copy() for known in factors.left_out(*outcomes)) for factors in each]
     return TasteModels(each=each), LeftOut(
-        vector_NZ=np.concatenate([vector_NK[:count] for vector_NK, _ in left_out], axis=1),
-        bias_N=np.mean([bias_N[:count] for _, bias_N in left_out], axis=0),
+        vector_NZ=np.concatenate([vector_NK for vector_NK, _ in left_out], axis=1),
+        bias_N=np.mean([bias_N for _, bias_N in left_out], axis=0),
     )

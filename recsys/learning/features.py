@@ -290,6 +290,7 @@ def _encode(state: ListenerState, columns: RowColumns, table: TrackTable, at_NL:
     open_NL = (found >= 0)[at_NL]
     signals, clock = encode_windows(
         kind_NL=columns.kind_R[at_NL],
+        track_NL=columns.track_R[at_NL],
         value_NL=columns.value_R[at_NL],
         duration_NL=duration_R[at_NL],
         recommended_NL=columns.recommended_R[at_NL],

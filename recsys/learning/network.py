@@ -1,7 +1,7 @@
 """Q(s, a) = V(s) + (1 + κ)·A(s, a) + what follows a, A = ⟨f(s), g(a)⟩/√d + b(a). Before: training.py. After: dqn_policy.py.
 
 Letters: B batch, L rows of a state, S signals, C clock, K attention heads, H ensemble heads, A listed, T all tracks, X content,
-Z track vector, d tower dimensions."""
+Z track vector, d tower dimensions, U hidden units, M taste models, k dimensions of one with the listener's level."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.dqn_policy import ROW_SCALE, SPEAKING
+from recsys.learning.dqn_policy import ROW_SCALE
 from recsys.learning.factors import TasteModels
 from recsys.learning.lookahead import Lookahead
 from recsys.learning.next_tracks import GATE_STEP, KINDS, LARGEST_LOGIT
@@ -26,11 +27,12 @@ HIDDEN = 32
 FIRST_GATE = 2.0
 """Start of the log weight of what follows a row, against what everybody plays."""
 SAYS = {"completion": 1.0, "left_early": -0.5, "like": 2.0, "rate": 1.0, "rating": 1.0}
-"""Start of what each signal of a row says of the outcome, as rewards count it: opinions are of tracks that were heard."""
+"""Start of what each signal of a row says of the outcome, as the first reward version counts it: opinions are of tracks that
+were heard."""
 
 
 class RecommenderNetwork(nn.Module):
-    """The towers. f is linear in the weighted rows, so Q splits exactly over past rows and declared styles.
+    """The towers. f is linear in what rows say, so Q splits exactly over past rows and declared styles.
 
     A(s, a) learns from rewards alone (`reward`), which say most about a track. Returns are noise for the most part: only few
     weights learn from them, V, κ (how far pleasure now lengthens the session) and what content leads to later.
@@ -40,16 +42,15 @@ class RecommenderNetwork(nn.Module):
     prior_XH: Tensor
     popularity_T: Tensor
     identity_TZ: Tensor
-    unsure_TZ: Tensor
+    row_variance_TM: Tensor
     taste_precision_Mk: Tensor
-    row_precision: Tensor
 
     def __init__(
         self,
         configuration: RecommenderConfiguration,
         content_TX: NDArray[Any],
         styles: int,
-        factors: TasteModels | None = None,
+        taste_models: TasteModels | None = None,
         lookahead: Lookahead | None = None,
     ) -> None:
         super().__init__()
@@ -60,23 +61,21 @@ class RecommenderNetwork(nn.Module):
         self.width = c.content_width + self.known_width
         self.register_buffer("content_TX", torch.as_tensor(content_TX, dtype=torch.float32), persistent=False)
         # What everybody liked, and what tracks have in common, is where learning starts.
-        known_T = torch.zeros(tracks) if factors is None else torch.as_tensor(factors.bias_T, dtype=torch.float32)
-        known_TZ = torch.zeros(tracks, self.known_width) if factors is None else torch.as_tensor(factors.vectors())
-        unsure_TZ = torch.zeros_like(known_TZ) if factors is None else torch.as_tensor(factors.variances())
-        alone_Mk = torch.ones(c.taste_models, c.identity_width + 1)
+        known_T = torch.zeros(tracks) if taste_models is None else torch.as_tensor(taste_models.bias_T, dtype=torch.float32)
+        known_TZ = torch.zeros(tracks, self.known_width) if taste_models is None else torch.as_tensor(taste_models.vectors())
+        variance_TM = np.ones((tracks + 1, c.taste_models)) if taste_models is None else taste_models.row_variances()
+        precision_Mk = np.ones((c.taste_models, c.identity_width + 1)) if taste_models is None else taste_models.precisions()
         self.register_buffer("popularity_T", known_T)
         self.register_buffer("identity_TZ", known_TZ)
-        self.register_buffer("unsure_TZ", unsure_TZ)
-        precision_Mk = alone_Mk if factors is None else torch.as_tensor(factors.precisions())
-        self.register_buffer("taste_precision_Mk", precision_Mk)
-        self.register_buffer("row_precision", torch.tensor(1.0 if factors is None else 1.0 / factors.noise))
+        self.register_buffer("row_variance_TM", torch.as_tensor(variance_TM, dtype=torch.float32))
+        self.register_buffer("taste_precision_Mk", torch.as_tensor(precision_Mk, dtype=torch.float32))
         self.popularity_H = nn.Parameter(torch.ones(c.heads))
         self.content = nn.Linear(content, c.content_width)
         self.weigh_hidden = nn.Linear(signals + clock, HIDDEN)
         self.weigh = nn.Linear(HIDDEN, 2 * c.attention_heads)
         self.says = nn.Linear(signals, 1)
         self.says_further = nn.Linear(HIDDEN, 1)
-        self._start_telling(factors)
+        self._start_telling(taste_models)
         self.tower_f = nn.Linear(
             c.attention_heads * self.width + self.known_width + styles + 1 + clock, c.heads * c.tower_width, bias=False
         )
@@ -107,14 +106,14 @@ class RecommenderNetwork(nn.Module):
         nn.init.constant_(self.next_gate.bias, FIRST_GATE / GATE_STEP)
 
     @torch.no_grad()
-    def _start_telling(self, factors: TasteModels | None) -> None:
+    def _start_telling(self, taste_models: TasteModels | None) -> None:
         """A row says what rewards count."""
         for part in (self.says.weight, self.says.bias, self.says_further.weight, self.says_further.bias):
             nn.init.zeros_(part)
         for name, worth in SAYS.items():
             self.says.weight[0, SIGNAL_NAMES.index(name)] = worth
-        if factors is not None:
-            self.says.bias.sub_(factors.mean)
+        if taste_models is not None:
+            self.says.bias.sub_(taste_models.mean)
 
     @torch.no_grad()
     def _start_alike(self) -> None:
@@ -149,8 +148,8 @@ class RecommenderNetwork(nn.Module):
     def row_weights(self, observation: Mapping[str, Tensor], hidden_BLU: Tensor) -> Tensor:
         """Signed weights of the past rows, c_BLK: how much a row matters times what it speaks for.
 
-        Gates instead of a softmax over the rows: what one row says does not depend on which others there are, so naming a
-        cause and deleting it agree. Evidence adds up instead of being averaged away.
+        Gates instead of a softmax over the rows: here what one row says does not depend on which others there are. Evidence
+        adds up instead of being averaged away.
         """
         logit_BLK, speaks_BLK = self.weigh(hidden_BLU).chunk(2, dim=2)
         gate_BLK = torch.sigmoid(logit_BLK) * observation["row_open_BL"][:, :, None]
@@ -162,17 +161,16 @@ class RecommenderNetwork(nn.Module):
         regression of outcomes, beyond what everybody thinks of the track, on its factors and the listener's own level."""
         track_BL = observation["row_track_BL"]
         signal_BLS = observation["row_signal_BLS"]
+        said_BL = self.says(signal_BLS).squeeze(2) + self.says_further(hidden_BLU).squeeze(2) - self.popularity_T[track_BL]
         # As surely as the factors found outcomes to be. Learning it would take rows at more than their word: their tracks'
         # factors were found in these rows, too.
-        precision_BL = self.row_precision * signal_BLS[:, :, SPEAKING].sum(dim=2)
-        said_BL = self.says(signal_BLS).squeeze(2) + self.says_further(hidden_BLU).squeeze(2) - self.popularity_T[track_BL]
+        speaks_BL = signal_BLS[:, :, SIGNAL_NAMES.index("speaks")]
+        precision_BML = speaks_BL[:, None, :] / self.row_variance_TM[track_BL].transpose(1, 2)
         models, width = self.configuration.taste_models, self.configuration.identity_width
         e_BLMZ = self.identity_TZ[track_BL].reshape(*track_BL.shape, models, width)
         e_BMLk = nn.functional.pad(e_BLMZ.transpose(1, 2), (0, 1), value=1.0)
-        weighed_BMLk = precision_BL[:, None, :, None] * e_BMLk
-        unsure_BZ = torch.einsum("bl,blz->bz", precision_BL, self.unsure_TZ[track_BL])
-        unsure_BMk = nn.functional.pad(unsure_BZ.reshape(-1, models, width), (0, 1))
-        precision_BMkk = weighed_BMLk.transpose(2, 3) @ e_BMLk + torch.diag_embed(self.taste_precision_Mk + unsure_BMk)
+        weighed_BMLk = precision_BML[:, :, :, None] * e_BMLk
+        precision_BMkk = weighed_BMLk.transpose(2, 3) @ e_BMLk + torch.diag_embed(self.taste_precision_Mk)
         pulled_BMk = torch.einsum("bmlk,bl->bmk", weighed_BMLk, said_BL)
         taste_BMk: Tensor = torch.linalg.solve_ex(precision_BMkk, pulled_BMk)[0]
         return taste_BMk[:, :, :-1].flatten(1)

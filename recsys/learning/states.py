@@ -57,6 +57,7 @@ class States:
             window, is_open = window_ML[here], open_ML[here]
             signal, clock = encode_windows(
                 kind_NL=kind_E[window],
+                track_NL=track_E[window],
                 value_NL=np.where(is_open, value_E[window], 0.0),
                 duration_NL=duration_E[window],
                 recommended_NL=recommended_E[window],

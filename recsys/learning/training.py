@@ -26,7 +26,7 @@ from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.credit import returns_of
 from recsys.learning.dqn_policy import export
 from recsys.learning.evaluation import evaluate
-from recsys.learning.factors import LeftOut, taste_models_of
+from recsys.learning.factors import Known, LeftOut, taste_models_of
 from recsys.learning.features import Arrays, Scaling
 from recsys.learning.lookahead import lookahead_of
 from recsys.learning.network import RecommenderNetwork, observe
@@ -51,15 +51,20 @@ class Played(Transitions):
     """What the rows of other listeners' moments said of what they then chose, as `NextChoices` has it."""
 
 
-def train(context: RunContext, dataset: ReplayDataset) -> Trained:
-    """Trains for the configured updates, or what is left of them; writes and evaluates a checkpoint."""
+def train(context: RunContext, dataset: ReplayDataset, known: Known | None = None) -> Trained:
+    """Trains for the configured updates, or what is left of them; writes and evaluates a checkpoint.
+
+    `known` is what `known_of` found, where two trainings share it."""
     torch.set_num_threads(1)  # more threads help no network of this size, and take time from the other processes
     configuration: RecommenderConfiguration = context.configuration
     scaling = Scaling.of(dataset.table)
     # A bandit learns from a log that was read for looking ahead: what follows a track is nothing to it.
     taught = dataset if configuration.discount > 0 else replace(dataset, discount_N=np.zeros_like(dataset.discount_N))
     tables, choices = next_tracks_of(dataset) if configuration.next_track_weight > 0 else (None, None)
-    learner, replay = prepare(configuration, taught, scaling, seed=context.seed, device=context.device, choices=choices)
+    known = known or known_of(configuration, dataset, context.seed)
+    learner, replay = prepare(
+        configuration, taught, scaling, seed=context.seed, device=context.device, choices=choices, known=known
+    )
     kept = read_state(context.folder / STATE)
     if kept is not None:
         learner.load_state_dict(kept)
@@ -85,6 +90,17 @@ def _choice(context: RunContext, learner: Learner, dataset: ReplayDataset) -> Ch
     return choice
 
 
+def known_of(configuration: RecommenderConfiguration, dataset: ReplayDataset, seed: int) -> Known:
+    """What listeners' answers say of the tracks; the same whatever the discount."""
+    return taste_models_of(
+        dataset,
+        models=configuration.taste_models,
+        width=configuration.identity_width,
+        passed_over_weight=configuration.passed_over_weight,
+        seed=seed,
+    )
+
+
 def prepare(
     configuration: RecommenderConfiguration,
     dataset: ReplayDataset,
@@ -93,20 +109,15 @@ def prepare(
     seed: int,
     device: str,
     choices: NextChoices | None = None,
+    known: Known | None = None,
 ) -> tuple[Learner, Replay[Played]]:
     """A fresh learner and the replay it draws from."""
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     torch.manual_seed(seed)
     content_TX = scaling.content(dataset.table)
-    factors, left_out = taste_models_of(
-        dataset,
-        models=configuration.taste_models,
-        width=configuration.identity_width,
-        passed_over_weight=configuration.passed_over_weight,
-        seed=seed,
-    )
-    lookahead = lookahead_of(dataset, content_TX, factors) if configuration.discount > 0 else None
-    network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), factors, lookahead)
+    taste_models, left_out = known or known_of(configuration, dataset, seed)
+    lookahead = lookahead_of(dataset, content_TX, taste_models) if configuration.discount > 0 else None
+    network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), taste_models, lookahead)
     learner = Learner(network, configuration.learner(seed=seed, device=device), _further_losses(network))
     return learner, replay_of(dataset, configuration, left_out, device, choices)
 

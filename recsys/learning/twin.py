@@ -66,14 +66,16 @@ def train_both(context: RunContext, dataset: ReplayDataset) -> Trained:
     configuration = context.configuration
     if configuration.discount == 0 or not configuration.compare_with_bandit:
         return training.train(context, dataset)
+    known = training.known_of(configuration, dataset, context.seed)
     ahead = training.train(
-        Part(whole=context, configuration=configuration, folder=context.folder, first=0.0, share=0.5, prefix=""), dataset
+        Part(whole=context, configuration=configuration, folder=context.folder, first=0.0, share=0.5, prefix=""), dataset, known
     )
     myopic = replace(configuration, discount=0.0)
     context.log("The bandit: the same with discount 0.")
     bandit = training.train(
         Part(whole=context, configuration=myopic, folder=context.folder / "bandit", first=0.5, share=0.5, prefix="bandit_"),
         dataset,
+        known,
     )
     gain = gain_of(ahead.checkpoint, bandit.checkpoint, dataset)
     serves_bandit = gain is not None and gain <= 0

@@ -16,7 +16,7 @@ WINDOW = 50
 SESSION_GAP_SECONDS = 30 * 60.0
 KINDS: tuple[str, ...] = tuple(Feedback.Kind.values)
 KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
-SIGNAL_NAMES = (*KINDS, "completion", "left_early", "rating", "was_recommended", "log_gap", "in_session")
+SIGNAL_NAMES = (*KINDS, "completion", "left_early", "rating", "was_recommended", "log_gap", "in_session", "speaks")
 CLOCK_NAMES = (
     "in_session",
     "session_log_seconds",
@@ -28,6 +28,11 @@ CLOCK_NAMES = (
     "rows",
 )
 
+_OPINIONS = np.isin(KINDS, ["like", "dislike", "rate"])
+_SPEAKING = _OPINIONS | np.isin(KINDS, ["play"])
+_TAKES_BACK = {"like": ("like", "dislike", "unlike"), "dislike": ("like", "dislike", "undislike"), "rate": ("rate", "unrate")}
+"""Later kinds after which an opinion counts no more, as in rewards.py."""
+_BACK = np.array([[later in _TAKES_BACK.get(earlier, ()) for later in KINDS] for earlier in KINDS])
 _ONE_OF_KINDS = np.eye(len(KINDS), dtype=np.float32)
 
 
@@ -58,9 +63,21 @@ def session_clock(
     return np.maximum(moment_N - first_N, 0.0), (inside_NL & is_play_NL).sum(axis=1)
 
 
+def speaking(kind_NL: NDArray[np.int64], track_NL: NDArray[np.int64], open_NL: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows say how much their track pleased: the newest opinions, and plays of which there is no later opinion."""
+    length = kind_NL.shape[1]
+    is_later_NLL = (track_NL[:, :, None] == track_NL[:, None, :]) & open_NL[:, None, :] & ~np.tri(length, dtype=np.bool_)
+    is_back_NL = (is_later_NLL & _BACK[kind_NL[:, :, None], kind_NL[:, None, :]]).any(axis=2)
+    stands_NL = _SPEAKING[kind_NL] & open_NL & ~is_back_NL
+    has_opinion_NL = (is_later_NLL & (stands_NL & _OPINIONS[kind_NL])[:, None, :]).any(axis=2)
+    found: NDArray[np.bool_] = stands_NL & (_OPINIONS[kind_NL] | ~has_opinion_NL)
+    return found
+
+
 def encode_windows(
     *,
     kind_NL: NDArray[np.int64],
+    track_NL: NDArray[np.int64],
     value_NL: NDArray[np.float64],
     duration_NL: NDArray[np.float64],
     recommended_NL: NDArray[np.bool_],
@@ -87,6 +104,7 @@ def encode_windows(
     signals[:, :, at + 3] = recommended_NL
     signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0
     signals[:, :, at + 5] = inside_NL
+    signals[:, :, at + 6] = speaking(kind_NL, track_NL, open_NL)
     signals *= open_NL[:, :, None]
     clock = np.empty((count, len(CLOCK_NAMES)), dtype=np.float32)
     clock[:, 0] = plays_N > 0

@@ -72,6 +72,20 @@ def test_what_is_left_of_a_track_without_its_only_listener_is_nothing() -> None:
     assert np.abs(factors.scaled()[TRACKS]).max() > 0.01
 
 
+def test_a_bias_left_out_is_exact_where_outcomes_are_noise() -> None:
+    generator = np.random.default_rng(5)
+    listener_N, track_N = np.divmod(np.arange(300), 30)
+    listener_N, track_N = np.append(listener_N, [3, 4]), np.append(track_N, [30, 31])
+    told = listener_N, track_N, generator.normal(size=302), np.ones(302)
+    factors = factorise(*told, tracks=32, width=2, seed=0)
+
+    vector_NK, bias_N = factors.left_out(*told)
+
+    assert np.abs(bias_N[-2:]).max() < 1e-6
+    assert np.abs(vector_NK[-2:]).max() < 1e-4
+    assert np.abs(factors.bias_T[-2:]).min() > 1e-3
+
+
 def test_a_track_left_out_does_not_know_what_its_listener_said() -> None:
     found = []
     for flipped in (False, True):

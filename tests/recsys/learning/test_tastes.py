@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from recsys.learning.dqn_policy import DqnPolicy
+from recsys.learning.factors import taste_models_of
 from recsys.learning.replay_dataset import ReplayDataset
-from recsys.learning.windows import SIGNAL_NAMES, WINDOW
+from recsys.learning.tastes import Told
+from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES, WINDOW, speaking
 
 
 def seen(rows: list[tuple[int, str, float]]) -> dict[str, np.ndarray]:
@@ -19,6 +22,8 @@ def seen(rows: list[tuple[int, str, float]]) -> dict[str, np.ndarray]:
         track_SL[0, at], open_SL[0, at] = track, True
         signal_SLX[0, at, SIGNAL_NAMES.index(kind)] = 1.0
         signal_SLX[0, at, SIGNAL_NAMES.index("completion")] = completion
+    kind_SL = signal_SLX[:, :, : len(KIND_INDEX)].argmax(axis=2)
+    signal_SLX[:, :, SIGNAL_NAMES.index("speaks")] = speaking(kind_SL, track_SL, open_SL)
     clock = np.zeros((1, 8), dtype=np.float32)
     return {"row_track_L": track_SL, "row_open_L": open_SL, "row_signal_LS": signal_SLX, "clock_C": clock}
 
@@ -30,25 +35,70 @@ def tastes(policy: DqnPolicy, dataset: ReplayDataset, rows: list[tuple[int, str,
     return np.asarray(policy.rows_said(arrays, vectors)[0, :, pooled:].sum(axis=0))
 
 
-def test_the_taste_is_the_ridge_regression_of_what_rows_said(trained: Path, dataset: ReplayDataset) -> None:
-    policy = DqnPolicy.load(trained)
-    rows = [(0, "play", 1.0), (1, "play", 0.1), (2, "play", 0.9), (2, "like", 0.0)]
-    arrays, vectors, w = seen(rows), policy.vectors(dataset.table), policy.weights
-    models, width = w["taste_precision_Mk"].shape[0], policy.configuration.identity_width
-    signal_RX = arrays["row_signal_LS"][0, -len(rows) :].astype(np.float64)
-    seen_RX = np.concatenate([signal_RX, np.zeros((len(rows), 8))], axis=1)
-    hidden_RU = np.maximum(seen_RX @ w["weigh_hidden.weight"].T + w["weigh_hidden.bias"], 0.0)
-    said_R = signal_RX @ w["says.weight"][0] + w["says.bias"] + hidden_RU @ w["says_further.weight"][0] + w["says_further.bias"]
-    track_R = [track for track, _, _ in rows]
-    found = tastes(policy, dataset, rows).reshape(models, width)
+def told(said: list[float], e: list[float], *, noise: float = 0.5, speaks: list[float] | None = None) -> Told:
+    """One model of one dimension; a taste has variance 1, a level next to none."""
+    return Told(
+        said_SL=np.array([said]),
+        speaks_SL=np.array([speaks or [1.0] * len(said)]),
+        variance_SLM=np.full((1, len(said), 1), noise),
+        vector_SLZ=np.array(e)[None, :, None],
+        alone_Mk=np.array([[1.0, 1e12]]),
+    )
 
-    for model in range(models):
-        here = slice(model * width, (model + 1) * width)
-        e_Rk = np.column_stack([vectors.known_TX[track_R, here], np.ones(len(rows))]).astype(np.float64)
-        unsure_k = np.append(w["unsure_TZ"][track_R, here].sum(axis=0), 0.0) * w["row_precision"]
-        precision_kk = np.diag(w["taste_precision_Mk"][model] + unsure_k) + w["row_precision"] * e_Rk.T @ e_Rk
-        expected_k = np.linalg.solve(precision_kk, w["row_precision"] * e_Rk.T @ (said_R - vectors.known_TX[track_R, -1]))
-        np.testing.assert_allclose(found[model], expected_k[:-1], rtol=1e-5, atol=1e-7)
+
+def test_the_taste_is_the_posterior_mean() -> None:
+    # Precision 1 + (1 + 4)/0.5 = 11, pulled (1·1 + 2·0.5)/0.5 = 4.
+    assert told([1.0, 0.5], [1.0, 2.0]).taste()[0, 0] == pytest.approx(4 / 11)
+    assert told([1.0, 0.5, -9.0], [1.0, 2.0, 3.0], speaks=[1, 1, 0]).taste()[0, 0] == pytest.approx(4 / 11)
+    assert told([1.0], [1.0], noise=1e12).taste()[0, 0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_rows_give_together_what_the_whole_is() -> None:
+    three = told([1.0, 0.5, -0.3], [1.0, 2.0, -1.0])
+
+    np.testing.assert_allclose(three.taste_by_row().sum(axis=1), three.taste(), rtol=1e-12)
+
+
+def test_outcomes_of_a_training_listener_give_their_taste_again(dataset: ReplayDataset) -> None:
+    models, _ = taste_models_of(dataset, models=2, width=4, passed_over_weight=0.3, seed=0)
+    taught = ~dataset.is_held_out_N
+    for listener in models.each[0].listeners_L[:5]:
+        of = np.flatnonzero(taught & (dataset.listener_N == listener))
+        track_L = dataset.track_N[of]
+        again = Told(
+            said_SL=(dataset.reward_N[of] - models.mean - models.bias_T[track_L])[None].astype(np.float64),
+            speaks_SL=np.ones((1, len(of))),
+            variance_SLM=models.row_variances()[track_L][None].astype(np.float64),
+            vector_SLZ=models.vectors()[track_L][None].astype(np.float64),
+            alone_Mk=models.precisions().astype(np.float64),
+        ).taste()[0]
+        for number, factors in enumerate(models.each):
+            learned = factors.taste_LK[np.searchsorted(factors.listeners_L, listener)] * factors.size
+            found = again[4 * number : 4 * number + 4]
+            vector_TK = models.vectors()[:, 4 * number : 4 * number + 4]
+            assert np.corrcoef(vector_TK @ learned, vector_TK @ found)[0, 1] > 0.95
+
+
+def test_an_opinion_that_was_taken_back_says_nothing(trained: Path, dataset: ReplayDataset) -> None:
+    policy = DqnPolicy.load(trained)
+    played = [(0, "play", 1.0)]
+
+    def speaks(*kinds: str) -> list[bool]:
+        kind_NL = np.array([[KIND_INDEX[kind] for kind in kinds]])
+        return [bool(each) for each in speaking(kind_NL, np.zeros_like(kind_NL), np.ones(kind_NL.shape, dtype=np.bool_))[0]]
+
+    assert speaks("play", "like") == [False, True]
+    assert speaks("play", "like", "unlike") == [True, False, False]
+    assert speaks("play", "like", "dislike", "unlike") == [False, False, True, False]
+    assert speaks("play", "rate", "rate") == [False, False, True]
+    assert speaks("play", "like", "play") == [False, True, True]
+    assert speaks("skip", "ban", "unban", "unrate") == [False] * 4
+    with_other_track = speaking(
+        np.array([[KIND_INDEX["play"], KIND_INDEX["like"]]]), np.array([[0, 1]]), np.ones((1, 2), np.bool_)
+    )
+    assert with_other_track.tolist() == [[True, True]]
+    liked = tastes(policy, dataset, [*played, (0, "like", 0.0)])
+    assert not np.allclose(liked, tastes(policy, dataset, played))
 
 
 def test_rows_that_say_nothing_of_pleasure_leave_the_taste(trained: Path, dataset: ReplayDataset) -> None:
@@ -63,9 +113,9 @@ def test_liked_tracks_raise_those_that_the_same_listeners_like(trained: Path, da
     policy = DqnPolicy.load(trained)
     is_first_T = np.isin(np.array(dataset.table.style_names), ["reel", "air"])
     first, second = np.flatnonzero(is_first_T), np.flatnonzero(~is_first_T)
-    known_TX, models = policy.vectors(dataset.table).known_TX, policy.configuration.taste_models
+    identity_TZ, models = policy.weights["identity_TZ"], policy.configuration.taste_models
 
     for liked, other in ((first, second), (second, first)):
         taste_Z = tastes(policy, dataset, [(int(track), "play", 1.0) for track in liked[:3]])
-        expected_T = known_TX[:, : len(taste_Z)] @ taste_Z / models
+        expected_T = identity_TZ @ taste_Z / models
         assert expected_T[liked[3:]].mean() > expected_T[other].mean() + 0.1

@@ -76,6 +76,23 @@ def test_exported_scores_are_the_trained_ones(trained: Path, dataset: ReplayData
         assert policy.score(state, dataset.table.ids_T.tolist()) == pytest.approx(theirs, abs=1e-5)
 
 
+@pytest.mark.parametrize(("models", "width"), [(2, 4), (7, 2), (3, 0)])
+def test_any_number_of_taste_models_serves_as_it_was_trained(
+    models: int, width: int, dataset: ReplayDataset, checkerboard: list[Listener], tmp_path: Path
+) -> None:
+    configuration = replace(SHORT, taste_models=models, identity_width=width)
+    folder = train(Context(folder=tmp_path, configuration=configuration), dataset).checkpoint
+    scaling = Scaling.of(dataset.table)
+    network = RecommenderNetwork(configuration, scaling.content(dataset.table), len(scaling.styles))
+    weights = {name: torch.as_tensor(weight) for name, weight in read_checkpoint(folder).weights.items()}
+    network.load_state_dict({name: weights[name] for name in network.state_dict()})
+    policy, state = DqnPolicy.load(folder), build_state(checkerboard[0], NOW)
+    placed = policy.vectors(track_table()).placed
+
+    theirs = scores_of_network(network, encode_state(state, dataset.table), np.arange(len(dataset.table)), placed)
+    assert policy.score(state, dataset.table.ids_T.tolist()) == pytest.approx(theirs, abs=1e-5)
+
+
 def test_top_is_the_order_of_the_mean_scores(trained: Path, checkerboard: list[Listener], dataset: ReplayDataset) -> None:
     policy = load_policy("dqn", trained)
     state = build_state(checkerboard[2], NOW)
