@@ -37,7 +37,7 @@ def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], c
     """Reasons that sum to the mean score of each track, above the catalogue's mean: heard tracks, declared styles, the moment,
     b(a) as `popular`, and what belongs to no single cause as `residual`. Strongest support first.
 
-    Given which rows there are, f is linear in what they say, so the split is exact: only V(s) and the catalogue's mean are left.
+    Given which rows there are, f is linear in what they say, so the split is exact: only V(s) and the mean are left.
     A cause `carries` a track that falls among the candidates once the log is without it: one track of many alike takes its
     rivals along, and older rows come into the window. Where no single one carries it, the heard tracks of one style may do
     together, or all of lately; these then stand for their members.
