@@ -27,6 +27,7 @@ SMALL = RecommenderConfiguration(
     pool_size=16,
     content_width=16,
     identity_width=4,
+    taste_models=2,
     tower_width=8,
     save_every_updates=100,
     discount=0.5,
