@@ -4,6 +4,7 @@ Shapes as in advantage.py; T = 2N steps. Plain regression: once a piece is finis
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -15,12 +16,12 @@ from dqn.replay import Episodes, Replay
 
 
 class ForesightTraining:
-    """ψ and its optimiser."""
+    """ψ and its optimiser, on the device of the replays."""
 
-    def __init__(self, foresight: Foresight, learning_rate: float, seed: int) -> None:
-        self.foresight = foresight.train()
+    def __init__(self, foresight: Foresight, learning_rate: float, seed: int, device: torch.device) -> None:
+        self.foresight = foresight.to(device).train()
         self.optimizer = torch.optim.Adam(foresight.parameters(), lr=learning_rate, fused=True)
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
 
     def run(self, replay: Replay[Episodes], updates: int, batch_size: int) -> float:
         """Mean squared error over the last batches, in standard deviations of the catalogue."""
@@ -28,6 +29,12 @@ class ForesightTraining:
         for _ in range(updates):
             error += self.update(replay.sample(batch_size, self.generator)) / updates
         return error
+
+    def at_hand(self) -> Foresight:
+        """ψ as pieces are written with it: on the processor, where a graphics device would wait for every note."""
+        if next(self.foresight.parameters()).is_cpu:
+            return self.foresight
+        return copy.deepcopy(self.foresight).cpu()
 
     def set_learning_rate(self, learning_rate: float) -> None:
         """From the next update on."""

@@ -90,16 +90,16 @@ class PolicyTraining:
         advantage, foresight = new_heads(policy.writer.prior)
         self.imitation = configuration.imitation_weight
         self.learner = Learner(advantage, _learner_configuration(configuration, context), self._imitate_best)
+        self.foresight = ForesightTraining(foresight, configuration.foresight_learning_rate, context.seed, self.learner.device)
         writer = replace(
             policy.writer,
             advantage=advantage,
-            foresight=foresight,
+            foresight=self.foresight.at_hand(),
             is_added_to_prior=is_added_to_prior(configuration.algorithm),
             wish_gain=configuration.wish_gain,
             temperature=configuration.temperature,
             prior_temperature=configuration.prior_temperature,
         )
-        self.foresight = ForesightTraining(foresight, configuration.foresight_learning_rate, context.seed)
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
         catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
@@ -181,7 +181,12 @@ class PolicyTraining:
         configuration = self.configuration
         settings = self.policy.settings | {"taste_gain": configuration.taste_gain * heard}
         flat = 1 + (configuration.prior_temperature - 1) * min(1.0, share / FLATTENED_AT)
-        writer = replace(self.policy.writer, wish_gain=configuration.wish_gain * heard, prior_temperature=flat)
+        writer = replace(
+            self.policy.writer,
+            foresight=self.foresight.at_hand(),
+            wish_gain=configuration.wish_gain * heard,
+            prior_temperature=flat,
+        )
         self.policy = replace(self.policy, writer=writer, settings=settings)
 
     def roll_out(self) -> dict[str, float]:
@@ -299,5 +304,5 @@ def _learner_configuration(configuration: ComposerConfiguration, context: RunCon
         huber_delta=2.0,
         temperature=configuration.temperature,
         seed=context.seed,
-        device="cpu",
+        device=context.device,
     )

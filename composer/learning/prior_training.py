@@ -91,7 +91,7 @@ def train_prior(
     torch.set_num_threads(configuration.threads)
     torch.manual_seed(context.seed)
     buckets = list(observe_tunes(dataset.training, dataset.styles))
-    prior = Prior(hidden=configuration.hidden)
+    prior = Prior(hidden=configuration.hidden).to(context.device)
     optimizer = torch.optim.Adam(prior.parameters(), lr=configuration.prior_learning_rate, betas=(0.9, 0.98))
     place, budget, best = _resume(context, prior, optimizer, seconds, clock)
     for epoch in range(place.epoch, configuration.epochs):
@@ -107,7 +107,7 @@ def train_prior(
             context.report((epoch + 1) * updates, held_out_bits_per_note=figures["bits_per_note"])
     if best.weights:
         prior.load_state_dict(best.weights)
-    return prior.eval()
+    return prior.eval().cpu()
 
 
 def _train_epoch(
@@ -161,9 +161,10 @@ def _update(
     configuration: ComposerConfiguration,
     generator: torch.Generator,
 ) -> float:
-    index = forget_styles(torch.from_numpy(batch.index), FORGOTTEN_STYLE_SHARE, generator)
-    pitch_nats_BN, duration_nats_BN = prior.nats(index, torch.from_numpy(batch.pitch), torch.from_numpy(batch.duration))
-    valid_BN = torch.from_numpy(batch.valid)
+    index_BNF = forget_styles(torch.from_numpy(batch.index), FORGOTTEN_STYLE_SHARE, generator)
+    given = (index_BNF, *(torch.from_numpy(each) for each in (batch.pitch, batch.duration, batch.valid)))
+    index_BNF, pitch_BN, duration_BN, valid_BN = (tensor.to(prior.offsets.device) for tensor in given)
+    pitch_nats_BN, duration_nats_BN = prior.nats(index_BNF, pitch_BN, duration_BN)
     loss = ((pitch_nats_BN + duration_nats_BN) * valid_BN).sum() / valid_BN.sum()
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
