@@ -64,8 +64,10 @@ class RuleWeights:
     """Per fifth and sixth bar of eight that is the first and second again, as in two of three dance tunes: a b c d a b …"""
     leapt_ending: float = -4.0
     """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
-    band: float = 2.5
-    """Per width of the band of people's 10th to 90th percentile that a feature lies outside, at most 2 widths each."""
+    band: float = 10.0
+    """Per width of the band of people's 10th to 90th percentile that a figure lies outside, as `judging.band_misses` counts."""
+    band_when_asked: float = 2.5
+    """The same where a taste or a graded wish is heard: then it is asked to be unlike what is usual."""
     steering: float = -10.0
     """Per unit by which a graded wish is missed."""
     copied_note: float = -1.2
@@ -195,7 +197,7 @@ def unique_extrema(line: Line, weights: RuleWeights) -> Reward:
     """One highest and one lowest note: the more is paid, and taken back when it is no longer so, the later it is."""
     count = len(line.pitches)
     low_share = 1.0 if line.is_short else 0.15
-    high_share = 1.0 if line.is_short else 0.45
+    high_share = 1.0 if line.is_short else 0.2
     value_N = np.zeros(count)
     highest, lowest, high_count, low_count = -1, 999, 0, 0
     for n, pitch in enumerate(line.pitches):

@@ -110,6 +110,11 @@ class Steering:
         """Pitch classes of the key."""
         return frozenset((self.tonic + step) % 12 for step in SCALE_STEPS[self.mode])
 
+    @property
+    def is_wished(self) -> bool:
+        """Whether any graded wish is made."""
+        return any(getattr(self, wish) is not None for wish in GRADED)
+
     def check_style(self, known: Collection[str]) -> None:
         """Refuses a style that is not among the known ones."""
         if self.style not in known:

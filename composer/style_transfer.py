@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from composer.accompaniment.half_bars import beat_quarters, first_half
 from composer.constraints import Plan
-from composer.judging import Bands, band_miss
+from composer.judging import Bands, band_miss, banded
 from composer.learning.features import in_ticks
 from composer.melody_tasks import between, evened, full_bars
-from music.features import features
 from music.keys import join_rests
 from music.notes import Melody, Note
 
@@ -191,7 +190,7 @@ def _band_misses(policy: ComposerPolicy, melodies: list[Melody], style: str) -> 
     bands = Bands(policy.settings.get("bands", {}))
     if style not in bands.of_style:
         return np.zeros(len(melodies))
-    return np.array([band_miss(features(melody), bands, style) for melody in melodies])
+    return np.array([band_miss(banded(melody), bands, style) for melody in melodies])
 
 
 def _with_pickup(source: Melody, told: Melody) -> Melody:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality, copied_share, copy_limits
-from composer.judging import Bands, band_miss
+from composer.judging import Bands, band_miss, banded
 from composer.learning.blind_answers import blind_check
 from composer.learning.features import observe_melodies
 from composer.learning.network import Prior
@@ -25,7 +25,6 @@ from composer.learning.writing import Written
 from composer.measures import Measured, distinct_share
 from composer.rewards import RuleWeights
 from composer.steering import HABITS, Steering
-from music.features import features
 from music.notes import Melody
 from training.slots import Check
 
@@ -48,10 +47,10 @@ def bits_per_note(prior: Prior, tunes: Sequence[Tune], styles: Sequence[str]) ->
     for rows in np.array_split(by_length, max(1, len(tunes) // MEASURED_AT_ONCE)):
         numbers = [style_number(tunes[row].style, styles) for row in rows]
         seen = observe_melodies([tunes[row].melody for row in rows], numbers)
-        index, pitch, duration = (torch.from_numpy(seen[name]) for name in ("index", "pitch", "duration"))
-        pitch_nats_BN, duration_nats_BN = prior.nats(index, pitch, duration)
+        given = (torch.from_numpy(seen[name]).to(prior.offsets.device) for name in ("index", "pitch", "duration"))
+        pitch_nats_BN, duration_nats_BN = prior.nats(*given)
         pitch_nats_BN[:, 0] = 0.0
-        nats_BN = (pitch_nats_BN + duration_nats_BN).double().numpy()
+        nats_BN = (pitch_nats_BN + duration_nats_BN).double().cpu().numpy()
         bits_n[rows] = (nats_BN * seen["valid"]).sum(axis=1) / math.log(2)
     return bits_n, np.maximum(notes_n, 1)
 
@@ -103,7 +102,7 @@ def originality_of(dataset: MelodyDataset) -> Originality:
 def piece_figures(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> dict[str, NDArray[np.float64]]:
     """For each piece: reward of the rules per bar, distance to people's bands, leaps, repeated bars, one climax."""
     each = Measured.of(melodies, [steering.style for steering in steerings]).values
-    misses = [band_miss(features(m), bands, steering.style) for m, steering in zip(melodies, steerings, strict=True)]
+    misses = [band_miss(banded(m), bands, steering.style) for m, steering in zip(melodies, steerings, strict=True)]
     return {name: each[name] for name in JUDGED} | {"band_miss": np.array(misses)}
 
 

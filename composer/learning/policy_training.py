@@ -26,7 +26,7 @@ from composer.learning.novelty import Novelty
 from composer.learning.policy import ComposerPolicy, new_heads
 from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
-from composer.learning.wishes import CopyGuide, Wishes, is_wished
+from composer.learning.wishes import CopyGuide, Wishes
 from composer.learning.writing import Written
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
@@ -43,8 +43,6 @@ LONG_STEPS, SHORT_STEPS = 144, 48
 """Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""
-TUNES_RATE = 0.4
-"""Of the learning rate: the errors of tunes are three times those of phrases, with whom they share all layers."""
 TUNES_WRITTEN = 2.0
 """Times as many as their share of the updates: what is rarely asked (a syncopated jig) is foreseen from what was written."""
 FLATTENED_AT = 0.4
@@ -166,8 +164,7 @@ class PolicyTraining:
         for steps, replay in self.replays.items():
             if len(replay):
                 updates = max(1, round(self.configuration.updates_per_rollout * self._share(steps)))
-                slower = TUNES_RATE if steps == LONG_STEPS else 1.0
-                self.learner.set_learning_rate(self.configuration.learning_rate * falling(share) * slower)
+                self.learner.set_learning_rate(self.configuration.learning_rate * falling(share))
                 learned |= self.learner.run(replay, updates)
                 if steps == LONG_STEPS:
                     # Neither tastes nor wishes are heard in the short ones.
@@ -220,9 +217,10 @@ class PolicyTraining:
         written = self.policy.write(plans, tastes, seeds=seeds, keep_trace=True, guide=guide)
         self.learner.network.train()
         phi_BF = np.stack([features(melody) for melody in written.melodies])
-        reward_BN = self._rewards(written, plans, phi_BF, examples.is_forced_B)
+        has_taste_B = np.array([taste is not None for taste in tastes])
+        reward_BN = self._rewards(written, plans, phi_BF, has_taste_B, examples.is_forced_B)
         replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, steps))
-        is_asked_B = np.array([taste is not None or is_wished(plan) for plan, taste in zip(plans, tastes, strict=True)])
+        is_asked_B = has_taste_B | np.array([plan.steering.is_wished for plan in plans])
         is_free_B = ~(copies.is_forced_B | examples.is_forced_B | is_asked_B)
         return self._figures(written, reward_BN, is_free_B, "_short" if is_short else "")
 
@@ -231,13 +229,20 @@ class PolicyTraining:
         return self.configuration.short_share if steps == SHORT_STEPS else 1 - self.configuration.short_share
 
     def _rewards(
-        self, written: Written, plans: Sequence[Plan], phi_BF: NDArray[np.float64], is_example_B: NDArray[np.bool_]
+        self,
+        written: Written,
+        plans: Sequence[Plan],
+        phi_BF: NDArray[np.float64],
+        has_taste_B: NDArray[np.bool_],
+        is_example_B: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
         """Per note, BN. What people wrote is judged by the rules alone: it stands in the catalogue, and may come again."""
         reward_BN = np.zeros((len(plans), max(len(melody.notes) for melody in written.melodies)))
         for row, (melody, plan) in enumerate(zip(written.melodies, plans, strict=True)):
             judge = self.judge_of_people if is_example_B[row] else self.judge
-            reward_BN[row, : len(melody.notes)] = judge.rewards(melody, plan.steering, phi_BF[row])
+            reward_BN[row, : len(melody.notes)] = judge.rewards(
+                melody, plan.steering, phi_BF[row], has_taste=bool(has_taste_B[row])
+            )
             if not is_example_B[row]:
                 reward_BN[row, len(melody.notes) - 1] -= self.novelty.cost(melody)
         return reward_BN

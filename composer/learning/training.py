@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
-from composer.judging import Bands
+from composer.judging import Bands, banded
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.measuring import measure_version
@@ -16,7 +17,6 @@ from composer.learning.policy import CATALOGUE_RUNS, HEADS, ComposerPolicy, hash
 from composer.learning.prior_training import train_prior
 from composer.learning.replay_dataset import MelodyDataset
 from dqn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from music.features import features
 from training.revision import code_revision
 from training.slots import NotEnoughToLearnFrom, RunContext, Trained
 
@@ -56,10 +56,13 @@ def _train_policy(
     parent = read_checkpoint(context.parent_folder)
     folder = context.folder / CHECKPOINT
     if not folder.exists():
-        trained = train_policy(context, dataset, configuration, policy_of("prior", parent), seconds)
+        prior = policy_of("prior", parent)
+        if not Bands(prior.settings["bands"]).are_current:
+            prior = replace(prior, settings=prior.settings | {"bands": measure_bands(dataset)})
+        trained = train_policy(context, dataset, configuration, prior, seconds)
         weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
         weights |= trained
-        _write(folder, weights, context, dataset, configuration, bands=parent.configuration["bands"], parent=parent)
+        _write(folder, weights, context, dataset, configuration, bands=prior.settings["bands"], parent=parent)
     policy = load_policy("dqn", folder)
     figures = _sample_figures(policy, dataset) | {"tunes": parent.configuration["tunes"]}
     return Trained(kind="dqn", checkpoint=folder, figures=figures, details=measure_version(policy, dataset))
@@ -90,10 +93,10 @@ def _write(
 
 
 def measure_bands(dataset: MelodyDataset) -> dict[str, Any]:
-    """People's bands of each feature, by style, from the tunes that may be learned from."""
+    """People's bands of each figure, by style, from the tunes that may be learned from."""
     tunes = dataset.training[:: max(1, len(dataset.training) // MEASURED_TUNES)]
-    features_nF = np.stack([features(tune.melody) for tune in tunes])
-    return {style: list(edges) for style, edges in Bands.measure(features_nF, [t.style for t in tunes]).of_style.items()}
+    figures_nX = np.stack([banded(tune.melody) for tune in tunes])
+    return {style: list(edges) for style, edges in Bands.measure(figures_nX, [t.style for t in tunes]).of_style.items()}
 
 
 MEASURED_TUNES = 4000

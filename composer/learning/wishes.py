@@ -73,11 +73,6 @@ class Wishes:
         )
 
 
-def is_wished(plan: Plan) -> bool:
-    """Whether any graded wish is made."""
-    return any(getattr(plan.steering, wish) is not None for wish in GRADED)
-
-
 def short_plan(style: str) -> Plan:
     """Two bars of 4/4 in C major on the sixteenths grid, from middle C: the task of the Sequence Tutor."""
     steering = Steering(style=style, tonic=0, mode="major", metre=(4, 4), bars=2, lowest=48, highest=83)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from composer.judging import Bands, Judge, band_miss, graded, taste_liking
+from composer.judging import BANDED, Bands, Judge, band_miss, banded, graded, taste_liking
 from composer.rewards import (
     Line,
     RuleWeights,
@@ -130,14 +130,14 @@ def test_a_last_note_is_not_leapt_to() -> None:
 
 
 def test_bands_are_peoples_percentiles_by_style() -> None:
-    phi_nF = np.tile(np.linspace(0, 1, 101)[:, None], (1, len(NAMES)))
-    bands = Bands.measure(phi_nF, ["reel"] * 101)
+    figures_nX = np.tile(np.linspace(0, 1, 101)[:, None], (1, len(BANDED) + 1))
+    bands = Bands.measure(figures_nX, ["reel"] * 101)
 
-    low_F, high_F = bands.of("reel")
-    assert low_F[0] == pytest.approx(0.1)
-    assert high_F[0] == pytest.approx(0.9)
-    assert band_miss(phi_nF[50], bands, "a style nobody wrote") == 0
-    assert band_miss(phi_nF[100], bands, "reel") > 0
+    low_X, high_X = bands.of("reel")
+    assert low_X[0] == pytest.approx(0.1)
+    assert high_X[0] == pytest.approx(0.9)
+    assert band_miss(figures_nX[50], bands, "a style nobody wrote") == 0
+    assert band_miss(figures_nX[100], bands, "reel") > 0
 
 
 def test_graded_wishes_are_measured_on_their_own_scale() -> None:
@@ -157,13 +157,60 @@ def test_a_listener_who_likes_leaps_likes_leaping_more() -> None:
     assert taste_liking(features(eighths(60, 67, 60, 67)), taste) > taste_liking(features(eighths(60, 62, 60, 62)), taste)
 
 
-def test_the_whole_piece_is_judged_at_its_last_note() -> None:
-    melody = eighths(*(60, 62, 64, 65) * 8)
-    judge = Judge(WEIGHTS, Bands.measure(features(melody)[None], [""]), None)
+def judge_of(*people: Melody) -> Judge:
+    """Holds pieces against the bands of these people's melodies."""
+    return Judge(WEIGHTS, Bands.measure(np.stack([banded(melody) for melody in people]), [""] * len(people)), None)
 
-    plain = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72))
-    wished = judge.rewards(melody, Steering(tonic=0, lowest=48, highest=72, leaps=1.0))
 
-    assert plain == pytest.approx(rules(Line(melody), WEIGHTS))
-    assert wished[:-1] == pytest.approx(plain[:-1])
-    assert wished[-1] < plain[-1]
+def test_what_lies_outside_the_bands_costs_its_widths_whenever_it_was_told() -> None:
+    asked = Steering(tonic=0, lowest=48, highest=84)
+    judge = judge_of(eighths(*(60, 62, 64, 65) * 8), eighths(*(60, 62, 64, 67, 65, 64, 62, 60) * 4))
+    piece = eighths(*(60, 62, 64, 84) * 4, *(60, 62, 64, 60) * 4)
+
+    reward_N = judge.rewards(piece, asked)
+
+    miss = band_miss(banded(piece), judge.bands, "")
+    assert miss > 1
+    assert reward_N.sum() == pytest.approx(rules(Line(piece), WEIGHTS).sum() - WEIGHTS.band * miss)
+
+
+def test_the_note_that_leaves_peoples_range_is_told_at_once() -> None:
+    asked = Steering(tonic=0, lowest=48, highest=84)
+    judge = judge_of(eighths(*(60, 62, 64, 65) * 8), eighths(*(60, 62, 64, 67, 65, 64, 62, 60) * 4))
+    near, far = (eighths(*(60, 62, 64, 65) * 2, 62, top, *(60, 62, 64, 65, 64, 62) * 3, *(60, 62, 64, 60)) for top in (65, 84))
+
+    lent_N = (judge.rewards(far, asked) - rules(Line(far), WEIGHTS)) - (judge.rewards(near, asked) - rules(Line(near), WEIGHTS))
+
+    assert lent_N[:9] == pytest.approx(np.zeros(9))
+    assert lent_N[9] < -1
+
+
+def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
+    asked = Steering(tonic=0, lowest=48, highest=84)
+    judge = judge_of(eighths(*(60, 62, 64, 65) * 8), eighths(*(60, 62, 64, 67, 65, 64, 62, 60) * 4))
+    piece = eighths(*(60, 72, 60, 72) * 8)
+
+    usual, tasted = (judge.rewards(piece, asked, has_taste=has_taste).sum() for has_taste in (False, True))
+
+    less = (WEIGHTS.band - WEIGHTS.band_when_asked) * band_miss(banded(piece), judge.bands, "")
+    assert tasted - usual == pytest.approx(less)
+
+
+def test_bands_of_an_older_checkpoint_take_any_groove() -> None:
+    older = Bands({"": ([0.0] * len(NAMES), [1.5] * len(NAMES))})
+
+    low_X, high_X = older.of("reel")
+
+    assert not older.are_current
+    assert len(low_X) == len(high_X) == len(BANDED) + 1
+    assert (low_X[-1], high_X[-1]) == (0.0, 1.0)
+
+
+def test_a_missed_wish_is_judged_at_the_last_note() -> None:
+    melody = eighths(*(60, 62, 64, 62) * 8)
+    plain, wished = (Steering(tonic=0, lowest=48, highest=72, leaps=leaps) for leaps in (0.0, 1.0))
+
+    difference_N = judge_of(melody).rewards(melody, wished) - judge_of(melody).rewards(melody, plain)
+
+    assert difference_N[:-1] == pytest.approx(np.zeros(len(melody.notes) - 1))
+    assert difference_N[-1] == pytest.approx(WEIGHTS.steering)
