@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from composer.accompaniment.half_bars import beat_quarters, first_half
+from composer.bands import Bands, band_miss, banded
 from composer.constraints import Plan
-from composer.judging import Bands, band_miss, banded
 from composer.learning.features import in_ticks
 from composer.melody_tasks import between, evened, full_bars
 from music.keys import join_rests

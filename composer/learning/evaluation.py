@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from composer.bands import Bands, band_miss, banded
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality, copied_share, copy_limits
-from composer.judging import Bands, band_miss, banded
 from composer.learning.blind_answers import blind_check
 from composer.learning.features import observe_melodies
 from composer.learning.network import Prior

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from composer.bands import Bands
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex
-from composer.judging import Bands, Judge
+from composer.judging import Judge
 from composer.learning.configuration import ComposerConfiguration, is_added_to_prior
 from composer.learning.episodes import episodes_of
 from composer.learning.examples import ExampleGuide, Examples

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from composer.judging import Bands, banded
+from composer.bands import Bands, banded
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.measuring import measure_version

@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from composer.judging import BANDED, Bands, Judge, band_miss, banded, graded, taste_liking
+from composer.bands import BANDED, Bands, band_miss, banded
+from composer.judging import Judge, graded, taste_liking
 from composer.rewards import (
     Line,
     RuleWeights,

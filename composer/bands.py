@@ -1,0 +1,110 @@
+"""What people's tunes are like, style by style, and how far a piece lies outside of it. Before: measures. After: judging.
+
+Shapes: N notes, n melodies, F features of `music.features`, X figures that are held against people's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from composer.measures import groove_consistency
+from composer.rewards import Line
+from music.features import NAMES, features
+from music.notes import Melody
+
+BANDED = (
+    "notes_per_quarter_over_4",
+    "range_over_36_semitones",
+    "mean_interval_over_8_semitones",
+    "share_of_repeated_pitches",
+    "share_of_steps",
+    "share_of_thirds",
+    "share_of_leaps",
+    "share_of_turns",
+    "share_of_syncopated_notes",
+    "share_of_dotted_notes",
+    "share_of_triplet_notes",
+    "rest_time_share",
+    "pitch_class_entropy_over_log2_12",
+    "duration_entropy_over_3_bits",
+    "share_of_bars_with_repeated_rhythm",
+    "share_of_repeated_bars",
+    "share_of_bars_repeated_with_changed_ending",
+    "place_of_highest_note",
+)
+"""Features that should lie where people's do; how alike the rhythms of neighbouring bars are is held against them too."""
+EARLY = ("range_over_36_semitones", "mean_interval_over_8_semitones", "notes_per_quarter_over_4")
+"""Figures that are told before the piece ends."""
+EARLY_OF_BANDED = np.array([BANDED.index(name) for name in EARLY])
+_BANDED = np.array([NAMES.index(name) for name in BANDED])
+OUTSIDE_WIDTHS = 0.3
+"""What a figure costs that lies outside its band at all, so that the last step back is worth going."""
+ROUNDING = 1e-6
+"""Less is no distance."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """People's 10th and 90th percentile of each figure, by style; the key "" holds all styles together."""
+
+    of_style: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+
+    @classmethod
+    def measure(cls, figures_nX: NDArray[np.float64], styles_n: Sequence[str], fewest: int = 30) -> Bands:
+        """The bands of a catalogue; styles with fewer tunes than `fewest` share the bands of all."""
+        found: dict[str, tuple[list[float], list[float]]] = {}
+        for style in ["", *sorted(set(styles_n))]:
+            chosen = figures_nX if style == "" else figures_nX[[name == style for name in styles_n]]
+            if style == "" or len(chosen) >= fewest:
+                low_X, high_X = np.percentile(chosen, [10, 90], axis=0)
+                found[style] = (low_X.tolist(), high_X.tolist())
+        return cls(found)
+
+    @property
+    def are_current(self) -> bool:
+        """Whether every figure is in them; those of an older checkpoint lack the groove."""
+        return all(len(low) == len(BANDED) + 1 for low, _ in self.of_style.values())
+
+    def of(self, style: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Low and high edge of each figure, X."""
+        low, high = self.of_style.get(style) or self.of_style[""]
+        if len(low) == len(NAMES):  # of a checkpoint from before the groove was measured: any groove will do
+            low, high = [*np.array(low)[_BANDED], 0.0], [*np.array(high)[_BANDED], 1.0]
+        return np.array(low), np.array(high)
+
+
+def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """What of a melody is held against people's bands, X; takes its features where they are known."""
+    phi_F = features(melody) if phi_F is None else phi_F
+    return np.append(phi_F[_BANDED], groove_consistency(melody))
+
+
+def band_misses(figures_X: NDArray[np.float64], edges_2X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each figure lies outside its band: in widths, at most 2, and OUTSIDE_WIDTHS for being outside at all."""
+    low_X, high_X = edges_2X
+    width_X = np.maximum(high_X - low_X, 0.04)
+    outside_X = np.maximum(low_X - figures_X, 0) + np.maximum(figures_X - high_X, 0)
+    miss_X: NDArray[np.float64] = np.minimum(outside_X / width_X, 2.0) + OUTSIDE_WIDTHS * (outside_X > ROUNDING)
+    return miss_X
+
+
+def band_miss(figures_X: NDArray[np.float64], bands: Bands, style: str) -> float:
+    """How far the figures lie outside people's bands, in all."""
+    return float(band_misses(figures_X, np.stack(bands.of(style))).sum())
+
+
+def early_figures(line: Line) -> NDArray[np.float64]:
+    """The figures of EARLY after each note, N3: those that a few notes settle, and that need not wait for the end."""
+    pitch_N = np.array([np.nan if pitch is None else pitch for pitch in line.pitches], dtype=np.float64)
+    sounds_N = np.isfinite(pitch_N)
+    heard = pitch_N[sounds_N]
+    count_N = np.maximum(np.cumsum(sounds_N), 1)
+    if not len(heard):
+        return np.zeros((len(pitch_N), len(EARLY)))
+    range_n = np.maximum.accumulate(heard) - np.minimum.accumulate(heard)
+    moved_n = np.cumsum(np.abs(np.diff(heard, prepend=heard[0]))) / np.maximum(np.arange(len(heard)), 1)
+    quarters_N = np.maximum((line.starts + line.ticks) / 48, 0.25)
+    return np.stack([range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, np.cumsum(sounds_N) / quarters_N / 4], axis=1)
