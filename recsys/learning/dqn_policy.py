@@ -1,7 +1,7 @@
 """The trained recommender in numpy: no torch. Before: a checkpoint of training.py. After: load_policy, recommending.py.
 
-Letters: H heads, N listed, T all tracks, P of the checkpoint, S states, L rows, X signals, K attention heads, Z track vector,
-d tower dimensions, W = H·d + H."""
+Letters: H heads, N listed, T all tracks, P of the checkpoint, S states, L rows, X signals, K attention heads, Y content after
+one layer, Z track vector, d tower dimensions, W = H·d + H."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ ROW_SCALE = 0.2
 """Keeps the sum over fifty rows near 1; the network in torch takes it from here."""
 OF_TRACKS = frozenset({"identity_TZ", "row_variance_TM"})
 """As large as the catalogue: kept in single precision."""
-LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden", "says", "says_further")
+LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden")
 NEEDED = frozenset(f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")) | {
     "tower_f.weight",
     "identity_TZ",
     "row_variance_TM",
     "taste_precision_Mk",
+    "worth_S",
+    "usual",
     "prior_XH",
     "after_XH",
     "lookahead_H",
@@ -75,7 +77,8 @@ class TrackVectors:
     table: TrackTable
     indexed: TrackTable
     """The same with the checkpoint's numbers of styles."""
-    z_TZ: NDArray[np.float32]
+    content_TY: NDArray[np.float32]
+    """Content after one layer, by which the rows of a state are weighed."""
     g_TW: NDArray[np.float32]
     """H·d numbers of (1 + κ)·g, then H of (1 + κ)·b + what follows: Q less V is one product with f."""
     mean_W: Floats
@@ -95,6 +98,8 @@ class DqnPolicy:
         if missing:
             raise BrokenCheckpoint(f"it was made by an earlier version: {', '.join(sorted(missing))} is missing; train again")
         self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
+        if checkpoint.weights["bias.weight"].shape[1] != self.configuration.content_width:
+            raise BrokenCheckpoint("it was made by an earlier version: bias.weight takes more than content; train again")
         self.temperature = self.configuration.serving_temperature
         self.weights: dict[str, Floats] = {
             name: weight if name in OF_TRACKS else weight.astype(np.float64)
@@ -163,7 +168,7 @@ class DqnPolicy:
 
     def state_tower(self, vectors: TrackVectors) -> tuple[Floats, Floats, Floats]:
         """The rows of the state tower that take past tracks, declared styles, and the clock."""
-        pooled = self.configuration.attention_heads * vectors.z_TZ.shape[1] + self.weights["identity_TZ"].shape[1]
+        pooled = self.configuration.attention_heads * vectors.content_TY.shape[1] + self.weights["identity_TZ"].shape[1]
         past, declared, clock = np.split(self.weights["tower_f.weight"].T, [pooled, pooled + len(self.scaling.styles) + 1])
         return past, declared, clock
 
@@ -200,31 +205,31 @@ class DqnPolicy:
         popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
         place_T = np.where(is_known, place, -1)
         hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
-        z_TZ = np.concatenate([hidden, identity_TZ], axis=1)
         placed = None
         if self.next_tracks is not None and self.next_scale > 0:
             placed = Placed.of(self.next_tracks, self.track_ids_P, table)
         if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
             g_TW: NDArray[np.float32] = self.matrix_PW
             return TrackVectors(
-                table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), place_T=place_T,
-                placed=placed,
+                table=table, indexed=indexed, content_TY=hidden.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW),
+                place_T=place_T, placed=placed,
             )  # fmt: skip
         g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
         fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
         if self.matrix_PW is not None:
             g_TW[is_known] = self.matrix_PW[place[is_known]]
-        bias = z_TZ[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
+        bias = hidden[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
         bias += popularity_T[fresh, None] * w["popularity_H"]
         ahead_H = 1.0 + w["lookahead_H"]
         bias = bias * ahead_H + content_TX[fresh] @ w["after_XH"]
         if placed is not None:
             bias += self.next_scale * placed.log_background_T[fresh, None]
-        towers = (z_TZ[fresh] @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
+        z_NZ = np.concatenate([hidden[fresh], identity_TZ[fresh]], axis=1)
+        towers = (z_NZ @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
         g_TW[fresh] = np.concatenate([towers, bias], axis=1)
         return TrackVectors(
-            table=table, indexed=indexed, z_TZ=z_TZ.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW), place_T=place_T,
-            placed=placed,
+            table=table, indexed=indexed, content_TY=hidden.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW),
+            place_T=place_T, placed=placed,
         )  # fmt: skip
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
@@ -255,9 +260,9 @@ class DqnPolicy:
         w, clock_SC = self.weights, arrays["clock_C"].astype(np.float64)
         hidden_SLU = self._rows_hidden(arrays)
         weight_SKL = self._row_weights(arrays, hidden_SLU).transpose(0, 2, 1)
-        pooled_SKZ = weight_SKL @ vectors.z_TZ[arrays["row_track_L"]].astype(np.float64)
-        taste_SZ = self._told(arrays, vectors, hidden_SLU).taste()
-        joined = np.concatenate([pooled_SKZ.reshape(len(clock_SC), -1), taste_SZ, arrays["declared_S"], clock_SC], axis=1)
+        pooled_SKY = weight_SKL @ vectors.content_TY[arrays["row_track_L"]].astype(np.float64)
+        taste_SZ = self._told(arrays, vectors).taste()
+        joined = np.concatenate([pooled_SKY.reshape(len(clock_SC), -1), taste_SZ, arrays["declared_S"], clock_SC], axis=1)
         f_SW: Floats = joined @ w["tower_f.weight"].T
         return f_SW.reshape(-1, self.configuration.heads, self.configuration.tower_width)
 
@@ -265,9 +270,9 @@ class DqnPolicy:
         """What each past row of S states gives to the input of the state tower, [S, L, ...]: weighted vectors, then tastes."""
         hidden_SLU, track_SL = self._rows_hidden(arrays), arrays["row_track_L"]
         weight_SLK = self._row_weights(arrays, hidden_SLU)
-        row_SLKZ = weight_SLK[:, :, :, None] * vectors.z_TZ[track_SL].astype(np.float64)[:, :, None, :]
-        taste_SLZ = self._told(arrays, vectors, hidden_SLU).taste_by_row()
-        return np.concatenate([row_SLKZ.reshape(*track_SL.shape, -1), taste_SLZ], axis=2)
+        row_SLKY = weight_SLK[:, :, :, None] * vectors.content_TY[track_SL].astype(np.float64)[:, :, None, :]
+        taste_SLZ = self._told(arrays, vectors).taste_by_row()
+        return np.concatenate([row_SLKY.reshape(*track_SL.shape, -1), taste_SLZ], axis=2)
 
     def _rows_hidden(self, arrays: Arrays) -> Floats:
         """One layer over (signals, clock), the clock's part of it once per state."""
@@ -285,13 +290,12 @@ class DqnPolicy:
         weight_SLK /= 1.0 + np.exp(-weighed[:, :, :heads])
         return weight_SLK
 
-    def _told(self, arrays: Arrays, vectors: TrackVectors, hidden_SLU: Floats) -> Told:
+    def _told(self, arrays: Arrays, vectors: TrackVectors) -> Told:
         """What the rows say of the listener's taste; of tracks that came later nothing is known but how little."""
         w, signal_SLX = self.weights, arrays["row_signal_LS"].astype(np.float64)
         place_SL = vectors.place_T[arrays["row_track_L"]]
         is_known_SL = place_SL >= 0
-        said_SL = signal_SLX @ w["says.weight"][0] + hidden_SLU @ w["says_further.weight"][0]
-        said_SL += w["says.bias"] + w["says_further.bias"] - np.where(is_known_SL, w["popularity_T"][place_SL], 0.0)
+        said_SL = signal_SLX @ w["worth_S"] - w["usual"] - np.where(is_known_SL, w["popularity_T"][place_SL], 0.0)
         return Told(
             said_SL=said_SL,
             speaks_SL=signal_SLX[:, :, SIGNAL_NAMES.index("speaks")],

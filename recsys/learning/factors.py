@@ -234,6 +234,8 @@ class TasteModels:
     """Factors found from several random starts: each explains the log about as well, and their mean foretells better."""
 
     each: tuple[Factors, ...]
+    worth_S: Floats
+    """What each signal of a row tells of the outcome (`tastes.worth_of_signals`)."""
 
     @property
     def bias_T(self) -> Floats:
@@ -283,7 +285,7 @@ def taste_models_of(dataset: ReplayDataset, *, models: int, width: int, passed_o
     )
     count = int(taught.sum())
     left_out = [tuple(known[:count].copy() for known in factors.left_out(*outcomes)) for factors in each]
-    return TasteModels(each=each), LeftOut(
+    return TasteModels(each=each, worth_S=dataset.worth_S), LeftOut(
         vector_NZ=np.concatenate([vector_NK for vector_NK, _ in left_out], axis=1),
         bias_N=np.mean([bias_N for _, bias_N in left_out], axis=0),
     )

@@ -1,7 +1,8 @@
 """Q(s, a) = V(s) + (1 + κ)·A(s, a) + what follows a, A = ⟨f(s), g(a)⟩/√d + b(a). Before: training.py. After: dqn_policy.py.
 
 Letters: B batch, L rows of a state, S signals, C clock, K attention heads, H ensemble heads, A listed, T all tracks, X content,
-Z track vector, d tower dimensions, U hidden units, M taste models, k dimensions of one with the listener's level."""
+Y content after one layer, Z track vector, d tower dimensions, U hidden units, M taste models, k dimensions of one with the
+listener's level."""
 
 from __future__ import annotations
 
@@ -26,9 +27,6 @@ HIDDEN = 32
 """Units of the layers that weigh rows and value the moment."""
 FIRST_GATE = 2.0
 """Start of the log weight of what follows a row, against what everybody plays."""
-SAYS = {"completion": 1.0, "left_early": -0.5, "like": 2.0, "rate": 1.0, "rating": 1.0}
-"""Start of what each signal of a row says of the outcome, as the first reward version counts it: opinions are of tracks that
-were heard."""
 
 
 class RecommenderNetwork(nn.Module):
@@ -44,6 +42,8 @@ class RecommenderNetwork(nn.Module):
     identity_TZ: Tensor
     row_variance_TM: Tensor
     taste_precision_Mk: Tensor
+    worth_S: Tensor
+    usual: Tensor
 
     def __init__(
         self,
@@ -69,31 +69,29 @@ class RecommenderNetwork(nn.Module):
         self.register_buffer("identity_TZ", known_TZ)
         self.register_buffer("row_variance_TM", torch.as_tensor(variance_TM, dtype=torch.float32))
         self.register_buffer("taste_precision_Mk", torch.as_tensor(precision_Mk, dtype=torch.float32))
+        worth_S, usual = (np.zeros(signals), 0.0) if taste_models is None else (taste_models.worth_S, taste_models.mean)
+        self.register_buffer("worth_S", torch.as_tensor(worth_S, dtype=torch.float32))
+        self.register_buffer("usual", torch.tensor([usual], dtype=torch.float32))
         self.popularity_H = nn.Parameter(torch.ones(c.heads))
         self.content = nn.Linear(content, c.content_width)
         self.weigh_hidden = nn.Linear(signals + clock, HIDDEN)
         self.weigh = nn.Linear(HIDDEN, 2 * c.attention_heads)
-        self.says = nn.Linear(signals, 1)
-        self.says_further = nn.Linear(HIDDEN, 1)
-        self._start_telling(taste_models)
         self.tower_f = nn.Linear(
-            c.attention_heads * self.width + self.known_width + styles + 1 + clock, c.heads * c.tower_width, bias=False
+            c.attention_heads * c.content_width + self.known_width + styles + 1 + clock, c.heads * c.tower_width, bias=False
         )
         self.tower_g = nn.Linear(self.width, c.heads * c.tower_width)
-        self.bias = nn.Linear(self.width, c.heads)
+        self.bias = nn.Linear(c.content_width, c.heads)
         self.value_hidden = nn.Linear(2 * signals + clock, HIDDEN)
         self.value = nn.Linear(HIDDEN, c.heads)
         self.reward_value = nn.Linear(HIDDEN, c.heads)
         self.after_XH = nn.Parameter(torch.zeros(content, c.heads))
         self.lookahead_H = nn.Parameter(torch.zeros(c.heads))
         self.register_buffer("prior_XH", torch.randn(content, c.heads) * (c.random_prior_scale / math.sqrt(content)))
-        nn.init.normal_(self.tower_f.weight, std=0.05)
-        # Where nobody declared a style, declaring one says nothing: a random start would stay what it is.
-        with torch.no_grad():
-            self.tower_f.weight[:, c.attention_heads * self.width + self.known_width :][:, :styles] = 0.0
+        # Beside tastes nothing is known at first. A random start would stay what it is where the log says nothing.
         for layer in (self.value, self.reward_value, self.bias):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.tower_f.weight)
         self._start_alike()
         if lookahead is not None:
             with torch.no_grad():
@@ -106,16 +104,6 @@ class RecommenderNetwork(nn.Module):
         nn.init.constant_(self.next_gate.bias, FIRST_GATE / GATE_STEP)
 
     @torch.no_grad()
-    def _start_telling(self, taste_models: TasteModels | None) -> None:
-        """A row says what rewards count."""
-        for part in (self.says.weight, self.says.bias, self.says_further.weight, self.says_further.bias):
-            nn.init.zeros_(part)
-        for name, worth in SAYS.items():
-            self.says.weight[0, SIGNAL_NAMES.index(name)] = worth
-        if taste_models is not None:
-            self.says.bias.sub_(taste_models.mean)
-
-    @torch.no_grad()
     def _start_alike(self) -> None:
         """⟨f, g⟩ of each head starts near ⟨taste, track⟩ of one taste model."""
         c = self.configuration
@@ -125,7 +113,7 @@ class RecommenderNetwork(nn.Module):
         for head in range(c.heads):
             first = head % c.taste_models * c.identity_width
             for k in range(c.identity_width):
-                weight_f[head, k, c.attention_heads * self.width + first + k] += alike
+                weight_f[head, k, c.attention_heads * c.content_width + first + k] += alike
                 weight_g[head, k, c.content_width + first + k] += alike
 
     def track_vectors(self) -> Tensor:
@@ -156,12 +144,12 @@ class RecommenderNetwork(nn.Module):
         weights_BLK: Tensor = gate_BLK * speaks_BLK * ROW_SCALE
         return weights_BLK
 
-    def taste(self, observation: Mapping[str, Tensor], hidden_BLU: Tensor) -> Tensor:
+    def taste(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Posterior mean of the listener's taste in each model, BZ, given what the rows say of their tracks: Bayesian linear
         regression of outcomes, beyond what everybody thinks of the track, on its factors and the listener's own level."""
         track_BL = observation["row_track_BL"]
         signal_BLS = observation["row_signal_BLS"]
-        said_BL = self.says(signal_BLS).squeeze(2) + self.says_further(hidden_BLU).squeeze(2) - self.popularity_T[track_BL]
+        said_BL = signal_BLS @ self.worth_S - self.usual - self.popularity_T[track_BL]
         # As surely as the factors found outcomes to be. Learning it would take rows at more than their word: their tracks'
         # factors were found in these rows, too.
         speaks_BL = signal_BLS[:, :, SIGNAL_NAMES.index("speaks")]
@@ -176,12 +164,13 @@ class RecommenderNetwork(nn.Module):
         return taste_BMk[:, :, :-1].flatten(1)
 
     def state_vector(self, observation: Mapping[str, Tensor], z_TZ: Tensor) -> Tensor:
-        """f_BHd."""
-        rows_BLZ = z_TZ[observation["row_track_BL"]]
+        """f_BHd. Rows are weighed by their tracks' content. What listeners said of the tracks goes through the taste models,
+        whose posterior weighs it: gates learned for that from few listeners foretold others worse."""
+        rows_BLY = z_TZ[:, : self.configuration.content_width][observation["row_track_BL"]]
         hidden_BLU = self.rows_hidden(observation)
-        pooled_BKZ = torch.einsum("blk,blz->bkz", self.row_weights(observation, hidden_BLU), rows_BLZ)
-        taste_BZ = self.taste(observation, hidden_BLU)
-        joined = torch.cat([pooled_BKZ.flatten(1), taste_BZ, observation["declared_BS"], observation["clock_BC"]], dim=1)
+        pooled_BKY = torch.einsum("blk,bly->bky", self.row_weights(observation, hidden_BLU), rows_BLY)
+        taste_BZ = self.taste(observation)
+        joined = torch.cat([pooled_BKY.flatten(1), taste_BZ, observation["declared_BS"], observation["clock_BC"]], dim=1)
         f_BW: Tensor = self.tower_f(joined)
         return f_BW.view(-1, self.configuration.heads, self.configuration.tower_width)
 
@@ -198,8 +187,9 @@ class RecommenderNetwork(nn.Module):
         return torch.relu(self.value_hidden(seen))
 
     def track_bias(self, z_TZ: Tensor) -> Tensor:
-        """b_TH: popularity, what is learned beside it, and each head's random prior."""
-        bias: Tensor = self.bias(z_TZ) + torch.tanh(self.content_TX) @ self.prior_XH
+        """b_TH: popularity, what is learned of content, and each head's random prior."""
+        content_TY = z_TZ[:, : self.configuration.content_width]
+        bias: Tensor = self.bias(content_TY) + torch.tanh(self.content_TX) @ self.prior_XH
         return bias + self.popularity_T[:, None] * self.popularity_H
 
     def advantage(self, observation: Mapping[str, Tensor]) -> Tensor:
@@ -226,12 +216,12 @@ class RecommenderNetwork(nn.Module):
     def reward(self, observation: Mapping[str, Tensor]) -> Tensor:
         """Expected reward of the taken track itself, r_BH, from what is known of it without this listener's word."""
         taken_B, z_TZ = observation["taken_B"], self.track_vectors()
-        content_BZ = z_TZ[taken_B, : self.configuration.content_width]
-        z_BZ = torch.cat([content_BZ, self._dropped_out(observation["taken_identity_BZ"])], dim=1)
+        content_BY = z_TZ[taken_B, : self.configuration.content_width]
+        z_BZ = torch.cat([content_BY, self._dropped_out(observation["taken_identity_BZ"])], dim=1)
         heads, width = self.configuration.heads, self.configuration.tower_width
         f_BHd = self.state_vector(observation, z_TZ) / math.sqrt(width)
         g_BHd = self.tower_g(z_BZ).unflatten(1, (heads, width))
-        bias_BH = self.bias(z_BZ) + torch.tanh(self.content_TX[taken_B]) @ self.prior_XH
+        bias_BH = self.bias(content_BY) + torch.tanh(self.content_TX[taken_B]) @ self.prior_XH
         bias_BH = bias_BH + observation["taken_popularity_B"][:, None] * self.popularity_H
         expected: Tensor = self.reward_value(self.summary(observation)) + (f_BHd * g_BHd).sum(dim=2) + bias_BH
         return expected

@@ -27,6 +27,7 @@ from recsys.learning.features import Arrays, ListenerState, TrackTable, local_cl
 from recsys.learning.log import Log, LoggedSlate, ShardLog, Versions, is_remembered, styles_as_of
 from recsys.learning.offers import MOST_OFFERS, Offer, Offers
 from recsys.learning.states import States
+from recsys.learning.tastes import worth_of_signals
 from recsys.learning.windows import WINDOW
 from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
 from training.slots import NotEnoughToLearnFrom, RunContext
@@ -74,6 +75,8 @@ class ReplayDataset:
     track_N: NDArray[np.int64]
     """Row of the table."""
     reward_N: NDArray[np.float32]
+    worth_S: NDArray[np.float64]
+    """What each signal of a row tells of its track's reward."""
     discount_N: NDArray[np.float32]
     is_held_out_N: NDArray[np.bool_]
     is_own_choice_N: NDArray[np.bool_]
@@ -144,7 +147,7 @@ def build(
         )
     digest.update(json.dumps([asdict(weights), configuration.discount, configuration.held_out_share], sort_keys=True).encode())
     digest.update(table.ids_T.tobytes() + table.features_TD.tobytes() + table.recommendable_T.tobytes())
-    return collected.dataset(digest.hexdigest(), split_moment, log)
+    return collected.dataset(digest.hexdigest(), split_moment, log, weights)
 
 
 def _sessions(rows: Sequence[FeedbackRow], durations: Mapping[int, float], weights: RewardWeights) -> list[list[Transition]]:
@@ -252,7 +255,7 @@ class _Collected:
         half_seconds = OWN_CHOICE_SHARE * float(self.table.duration_seconds_T[row])
         return play.recommendation_id is None and (play.value or 0.0) >= half_seconds
 
-    def dataset(self, fingerprint: str, split_moment: datetime, log: Log) -> ReplayDataset:
+    def dataset(self, fingerprint: str, split_moment: datetime, log: Log, weights: RewardWeights) -> ReplayDataset:
         """Everything as arrays."""
         columns = list(zip(*self.transitions, strict=True))
         held_out = np.array(columns[5], dtype=np.bool_)
@@ -283,6 +286,7 @@ class _Collected:
             next_state_N=np.array(columns[1], dtype=np.int64),
             track_N=np.array(columns[2], dtype=np.int64),
             reward_N=np.array(columns[3], dtype=np.float32),
+            worth_S=worth_of_signals(weights),
             discount_N=np.array(columns[4], dtype=np.float32),
             is_held_out_N=held_out,
             is_own_choice_N=np.array(columns[7], dtype=np.bool_),

@@ -9,7 +9,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.learning.windows import SIGNAL_NAMES
+from recsys.rewards import RewardWeights
+
 Floats = NDArray[np.float64]
+
+
+def worth_of_signals(weights: RewardWeights) -> Floats:
+    """What each signal of a row that speaks tells of its track's outcome, as these rewards count it; a number per signal.
+
+    Opinions are of tracks that were heard to their end."""
+    heard = weights.completion
+    worth = {
+        "completion": heard,
+        "left_early": weights.early_leave,
+        "like": heard + weights.like,
+        "dislike": heard + weights.dislike,
+        "rate": heard,
+        "rating": 2 * weights.rating,  # the signal counts in two stars
+    }
+    return np.array([worth.get(name, 0.0) for name in SIGNAL_NAMES])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from recsys.feedback import FeedbackRow
 from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.factors import taste_models_of
 from recsys.learning.replay_dataset import ReplayDataset
-from recsys.learning.tastes import Told
+from recsys.learning.tastes import Told, worth_of_signals
 from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES, WINDOW, speaking
+from recsys.rewards import RewardWeights, rewards_of
+
+SECOND = timedelta(seconds=1)
 
 
 def seen(rows: list[tuple[int, str, float]]) -> dict[str, np.ndarray]:
@@ -31,7 +36,7 @@ def seen(rows: list[tuple[int, str, float]]) -> dict[str, np.ndarray]:
 def tastes(policy: DqnPolicy, dataset: ReplayDataset, rows: list[tuple[int, str, float]]) -> np.ndarray:
     """The posterior mean, all models side by side."""
     arrays, vectors = seen(rows), policy.vectors(dataset.table)
-    pooled = policy.configuration.attention_heads * vectors.z_TZ.shape[1]
+    pooled = policy.configuration.attention_heads * policy.configuration.content_width
     return np.asarray(policy.rows_said(arrays, vectors)[0, :, pooled:].sum(axis=0))
 
 
@@ -99,6 +104,37 @@ def test_an_opinion_that_was_taken_back_says_nothing(trained: Path, dataset: Rep
     assert with_other_track.tolist() == [[True, True]]
     liked = tastes(policy, dataset, [*played, (0, "like", 0.0)])
     assert not np.allclose(liked, tastes(policy, dataset, played))
+
+
+@pytest.mark.parametrize(
+    "weights", [RewardWeights(), RewardWeights(completion=0.4, early_leave=-2, like=3, dislike=-4, rating=1)]
+)
+@pytest.mark.parametrize(
+    ("kind", "value", "signals"),
+    [
+        ("play", 45.0, {"play": 1, "completion": 0.5}),
+        ("play", 9.0, {"play": 1, "completion": 0.1, "left_early": 1}),
+        ("like", None, {"like": 1}),
+        ("dislike", None, {"dislike": 1}),
+        ("rate", 1.0, {"rate": 1, "rating": -1}),
+        ("rate", 4.0, {"rate": 1, "rating": 0.5}),
+    ],
+)
+def test_a_row_tells_of_the_reward_that_it_earned(
+    weights: RewardWeights, kind: str, value: float | None, signals: dict[str, float]
+) -> None:
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def row(number: int, kind: str, value: float | None) -> FeedbackRow:
+        return FeedbackRow(
+            id=number, track_id=1, kind=kind, value=value, track_position_seconds=None, occurred_at=moment + number * SECOND,
+            received_at=moment, recommendation_id=None, position=None,
+        )  # fmt: skip
+
+    rows = [row(1, kind, value)] if kind == "play" else [row(1, "play", 90.0), row(2, kind, value)]
+    ((transition,),) = rewards_of(rows, {1: 90.0}, weights)
+    signal_S = np.array([signals.get(name, 0.0) for name in SIGNAL_NAMES])
+    assert signal_S @ worth_of_signals(weights) == pytest.approx(transition.reward)
 
 
 def test_rows_that_say_nothing_of_pleasure_leave_the_taste(trained: Path, dataset: ReplayDataset) -> None:
