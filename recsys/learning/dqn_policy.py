@@ -98,8 +98,6 @@ class DqnPolicy:
         if missing:
             raise BrokenCheckpoint(f"it was made by an earlier version: {', '.join(sorted(missing))} is missing; train again")
         self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
-        if checkpoint.weights["bias.weight"].shape[1] != self.configuration.content_width:
-            raise BrokenCheckpoint("it was made by an earlier version: bias.weight takes more than content; train again")
         self.temperature = self.configuration.serving_temperature
         self.weights: dict[str, Floats] = {
             name: weight if name in OF_TRACKS else weight.astype(np.float64)
