@@ -241,25 +241,36 @@ def _candidates(
     generator: np.random.Generator,
 ) -> list[int]:
     """All open tracks where they are few; else uniform draws first, then the policy's best of the others."""
-    open_T = table.recommendable_T.copy()
-    if styles:
-        open_T &= np.isin(table.style_T, [place for place, style in enumerate(table.styles) if style in styles])
-    rows = table.rows_of(list(excluded))
-    open_T[rows[rows >= 0]] = False
+    open_T = open_tracks(table, excluded, styles)
     open_ids = table.ids_T[open_T]
     if len(open_ids) <= MOST_CANDIDATES:
         return [int(track_id) for track_id in open_ids]
     uniform = [int(track_id) for track_id in generator.choice(open_ids, UNIFORM_CANDIDATES, replace=False)]
-    closed = [int(track_id) for track_id in table.ids_T[table.recommendable_T & ~open_T]] if styles else list(excluded)
+    closed = table.ids_T[table.recommendable_T & ~open_T].tolist()
     best = policy.top(state, MOST_CANDIDATES - UNIFORM_CANDIDATES, [*closed, *uniform])
     return [*best, *uniform]
+
+
+def open_tracks(table: TrackTable, excluded: frozenset[int], styles: Sequence[str]) -> NDArray[np.bool_]:
+    """Which tracks of the table may be recommended: none of the excluded, only those of the styles where there are some."""
+    open_T: NDArray[np.bool_] = table.recommendable_T.copy()
+    if styles:
+        open_T &= np.isin(table.style_T, [place for place, style in enumerate(table.styles) if style in styles])
+    rows = table.rows_of(list(excluded))
+    open_T[rows[rows >= 0]] = False
+    return open_T
 
 
 def _context(state: ListenerState, surface: str, styles: Sequence[str], slate: Slate, table: TrackTable) -> dict[str, Any]:
     context: dict[str, Any] = {"surface": surface, "hour": state.hour, "weekday": state.weekday, "styles": list(styles)}
     if not slate.tracks:
-        context["word"] = NOTHING_LEFT if table.recommendable_T.any() else NO_MUSIC_YET
+        context["word"] = why_empty(table)
     return context
+
+
+def why_empty(table: TrackTable) -> str:
+    """What is said where no track is open."""
+    return NOTHING_LEFT if table.recommendable_T.any() else NO_MUSIC_YET
 
 
 def radio(listener: Listener, *, context: Mapping[str, Any] | None = None, styles: Sequence[str] = ()) -> Recommendation:

@@ -230,11 +230,10 @@ class HistoryQuerySerializer(serializers.Serializer[Any]):
     listener = ListenerField()
 
 
-class WishSerializer(serializers.Serializer[Any]):
-    """What a recommendation is asked for."""
+class BestWishSerializer(serializers.Serializer[Any]):
+    """Which tracks are asked for, and for whom."""
 
     count = serializers.IntegerField(default=10, min_value=1, max_value=MOST_TRACKS)
-    surface = serializers.ChoiceField(choices=SURFACES, default="api", help_text="Where it will be shown; `radio` asks for 1.")
     styles = serializers.ListField(
         child=serializers.CharField(max_length=40),
         required=False,
@@ -243,6 +242,12 @@ class WishSerializer(serializers.Serializer[Any]):
         help_text="Only these.",
     )
     listener = ListenerField()
+
+
+class WishSerializer(BestWishSerializer):
+    """What a recommendation is asked for."""
+
+    surface = serializers.ChoiceField(choices=SURFACES, default="api", help_text="Where it will be shown; `radio` asks for 1.")
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
@@ -258,14 +263,27 @@ class ReasonSerializer(serializers.Serializer[Any]):
     style = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # a key, not DRF's attribute
 
 
-class PickSerializer(serializers.Serializer[Any]):
-    """One position of a slate."""
+class BestPickSerializer(serializers.Serializer[Any]):
+    """One position of the best slate."""
 
     position = serializers.IntegerField()
     track = TrackSerializer()
     score = serializers.FloatField()
-    probability = serializers.FloatField(help_text="Exact probability of this pick given the picks before it.")
     reasons = ReasonSerializer(many=True)
+
+
+class BestSlateSerializer(serializers.Serializer[Any]):
+    """What would be recommended without exploration."""
+
+    policy_version = serializers.IntegerField()
+    word = serializers.CharField(allow_blank=True, help_text="Why the slate is empty; absent words are an empty text.")
+    tracks = BestPickSerializer(many=True)
+
+
+class PickSerializer(BestPickSerializer):
+    """One position of a slate."""
+
+    probability = serializers.FloatField(help_text="Exact probability of this pick given the picks before it.")
 
 
 class RecommendationSerializer(serializers.ModelSerializer[Recommendation]):

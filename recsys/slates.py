@@ -1,4 +1,5 @@
-"""What each candidate adds to a slate, given the picks so far. Before: a policy's scores. After: recommending.py draws by it.
+"""What each candidate adds to a slate, given the picks so far, and which slate is best. Before: a policy's scores. After:
+recommending.py draws by the gains; best_slates.py shows the best.
 
 Letters: n candidates, H heads, D features φ, P positions."""
 
@@ -16,6 +17,8 @@ from recsys.learning.policy import RecommenderPolicy
 
 DIVERSITY_SCALE = 2.0
 """What the diversity dial at 1 takes from a copy of an earlier pick, in spreads of the gains."""
+MOSTLY_RIVALS = 0.5
+"""From this rivalry on, of most slates that are played at all, one track is played."""
 Floats = NDArray[np.float64]
 
 
@@ -41,6 +44,51 @@ def slate_gain(
     likeness_nn = _likeness(table, candidates)
     scale = diversity * DIVERSITY_SCALE * max(float(worth([]).mean(axis=0).std()), policy.temperature)
     return lambda picks: worth(picks) - scale * likeness_nn[:, picks].max(axis=1, initial=0.0)
+
+
+def best_picks(
+    policy: RecommenderPolicy, state: ListenerState, scores_Hn: Floats, candidates: Sequence[int], *, count: int
+) -> list[int]:
+    """The slate of the highest worth by the mean over heads, in order: what the draws lean to, searched for exactly.
+
+    Without a choice model it is the highest scores. With one it maximises (Σ sQ + s₀Q₀)/(Σ s + s₀), position effects in s, if
+    listeners rather play one track of a slate; if they rather go on, picks hardly touch each other, and the highest gain is
+    taken at each position. The diversity dial, which has no best slate but a way of drawing, stays out of it.
+    """
+    count = min(count, len(candidates))
+    choices = policy.choices(state, candidates, scores_Hn) if count > 1 else None
+    mean_n = scores_Hn.mean(axis=0)
+    if choices is None:
+        return [int(pick) for pick in np.argsort(-mean_n, kind="stable")[:count]]
+    if choices.rivalry >= MOSTLY_RIVALS:
+        return _highest_worth(mean_n, choices, count)
+    gain, picks = _as_chosen(scores_Hn, choices), list[int]()
+    for _ in range(count):
+        gain_n = gain(picks).mean(axis=0)
+        gain_n[picks] = -np.inf
+        picks.append(int(gain_n.argmax()))
+    return picks
+
+
+def _highest_worth(q_n: Floats, choices: Choices, count: int) -> list[int]:
+    """Dinkelbach 1967: a ratio is maximal where the slate that maximises Σ s(Q − v) + s₀(Q₀ − v) is worth v itself.
+
+    For a fixed v that slate takes the `count` highest s(Q − v), the highest at the position at which most is chosen, and so on
+    (rearrangement). v, the worth of the last slate, rises until it is the highest: there are only so many slates.
+    """
+    position_P = choices.position_P[np.minimum(np.arange(count), len(choices.position_P) - 1)]
+    places = np.argsort(-position_P, kind="stable")
+    best, found = -np.inf, list[int]()
+    picks = np.argsort(-q_n, kind="stable")[:count]
+    while True:
+        weight_P = choices.weight_n[picks] * position_P
+        gained = float(weight_P @ q_n[picks]) + choices.nothing * float(choices.nothing_value_H.mean())
+        worth = gained / (float(weight_P.sum()) + choices.nothing)
+        if worth <= best:
+            return found
+        best, found = worth, [int(pick) for pick in picks]
+        picks = np.empty(count, dtype=np.int64)
+        picks[places] = np.argsort(-choices.weight_n * (q_n - best), kind="stable")[:count]
 
 
 def _as_scored(scores_Hn: Floats) -> Gain:

@@ -1,4 +1,4 @@
-"""Recommendations: ask for one, read one again. Before: recommending.py draws and logs. After: api_urls.py."""
+"""Recommendations: ask for one, read it again, see the best. Before: recommending.py, best_slates.py. After: api_urls.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Listener
+from recsys.best_slates import best_slate
 from recsys.models import Recommendation, Track
 from recsys.recommending import recommend
-from recsys.serializers import RecommendationSerializer, WishSerializer
+from recsys.serializers import BestSlateSerializer, BestWishSerializer, RecommendationSerializer, WishSerializer
 from recsys.views.asking import listener_of
 
 
@@ -47,6 +48,27 @@ class RecommendationView(APIView):
         """404 for somebody else's."""
         listener = listener_of(request)
         return Response(_json(get_object_or_404(Recommendation, pk=pk, listener=listener), listener))
+
+
+class BestSlateView(APIView):
+    """What the policy holds for best, without exploration."""
+
+    @extend_schema(parameters=[BestWishSerializer], responses=BestSlateSerializer)
+    def get(self, request: Request) -> Response:
+        """Nothing is drawn and nothing logged: it is for looking at. What listeners are shown is asked for by POST."""
+        wish = BestWishSerializer(data=request.query_params)
+        wish.is_valid(raise_exception=True)
+        asked = wish.validated_data
+        listener = listener_of(request, asked.get("listener", ""))
+        best = best_slate(listener, count=asked["count"], styles=asked["styles"])
+        tracks = Track.objects.visible_to(listener).defer("features", "score").in_bulk(best.tracks)
+        picks = [
+            {"position": at, "track": tracks[pk], "score": score, "reasons": reasons}
+            for at, (pk, score, reasons) in enumerate(zip(best.tracks, best.scores, best.reasons, strict=True))
+            if pk in tracks
+        ]
+        shown = {"policy_version": best.policy_version.pk, "word": best.word, "tracks": picks}
+        return Response(BestSlateSerializer(shown).data)
 
 
 def _json(recommendation: Recommendation, listener: Listener) -> object:

@@ -1,4 +1,4 @@
-"""What a track adds to a slate, and that slates drawn by it have the probabilities that are logged."""
+"""What a track adds to a slate, that slates drawn by it have the probabilities that are logged, and which slate is best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dqn.policy import Gain, draw_sequentially, sequence_probabilities
 from recsys.learning.choice import Choices
 from recsys.learning.features import ListenerState, TrackTable
 from recsys.learning.policy import RandomPolicy
-from recsys.slates import slate_gain
+from recsys.slates import best_picks, slate_gain
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STATE = ListenerState(
@@ -120,3 +120,65 @@ def test_slates_are_drawn_as_often_as_their_probabilities_say(diversity: float, 
     assert expected.sum() == pytest.approx(1.0)
     # 20 slates have 19 degrees of freedom: the 99.9 % point of chi-square is 43.8.
     assert ((seen - draws * expected) ** 2 / (draws * expected)).sum() < 43.8
+
+
+def chosen_at_random(seed: int, candidates: int) -> tuple[Any, Choices]:
+    """Scores of two heads and choices in which nothing is even: position effects that don't fall, tempting bad tracks."""
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(2, candidates)), Choices(
+        weight_n=generator.exponential(size=candidates) ** 2,
+        position_P=generator.uniform(0.1, 1.5, size=candidates),
+        nothing=float(generator.exponential()),
+        nothing_value_H=generator.normal(size=2),
+        rivalry=0.9,
+    )
+
+
+def mean_worth(scores_Hn: Any, choices: Choices, picks: Sequence[int]) -> float:
+    """(Σ sQ + s₀Q₀)/(Σ s + s₀), the mean over heads, by hand."""
+    weights = [choices.weight_n[pick] * choices.position_P[at] for at, pick in enumerate(picks)]
+    worths = [
+        (sum(w * scores_n[pick] for w, pick in zip(weights, picks, strict=True)) + choices.nothing * nothing_value)
+        / (sum(weights) + choices.nothing)
+        for scores_n, nothing_value in zip(scores_Hn, choices.nothing_value_H, strict=True)
+    ]
+    return float(np.mean(worths))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 6])
+def test_the_best_slate_is_the_best_of_all_slates(count: int) -> None:
+    is_greedy_less = 0
+    for seed in range(30):
+        scores_Hn, choices = chosen_at_random(seed, candidates=6)
+        policy, candidates = Chooser(choices), list(range(6))
+
+        picks = best_picks(policy, STATE, scores_Hn, candidates, count=count)
+
+        best = max(mean_worth(scores_Hn, choices, slate) for slate in permutations(range(6), count))
+        assert len(set(picks)) == count
+        assert mean_worth(scores_Hn, choices, picks) == pytest.approx(best, abs=1e-12)
+        gain = slate_gain(policy, STATE, scores_Hn, TABLE, candidates, count=count, diversity=0.0)
+        greedy: list[int] = []
+        while len(greedy) < count:
+            greedy.append(max(set(range(6)) - set(greedy), key=lambda pick: gain(greedy).mean(axis=0)[pick]))
+        is_greedy_less += mean_worth(scores_Hn, choices, greedy) < best - 1e-9
+
+    assert is_greedy_less > 0  # else one could do without the search
+
+
+def test_the_best_slate_is_the_one_that_draws_come_to_without_exploration_where_tracks_are_no_rivals() -> None:
+    choices = replace(CHOICES, rivalry=0.0)
+    gain = gain_of(choices, count=5)
+    drawn = draw_sequentially(
+        lambda picks: gain(picks).mean(axis=0), 5, epsilon=0.0, temperature=1e-9, generator=np.random.default_rng(0)
+    )
+
+    assert best_picks(Chooser(choices), STATE, SCORES, CANDIDATES, count=5) == list(drawn.picks)
+
+
+def test_without_a_choice_model_and_in_a_slate_of_one_the_highest_scores_are_best() -> None:
+    by_mean = [4, 0, 1, 3, 2]
+
+    assert best_picks(Chooser(None), STATE, SCORES, CANDIDATES, count=3) == by_mean[:3]
+    assert best_picks(Chooser(None), STATE, SCORES, CANDIDATES, count=9) == by_mean
+    assert best_picks(Chooser(CHOICES), STATE, SCORES, CANDIDATES, count=1) == by_mean[:1]

@@ -1,8 +1,9 @@
-"""POST /api/v1/recommendations/ and GET /api/v1/recommendations/{id}/."""
+"""POST /api/v1/recommendations/, GET /api/v1/recommendations/{id}/ and GET /api/v1/recommendations/best/."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from accounts.models import Listener
-from recsys.models import Recommendation, Track
+from accounts.models import Account, Listener
+from recsys.models import Feedback, Recommendation, Track
 from tests.conftest import MakeTracks, api_client
 
 ADDRESS = "/api/v1/recommendations/"
@@ -129,3 +130,67 @@ def test_the_example_of_the_documentation_works_as_it_stands(as_alice: APIClient
 
     assert answer.status_code == 201
     assert len(answer.json()["tracks"]) == example["value"]["count"]
+
+
+def best(client: APIClient, **wish: Any) -> dict[str, Any]:
+    response = client.get(f"{ADDRESS}best/", wish)
+    assert response.status_code == 200, response.content
+    body: dict[str, Any] = response.json()
+    return body
+
+
+def hear(client: APIClient, track: Track, kind: str, value: float | None = None) -> None:
+    row = {"client_id": str(uuid.uuid4()), "track": track.pk, "kind": kind, "occurred_at": timezone.now().isoformat()}
+    sent = client.post(
+        "/api/v1/feedback/", {"feedback": [row | ({"value": value} if value is not None else {})]}, format="json"
+    )
+    assert sent.json()["results"][0]["status"] == "stored", sent.content
+
+
+def liked_by_somebody(tracks: list[Track], account: Account) -> None:
+    """The more, the later in the list; long enough ago that popularity knows of it."""
+    before = timezone.now() - timedelta(hours=3)
+    Feedback.objects.bulk_create(
+        Feedback(
+            listener=account.listener, client_id=uuid.uuid4(), track=track, kind="like", occurred_at=before, received_at=before
+        )
+        for place, track in enumerate(tracks)
+        for _ in range(place)
+    )
+
+
+def test_the_best_slate_is_the_most_popular_one_each_time_and_is_not_logged(
+    as_alice: APIClient, bob: Account, tracks: list[Track]
+) -> None:
+    liked_by_somebody(tracks, bob)
+
+    bodies = [best(as_alice, count=4) for _ in range(5)]
+
+    expected = [track.pk for track in reversed(tracks)][:4]
+    assert [[pick["track"]["id"] for pick in body["tracks"]] for body in bodies] == [expected] * 5
+    assert [pick["position"] for pick in bodies[0]["tracks"]] == [0, 1, 2, 3]
+    assert all(pick["reasons"][0]["text"] for pick in bodies[0]["tracks"])
+    assert "id" not in bodies[0]
+    assert "probability" not in bodies[0]["tracks"][0]
+    assert not Recommendation.objects.exists()
+
+
+def test_the_best_slate_leaves_out_what_a_recommendation_leaves_out(
+    as_alice: APIClient, bob: Account, tracks: list[Track]
+) -> None:
+    liked_by_somebody(tracks, bob)
+    hear(as_alice, tracks[-1], "dislike")
+    hear(as_alice, tracks[-2], "ban")
+    hear(as_alice, tracks[-3], "play", 20.0)
+
+    assert best(as_alice, count=1)["tracks"][0]["track"]["id"] == tracks[-4].pk
+    assert len(best(as_alice, count=100)["tracks"]) == 9
+    jigs = {track.pk for track in tracks if track.style == "jig"}
+    assert {pick["track"]["id"] for pick in best(as_alice, styles=["jig"])["tracks"]} <= jigs
+    assert best(as_alice, styles="polka")["word"].startswith("Nothing is left")
+
+
+def test_the_best_slate_refuses_what_a_recommendation_refuses(as_alice: APIClient, tracks: list[Track]) -> None:
+    assert list(as_alice.get(f"{ADDRESS}best/", {"count": 101}).json()) == ["count"]
+    assert as_alice.get(f"{ADDRESS}best/", {"listener": "shop-17"}).status_code == 403
+    assert api_client().get(f"{ADDRESS}best/").status_code == 401
