@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-from recsys.learning.factors import Factors, factorise
+import numpy as np
+import pytest
+
+from recsys.learning.factors import Factors, Known, factorise, taste_models_of
+from recsys.learning.replay_dataset import ReplayDataset
 
 LISTENERS, TRACKS = 40, 30
 
@@ -108,3 +112,89 @@ def test_outcomes_of_one_pair_are_left_out_together() -> None:
 
     assert np.array_equal(vector_NK[-1], vector_NK[-2])
     assert bias_N[-1] == bias_N[-2]
+
+
+Passed = tuple[list[int], list[int]]
+"""Listeners, and which row of the table each passed over."""
+
+
+def with_passed_over(dataset: ReplayDataset, passed: Passed) -> ReplayDataset:
+    """The same log, in which these tracks were shown as well and passed over for another."""
+    listener_K, track_K = (np.array(column, dtype=np.int64) for column in passed)
+    return replace(dataset, passed_listener_K=listener_K, passed_track_K=track_K)
+
+
+def known_of(dataset: ReplayDataset, weight: float) -> Known:
+    return taste_models_of(dataset, models=2, width=3, passed_over_weight=weight, seed=1)
+
+
+def shows(dataset: ReplayDataset) -> Passed:
+    """Six taught listeners, who each passed over the same three tracks."""
+    listeners = np.unique(dataset.listener_N[~dataset.is_held_out_N])[:6].tolist()
+    return [listener for listener in listeners for _ in range(3)], [0, 1, 2] * len(listeners)
+
+
+def all_of(known: Known) -> list[np.ndarray]:
+    """Every array that training takes from it."""
+    models, left_out = known
+    of_tracks: list[np.ndarray] = [models.vectors(), models.bias_T, models.precisions(), models.row_variances()]
+    return [*of_tracks, left_out.vector_NZ, left_out.bias_N]
+
+
+def assert_same(one: Known, other: Known, tolerance: float = 0.0) -> None:
+    for mine, theirs in zip(all_of(one), all_of(other), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+def test_what_was_passed_over_without_weight_says_nothing(dataset: ReplayDataset) -> None:
+    assert_same(known_of(with_passed_over(dataset, shows(dataset)), 0.0), known_of(dataset, 0.3))
+
+
+def test_passing_over_twice_with_half_the_weight_says_the_same(dataset: ReplayDataset) -> None:
+    listeners, tracks = shows(dataset)
+
+    twice = known_of(with_passed_over(dataset, (listeners * 2, tracks * 2)), 0.5)
+
+    assert_same(twice, known_of(with_passed_over(dataset, (listeners, tracks)), 1.0), tolerance=1e-4)
+
+
+def test_what_was_passed_over_lowers_its_track_the_more_the_heavier_it_weighs(dataset: ReplayDataset) -> None:
+    shown = with_passed_over(dataset, shows(dataset))
+
+    bias = [known_of(shown, weight)[0].bias_T[:3].mean() for weight in (0.0, 0.3, 1.0)]
+
+    assert bias[0] > bias[1] > bias[2]
+
+
+def test_left_out_is_the_own_word_with_what_was_passed_over_and_nobody_elses(dataset: ReplayDataset) -> None:
+    taught = np.flatnonzero(~dataset.is_held_out_N)
+    at = 0
+    listener, track = int(dataset.listener_N[taught[at]]), int(dataset.track_N[taught[at]])
+    others = [int(each) for each in np.unique(dataset.listener_N[taught]) if each != listener][:5]
+    shown = with_passed_over(dataset, ([listener, *others], [track] * (1 + len(others))))
+    weight = 0.4
+
+    models, left_out = known_of(shown, weight)
+
+    rows = [(int(dataset.listener_N[n]), float(dataset.reward_N[n]), 1.0) for n in taught if dataset.track_N[n] == track]
+    rows += [(each, 0.0, weight) for each in (listener, *others)]
+    biases = []
+    for number, factors in enumerate(models.each):
+        own = [row for row in rows if row[0] == listener]
+        place = int(np.searchsorted(factors.listeners_L, listener))
+        beyond = sum(w / factors.noise * (o - factors.mean - factors.level_L[place] - factors.bias_T[track]) for _, o, w in own)
+        share = sum(w for _, _, w in own) / factors.noise
+        precision = np.linalg.inv(factors.covariance_TKK[track])
+        pulled = precision @ factors.track_TK[track] - beyond * factors.taste_LK[place]
+        by_hand = np.linalg.solve(precision - share * factors.taste_square_LKK[place], pulled) / factors.size
+        np.testing.assert_allclose(left_out.vector_NZ[at, 3 * number : 3 * number + 3], by_hand, atol=1e-4)
+        left = 0.0
+        for who, outcome, w in rows:
+            if who != listener:
+                theirs = int(np.searchsorted(factors.listeners_L, who))
+                joined = factors.taste_LK[theirs] @ factors.track_TK[track]
+                left += w / factors.noise * (outcome - factors.mean - factors.level_L[theirs] - joined)
+        biases.append(left / (1.0 / factors.bias_variance_T[track] - share))
+    assert len(own) == 2
+    assert left_out.bias_N[at] == pytest.approx(float(np.mean(biases)), abs=1e-4)
+    assert len(left_out.bias_N) == len(taught)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ import pytest
 from recsys.feedback import FeedbackRow
 from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.factors import taste_models_of
+from recsys.learning.features import encode_state, state_of_rows
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.tastes import Told, worth_of_signals
 from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES, WINDOW, speaking
 from recsys.rewards import RewardWeights, rewards_of
 
 SECOND = timedelta(seconds=1)
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def seen(rows: list[tuple[int, str, float]]) -> dict[str, np.ndarray]:
@@ -155,3 +159,42 @@ def test_liked_tracks_raise_those_that_the_same_listeners_like(trained: Path, da
         taste_Z = tastes(policy, dataset, [(int(track), "play", 1.0) for track in liked[:3]])
         expected_T = identity_TZ @ taste_Z / models
         assert expected_T[liked[3:]].mean() > expected_T[other].mean() + 0.1
+
+
+@pytest.mark.parametrize(("earlier", "later"), [("like", "dislike"), ("dislike", "like")])
+def test_of_a_track_that_stands_twice_in_a_state_the_standing_opinion_counts(
+    trained: Path, dataset: ReplayDataset, earlier: str, later: str
+) -> None:
+    policy, table = DqnPolicy.load(trained), dataset.table
+    track, other = int(table.ids_T[0]), int(table.ids_T[1])
+    kinds = [(track, "play", 30.0), (track, earlier, None), (other, "play", 30.0), (track, later, None)]
+    rows = [
+        FeedbackRow(
+            id=number,
+            track_id=track_id,
+            kind=kind,
+            value=value,
+            track_position_seconds=None,
+            occurred_at=NOON + timedelta(seconds=40 * number),
+            received_at=NOON + timedelta(seconds=40 * number),
+            recommendation_id=None,
+            position=None,
+        )
+        for number, (track_id, kind, value) in enumerate(kinds)
+    ]
+
+    state = state_of_rows(1, NOON + timedelta(minutes=3), rows, zone=ZoneInfo("UTC"))
+    vectors = policy.vectors(table)
+    arrays = {name: array[None] for name, array in encode_state(state, vectors.indexed).items()}
+
+    last = slice(WINDOW - len(rows), WINDOW)
+    assert arrays["row_track_L"][0, last].tolist() == [0, 0, 1, 0]
+    assert arrays["row_signal_LS"][0, last, SIGNAL_NAMES.index("speaks")].tolist() == [0.0, 0.0, 1.0, 1.0]
+    pooled = policy.configuration.attention_heads * policy.configuration.content_width
+    taste_LZ = policy.rows_said(arrays, vectors)[0, last, pooled:]
+    assert not taste_LZ[:2].any()
+    assert np.abs(taste_LZ[2:]).max(axis=1).min() > 0.0
+    # Exactly what it is without the two earlier rows, the clock as it was.
+    for name in ("row_open_L", "row_signal_LS"):
+        arrays[name][0, last][:2] = 0
+    np.testing.assert_array_equal(policy.rows_said(arrays, vectors)[0, last, pooled:], taste_LZ)
