@@ -88,7 +88,9 @@ def page_of(search: Search, listener: Listener | None, cursor: str = "", size: i
     if cursor:
         value, pk = _read_cursor(cursor, search.sort)
         beyond = "lt" if falls else "gt"
-        tracks = tracks.filter(Q(**{f"{name}__{beyond}": value}) | Q(**{name: value, f"id__{beyond}": pk}))
+        # The first condition is what an index can jump to; tracks of one value are told apart by the second.
+        tracks = tracks.filter(**{f"{name}__{beyond}e": value})
+        tracks = tracks.filter(Q(**{f"{name}__{beyond}": value}) | Q(**{f"id__{beyond}": pk}))
     found = list(tracks[: size + 1])
     has_more = len(found) > size
     return Page(tracks=found[:size], next_cursor=_write_cursor(found[size - 1], search.sort) if has_more else None)

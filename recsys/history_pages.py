@@ -1,17 +1,75 @@
-"""The page that takes a history along and brings one in. Before: history.py's view. After: history_import.py, templates."""
+"""Pages of a history: what was heard and thought, and the files that take it along. Before: history.py, history_import.py.
+After: templates."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.models import Listener
+from recsys import feedback, standing
+from recsys.browsing import BrokenCursor
+from recsys.history import page_of
 from recsys.history_import import LineOutcome, TooManyLines, take_in
+from recsys.listing import list_track
+from recsys.models import Feedback
 from recsys.pages import listener_of
 
+PAGE_SIZE = 50
+LONGEST_SEARCH = 100
 MOST_REFUSALS_SHOWN = 100
+Kind = Feedback.Kind
+SHOWS = {
+    "plays": (Kind.PLAY, "Heard"),
+    "liked": (Kind.LIKE, "Liked"),
+    "rated": (Kind.RATE, "Rated"),
+    "disliked": (Kind.DISLIKE, "Disliked"),
+    "banned": (Kind.BAN, "Never again"),
+}
+"""Kind of the rows and words, by name in the address."""
+
+
+@login_required
+@require_GET
+def history(request: HttpRequest) -> HttpResponse:
+    """What one heard and thought, newest first; opinions can be changed in place."""
+    listener = listener_of(request)
+    shown = request.GET.get("show", "plays")
+    if shown not in SHOWS:
+        raise Http404
+    kind, _ = SHOWS[shown]
+    # A like that was taken back is not shown; everything that was heard is.
+    rows = feedback.history(listener).filter(kind=kind) if kind == Kind.PLAY else standing.rows_that_stand(listener, kind)
+    text = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
+    if text:
+        rows = rows.filter(track__title__icontains=text)
+    older, newer = request.GET.get("older", ""), request.GET.get("newer", "")
+    try:
+        page = page_of(rows.defer("track__features"), PAGE_SIZE, older_than=older, newer_than=newer)
+    except BrokenCursor as error:
+        return render(request, "error.html", {"status": 400, "message": str(error)}, status=400)
+    current = standing.current(listener, tracks={row.track_id for row in page.rows})
+    entries = [
+        {
+            "day": row.occurred_at.astimezone(listener.time_zone).date(),
+            "listed": list_track(row.track, current, number=row.pk, note=_note_of(row, listener)),
+        }
+        for row in page.rows
+    ]
+    shows = [(name, words) for name, (_, words) in SHOWS.items()]
+    return render(
+        request, "recsys/history.html", {"entries": entries, "page": page, "shown": shown, "shows": shows, "text": text}
+    )
+
+
+def _note_of(row: Feedback, listener: Listener) -> str:
+    moment = row.occurred_at.astimezone(listener.time_zone)
+    if row.kind == Kind.PLAY:
+        return f"{moment:%H:%M}, heard {round(row.value or 0)} s"
+    return f"{moment:%H:%M}"
 
 
 @login_required

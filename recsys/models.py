@@ -174,6 +174,8 @@ class Feedback(models.Model):
         indexes = [
             models.Index(fields=["listener", "received_at"], name="feedback_as_of"),
             models.Index(fields=["listener", "-occurred_at", "-id"], name="feedback_newest_first"),
+            models.Index(fields=["listener", "kind", "-occurred_at", "-id"], name="feedback_of_a_kind"),
+            models.Index(fields=["listener", "track", "-occurred_at", "-id"], name="feedback_of_a_track"),
             models.Index(
                 fields=["listener", "track", "-occurred_at", "-id"],
                 include=["kind", "value", "received_at"],

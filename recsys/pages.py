@@ -1,4 +1,4 @@
-"""Pages of listening: for you, welcome, browse, track, history. Before: recommending, browsing, feedback. After: templates."""
+"""Pages of listening: for you, welcome, browse, track. Before: recommending, browsing. After: templates."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import Min, Sum
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Account, Listener
-from recsys import feedback, preferences, standing
+from recsys import preferences, standing
 from recsys.browsing import FACETS, SORTS, BrokenCursor, Search, count_facets, page_of
 from recsys.listing import Listed, list_track, list_tracks, tint_of
 from recsys.models import CatalogueImport, Feedback, Preferences, Recommendation, Track
@@ -29,7 +28,6 @@ OWN_REASONS = ("heard", "heard_style", "heard_lately", "declared")
 """Kinds of reasons that lie with the listener."""
 SLATE_STAYS = timedelta(minutes=30)
 """So long a slate is shown again, as long as the listener did nothing that could change it."""
-HISTORY_PAGE_SIZE = 50
 
 
 def listener_of(request: HttpRequest) -> Listener:
@@ -281,56 +279,3 @@ def track_page(request: HttpRequest, pk: int) -> HttpResponse:
         "plays": Feedback.objects.filter(listener=listener, track=track, kind=Feedback.Kind.PLAY).count(),
     }
     return render(request, "recsys/track.html", page)
-
-
-@login_required
-@require_GET
-def history(request: HttpRequest) -> HttpResponse:
-    """What one heard and thought, newest first; opinions can be changed in place."""
-    listener = listener_of(request)
-    shown = request.GET.get("show", "plays")
-    if shown in _STANDING:
-        rows = _standing_rows(listener, shown)
-    elif shown == "plays":
-        rows = feedback.history(listener).filter(kind=Feedback.Kind.PLAY)
-    else:
-        raise Http404
-    text = request.GET.get("q", "").replace("\0", "").strip()[:100]
-    if text:
-        rows = rows.filter(track__title__icontains=text)
-    page = Paginator(rows.defer("track__features"), HISTORY_PAGE_SIZE).get_page(request.GET.get("page"))
-    current = standing.current(listener, tracks={row.track_id for row in page})
-    entries = [
-        {
-            "day": row.occurred_at.astimezone(listener.time_zone).date(),
-            "listed": list_track(row.track, current, number=row.pk, note=_note_of(row, listener)),
-        }
-        for row in page
-    ]
-    shows = [("plays", "Heard"), ("liked", "Liked"), ("rated", "Rated"), ("disliked", "Disliked"), ("banned", "Never again")]
-    return render(
-        request, "recsys/history.html", {"entries": entries, "page": page, "shown": shown, "shows": shows, "text": text}
-    )
-
-
-_STANDING = {"liked": "like", "rated": "rate", "disliked": "dislike", "banned": "ban"}
-
-
-def _standing_rows(listener: Listener, shown: str) -> Any:
-    """The last row of each track that stands: a like that was taken back is not shown."""
-    current = standing.current(listener)
-    tracks = set(current.ratings) if shown == "rated" else getattr(current, shown)
-    last = (
-        Feedback.objects.filter(listener=listener, kind=_STANDING[shown], track_id__in=tracks)
-        .order_by("track_id", "-occurred_at", "-id")
-        .distinct("track_id")
-        .values("id")
-    )
-    return feedback.history(listener).filter(pk__in=last)
-
-
-def _note_of(row: Feedback, listener: Listener) -> str:
-    moment = row.occurred_at.astimezone(listener.time_zone)
-    if row.kind == Feedback.Kind.PLAY:
-        return f"{moment:%H:%M}, heard {round(row.value or 0)} s"
-    return f"{moment:%H:%M}"

@@ -6,7 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from accounts.models import Listener
+from recsys.feedback import history
 from recsys.models import Feedback
 
 Kind = Feedback.Kind
@@ -37,6 +40,18 @@ def current(listener: Listener, moment: datetime | None = None, *, tracks: Colle
     last = rows.order_by("track_id", "kind", "-occurred_at", "-id").distinct("track_id", "kind")
     in_time = sorted(last.values_list("occurred_at", "id", "track_id", "kind", "value"))
     return standing_of((track_id, kind, value) for _, _, track_id, kind, value in in_time)
+
+
+def rows_that_stand(listener: Listener, kind: str) -> QuerySet[Feedback]:
+    """The rows of an opinion (`like`, `dislike`, `rate`, `ban`) that no later row of their track takes back, newest first.
+
+    Read from the newest on, each row with a look at its track's later ones: some of them are found without reading all.
+    """
+    speaking = [each for each, families in _FAMILIES.items() if kind in families]
+    later = Feedback.objects.filter(listener=listener, track=OuterRef("track"), kind__in=speaking).filter(
+        Q(occurred_at__gt=OuterRef("occurred_at")) | Q(occurred_at=OuterRef("occurred_at"), id__gt=OuterRef("id"))
+    )
+    return history(listener).filter(~Exists(later), kind=kind)
 
 
 def standing_of(rows: Iterable[tuple[int, str, float | None]]) -> Current:

@@ -12,7 +12,7 @@ urlpatterns = [
     path("dial/", pages.set_dial, name="dial"),
     path("browse/", pages.browse, name="browse"),
     path("tracks/<int:pk>/", pages.track_page, name="track"),
-    path("history/", pages.history, name="history"),
+    path("history/", history_pages.history, name="history"),
     path("history/files/", history_pages.history_files, name="history-files"),
     path("taste/", taste_pages.taste, name="taste"),
 ]

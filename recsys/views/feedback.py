@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Q
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from recsys.browsing import BrokenCursor
 from recsys.feedback import history, record
-from recsys.models import Feedback
+from recsys.history import page_of
 from recsys.serializers import (
     FeedbackBatchSchema,
     FeedbackBatchSerializer,
@@ -57,25 +53,8 @@ class FeedbackView(APIView):
         asked = query.validated_data
         rows = history(listener_of(request, asked.get("listener", "")))
         rows = rows.filter(**{name: asked[name] for name in ("kind", "track") if name in asked})
-        if "cursor" in asked:
-            moment, pk = _read_cursor(asked["cursor"])
-            rows = rows.filter(Q(occurred_at__lt=moment) | Q(occurred_at=moment, pk__lt=pk))
-        found = list(rows[: asked["limit"] + 1])
-        shown = found[: asked["limit"]]
-        next_cursor = _write_cursor(shown[-1]) if len(found) > len(shown) else None
-        return Response(HistoryPageSerializer({"feedback": shown, "next_cursor": next_cursor}).data)
-
-
-def _write_cursor(row: Feedback) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row.occurred_at.isoformat(), row.pk]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, int]:
-    try:
-        moment, pk = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        parsed = datetime.fromisoformat(moment).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
-        raise ValidationError({"cursor": ["This is no cursor of a history."]}) from error
-    if not isinstance(pk, int) or abs(pk) > 2**63 - 1:
-        raise ValidationError({"cursor": ["This is no cursor of a history."]})
-    return parsed, pk
+        try:
+            page = page_of(rows, asked["limit"], older_than=asked.get("cursor", ""))
+        except BrokenCursor as error:
+            raise ValidationError({"cursor": [str(error)]}) from error
+        return Response(HistoryPageSerializer({"feedback": page.rows, "next_cursor": page.older}).data)
