@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
-from django.http import JsonResponse
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 
 from accounts.models import Account, Listener
+
+CHUNK_ROWS = 500
+"""A slate as it was logged takes some kilobytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +27,7 @@ class Part:
     name: str
     """Key in the exported file."""
     export: Callable[[Listener], Any]
-    """Everything of this part, ready for JSON."""
+    """Everything of this part, ready for JSON; what may be long is an iterator of rows, which nobody holds together."""
     erase: Callable[[Listener], None] = lambda listener: None
     """What goes beyond the rows that vanish with the listener's own (cascade): files, shared counts."""
 
@@ -34,17 +40,37 @@ def register(part: Part) -> None:
     _parts[part.name] = part
 
 
-def export(listener: Listener) -> Mapping[str, Any]:
-    """Everything that is kept about the listener, by part."""
-    return {"account": _export_account(listener)} | {name: _parts[name].export(listener) for name in sorted(_parts)}
+def rows_of(rows: QuerySet[Any, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of a part, CHUNK_ROWS of them at a time from the database."""
+    return rows.iterator(chunk_size=CHUNK_ROWS)
 
 
-def export_response(listener: Listener) -> JsonResponse:
-    """The export as a file to keep."""
-    response = JsonResponse(export(listener), json_dumps_params={"indent": 1, "ensure_ascii": False})
+def write_export(listener: Listener) -> Iterator[str]:
+    """Everything that is kept about the listener as the text of one JSON object, by part; a part of rows has one on a line."""
+    yield f'{{\n"account": {_as_json(_export_account(listener))}'
+    for name in sorted(_parts):
+        yield f",\n{_as_json(name)}: "
+        kept = _parts[name].export(listener)
+        if isinstance(kept, Iterator):
+            yield "["
+            for number, row in enumerate(kept):
+                yield f"{',' if number else ''}\n{_as_json(row)}"
+            yield "]"
+        else:
+            yield _as_json(kept)
+    yield "\n}\n"
+
+
+def export_response(listener: Listener) -> StreamingHttpResponse:
+    """The export as a file to keep, sent while it is read."""
+    response = StreamingHttpResponse((text.encode() for text in write_export(listener)), content_type="application/json")
     response["Content-Disposition"] = 'attachment; filename="encore-export.json"'
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _as_json(kept: Any) -> str:
+    return json.dumps(kept, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
 @transaction.atomic

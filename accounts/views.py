@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import generics, mixins, status, viewsets
 from rest_framework.request import Request
@@ -44,7 +44,7 @@ class ExportView(APIView):
     """Everything that is kept about oneself, as one JSON file."""
 
     @extend_schema(responses={200: OpenApiResponse(description="A JSON file.", response=dict[str, Any])})
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> StreamingHttpResponse:
         """Names the file, so that a browser keeps it."""
         return privacy.export_response(account_of(request).listener)
 

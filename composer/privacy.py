@@ -4,19 +4,20 @@ Pieces, commissions and pairs vanish with the listener; the files of pieces are 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from accounts.models import Listener
-from accounts.privacy import Part
+from accounts.privacy import CHUNK_ROWS, Part, rows_of
 from composer.models import BlindPair, Commission, Piece, Side
 from recsys.exports import remove_exports_of
 from recsys.models import Track
 
 
-def export_pieces(listener: Listener) -> list[dict[str, Any]]:
+def export_pieces(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every piece with its recipe and its notes, oldest first."""
     pieces = Piece.objects.filter(track__owner=listener).order_by("created_at", "id").select_related("track")
-    return [
+    return (
         {
             "id": piece.pk,
             "title": piece.track.title,
@@ -27,20 +28,20 @@ def export_pieces(listener: Listener) -> list[dict[str, Any]]:
             "is_shared": piece.track.is_shared,
             "score": piece.track.score,
         }
-        for piece in pieces
-    ]
+        for piece in pieces.iterator(chunk_size=CHUNK_ROWS)
+    )
 
 
-def export_commissions(listener: Listener) -> list[dict[str, Any]]:
+def export_commissions(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every wish for a piece and what became of it, oldest first."""
     fields = ("id", "steering", "prompt", "task", "seed", "status", "error", "piece", "created_at", "finished_at")
-    return list(Commission.objects.filter(listener=listener).order_by("created_at").values(*fields))
+    return rows_of(Commission.objects.filter(listener=listener).order_by("created_at").values(*fields))
 
 
-def export_pairs(listener: Listener) -> list[dict[str, Any]]:
+def export_pairs(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every answered pair, oldest first: who wrote A and B, the notes, and what was said; `choices` has the seconds heard."""
     pairs = BlindPair.objects.filter(listener=listener, choice__isnull=False).select_related("choice")
-    return [
+    return (
         {
             "id": pair.pk,
             "authors": [pair.first_author, pair.second_author],
@@ -52,8 +53,8 @@ def export_pairs(listener: Listener) -> list[dict[str, Any]]:
             "choice": pair.choice.client_id if pair.choice else None,
             "created_at": pair.created_at,
         }
-        for pair in pairs.prefetch_related("sides")
-    ]
+        for pair in pairs.prefetch_related("sides").iterator(chunk_size=CHUNK_ROWS)
+    )
 
 
 def erase_files_of_pairs(listener: Listener) -> None:

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from accounts.models import Listener
-from accounts.privacy import Part
+from accounts.privacy import Part, rows_of
 from recsys.exports import remove_exports_of
 from recsys.learning.shards import forget
 from recsys.models import Choice, Feedback, Preferences, Recommendation, Track
 from recsys.taste import profile
 
 
-def export_preferences(listener: Listener) -> list[dict[str, Any]]:
+def export_preferences(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every version of what was declared, oldest first."""
     fields = ("received_at", "styles", "diversity", "recently_heard", "is_private_session")
-    return list(Preferences.objects.filter(listener=listener).order_by("received_at", "id").values(*fields))
+    return rows_of(Preferences.objects.filter(listener=listener).order_by("received_at", "id").values(*fields))
 
 
-def export_feedback(listener: Listener) -> list[dict[str, Any]]:
+def export_feedback(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every signal, oldest first, with the track's title, so that it can be read without this installation."""
     fields = ("client_id", "kind", "value", "track", "track__title", "track__source", "track_position_seconds")
     more = ("recommendation", "position", "occurred_at", "received_at")
-    return list(Feedback.objects.filter(listener=listener).order_by("occurred_at", "id").values(*fields, *more))
+    return rows_of(Feedback.objects.filter(listener=listener).order_by("occurred_at", "id").values(*fields, *more))
 
 
-def export_choices(listener: Listener) -> list[dict[str, Any]]:
+def export_choices(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every choice between two pieces, oldest first, with the features of what was heard."""
     fields = ("client_id", "answer", "first_heard_seconds", "second_heard_seconds", "occurred_at", "received_at")
     rows = Choice.objects.filter(listener=listener).order_by("id")
-    return list(rows.values(*fields, "first_features", "second_features"))
+    return rows_of(rows.values(*fields, "first_features", "second_features"))
 
 
-def export_recommendations(listener: Listener) -> list[dict[str, Any]]:
+def export_recommendations(listener: Listener) -> Iterator[dict[str, Any]]:
     """Every slate as logged, oldest first: what was recommended, why, by which policy version, and from what it was chosen."""
     fields = ("id", "created_at", "slot", "policy_version", "is_canary", "seed", "epsilon", "context", "dials", "banned")
     more = ("candidates", "tracks", "scores", "probabilities", "reasons")
-    return list(Recommendation.objects.filter(listener=listener).order_by("created_at", "id").values(*fields, *more))
+    return rows_of(Recommendation.objects.filter(listener=listener).order_by("created_at", "id").values(*fields, *more))
 
 
 def export_taste(listener: Listener) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Signing up, settings, one-time password: as a browser would."""
 
+import json
 import re
 
 import pytest
@@ -133,7 +134,7 @@ def test_nobody_revokes_anothers_token(client: Client, alice: Account) -> None:
 def test_everything_kept_can_be_downloaded(signed_in: Client) -> None:
     response = signed_in.get("/settings/export/")
 
-    assert response.json()["account"]["email"] == "alice@example.org"
+    assert json.loads(response.getvalue())["account"]["email"] == "alice@example.org"
     assert "attachment" in response.headers["Content-Disposition"]
 
 

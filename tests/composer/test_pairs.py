@@ -393,7 +393,7 @@ def test_answers_can_be_taken_along_and_are_erased(
     pair = made(alice.listener, Author.HUMAN, Author.COMPOSER)
     as_alice.post(f"{PAIRS}{pair.pk}/answer/", answer_of("first"))
 
-    exported = privacy.export(alice.listener)
+    exported = json.loads("".join(privacy.write_export(alice.listener)))
 
     assert exported["pairs"][0]["authors"] == ["human", "composer"]
     assert exported["pairs"][0]["answer"] == exported["choices"][0]["answer"] == "first"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from rest_framework.test import APIClient
 
 from accounts.models import Account
-from accounts.privacy import export
+from accounts.privacy import write_export
 from composer.composing import compose_commission
 from composer.models import Commission, Piece
 from music.abc import write_abc
@@ -103,7 +104,7 @@ def test_an_id_of_a_wish_with_other_words_is_a_conflict(as_alice: APIClient) -> 
 def test_the_words_are_in_the_export_of_their_listener(as_alice: APIClient, alice: Account, composer_version: object) -> None:
     composed(as_alice, {"steering": {"bars": 4}, "prompt": {"kind": "text", "text": "for my aunt"}, "seed": 1})
 
-    kept = export(alice.listener)
+    kept = json.loads("".join(write_export(alice.listener)))
 
     assert kept["commissions"][0]["prompt"]["text"] == "for my aunt"
     assert kept["pieces"][0]["recipe"]["prompt"]["text"] == "for my aunt"

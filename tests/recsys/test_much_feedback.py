@@ -127,10 +127,8 @@ def test_a_page_far_back_reads_as_little_as_the_first_one(devoted: Account, clie
 @pytest.fixture
 def opinionated(alice: Account, track: Track) -> Account:
     """Alice, who liked five thousand tracks, each fifth of which she took back, and heard each ten times."""
-    columns = [
-        field.column for field in Track._meta.concrete_fields if field.column not in ("id", "title", "source", "content_hash")
-    ]
-    listed = ", ".join(columns)
+    own = ("id", "title", "source", "content_hash")
+    listed = ", ".join(str(field.column) for field in Track._meta.concrete_fields if field.column not in own)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO recsys_track (title, source, content_hash, {listed}) SELECT 'tune ' || n, n, md5(n::text), {listed}"

@@ -1,9 +1,11 @@
+import gc
 import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from accounts import privacy
 from accounts.models import Account, Listener
@@ -61,7 +63,8 @@ def test_the_export_holds_everything_kept_about_the_listener_and_nothing_of_othe
     live(alice)
     live(bob)
 
-    kept = privacy.export(alice)
+    text = "".join(privacy.write_export(alice))
+    kept = json.loads(text)
 
     assert {"account", "preferences", "feedback", "recommendations", "taste", "pieces", "commissions"} <= set(kept)
     assert [row["value"] for row in kept["feedback"]] == [5.0]
@@ -70,7 +73,37 @@ def test_the_export_holds_everything_kept_about_the_listener_and_nothing_of_othe
     assert kept["pieces"][0]["recipe"] == {"seed": 7}
     assert kept["commissions"][0]["steering"] == {"bars": 8}
     assert kept["taste"]["answers"] == 1
-    assert "bob" not in json.dumps(json.loads(privacy.export_response(alice).content))
+    assert "bob" not in text
+
+
+def test_the_export_never_holds_more_rows_than_a_chunk(alice: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privacy, "CHUNK_ROWS", 20)
+    track = make_track("Heard often")
+    Feedback.objects.bulk_create(
+        Feedback(listener=alice, client_id=uuid.uuid4(), track=track, kind="like", occurred_at=NOON) for _ in range(110)
+    )
+    gc.collect()
+    before = ids_held()
+
+    written, rows, held, read_by_cursors = [], 0, [], set()
+    for text in privacy.write_export(alice):
+        written.append(text)
+        rows += '"client_id"' in text
+        if '"client_id"' in text and rows % 20 == 1:  # the first of a chunk
+            held.append(ids_held() - before)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_cursors WHERE statement LIKE '%recsys_feedback%'")
+                read_by_cursors.add(cursor.fetchone()[0])
+
+    assert len(json.loads("".join(written))["feedback"]) == rows == 110
+    # Each row has an id that nothing else has. The database keeps the others: it is asked for a chunk at a time.
+    assert max(held) <= 20
+    assert read_by_cursors == {1}
+
+
+def ids_held() -> int:
+    """UUIDs that are alive in this process."""
+    return sum(type(each) is uuid.UUID for each in gc.get_objects())
 
 
 def test_an_erased_listener_leaves_no_row_and_no_file(alice: Listener, bob: Listener, settings, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

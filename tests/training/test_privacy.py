@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -44,6 +45,6 @@ def test_a_run_that_may_have_learnt_from_an_erased_listener_is_not_repeated(coun
 def test_the_export_names_the_runs_one_asked_for(counting: SlotFunctions, olga: Account) -> None:
     run = run_of(timedelta(), olga)
 
-    exported = privacy.export(olga.listener)["training"]
+    exported = json.loads("".join(privacy.write_export(olga.listener)))["training"]
 
     assert [row["id"] for row in exported["runs"]] == [run.pk]
