@@ -197,38 +197,47 @@ class DqnPolicy:
     def _make_vectors(self, table: TrackTable, indexed: TrackTable) -> TrackVectors:
         w = self.weights
         content_TX = self.scaling.content(indexed).astype(np.float64)
-        place = np.minimum(np.searchsorted(self.track_ids_P, table.ids_T), len(self.track_ids_P) - 1)
-        is_known = self.track_ids_P[place] == table.ids_T
-        identity_TZ = np.where(is_known[:, None], w["identity_TZ"][place], 0.0)
-        popularity_T = np.where(is_known, w["popularity_T"][place], 0.0)
-        place_T = np.where(is_known, place, -1)
-        hidden = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
+        place_T = np.minimum(np.searchsorted(self.track_ids_P, table.ids_T), len(self.track_ids_P) - 1)
+        place_T = np.where(self.track_ids_P[place_T] == table.ids_T, place_T, -1)
+        hidden_TY = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
         placed = None
         if self.next_tracks is not None and self.next_scale > 0:
             placed = Placed.of(self.next_tracks, self.track_ids_P, table)
-        if self.matrix_PW is not None and len(table) == len(self.track_ids_P) and is_known.all():
-            g_TW: NDArray[np.float32] = self.matrix_PW
-            return TrackVectors(
-                table=table, indexed=indexed, content_TY=hidden.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW),
-                place_T=place_T, placed=placed,
-            )  # fmt: skip
-        g_TW = np.empty((len(table), self.configuration.heads * (self.configuration.tower_width + 1)), dtype=np.float32)
-        fresh = ~is_known if self.matrix_PW is not None else np.ones(len(table), dtype=np.bool_)
+        g_TW = self._matrix(content_TX, hidden_TY, place_T, placed)
+        return TrackVectors(
+            table=table,
+            indexed=indexed,
+            content_TY=hidden_TY.astype(np.float32),
+            g_TW=g_TW,
+            mean_W=g_TW.mean(axis=0, dtype=np.float64),
+            place_T=place_T,
+            placed=placed,
+        )
+
+    def _matrix(
+        self, content_TX: Floats, hidden_TY: Floats, place_T: NDArray[np.int64], placed: Placed | None
+    ) -> NDArray[np.float32]:
+        """(1 + κ)·g and (1 + κ)·b + what follows: what was exported, as it is mapped where it has every track in this order."""
+        w, width = self.weights, self.configuration.tower_width
+        if self.matrix_PW is not None and len(place_T) == len(self.track_ids_P) and (place_T >= 0).all():
+            return self.matrix_PW
+        g_TW = np.empty((len(place_T), self.configuration.heads * (width + 1)), dtype=np.float32)
+        fresh = np.ones(len(place_T), dtype=np.bool_)
         if self.matrix_PW is not None:
-            g_TW[is_known] = self.matrix_PW[place[is_known]]
-        bias = hidden[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
-        bias += popularity_T[fresh, None] * w["popularity_H"]
+            fresh = place_T < 0
+            g_TW[~fresh] = self.matrix_PW[place_T[~fresh]]
+        place_N = place_T[fresh]
+        bias = hidden_TY[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
+        bias += np.where(place_N >= 0, w["popularity_T"][place_N], 0.0)[:, None] * w["popularity_H"]
         ahead_H = 1.0 + w["lookahead_H"]
         bias = bias * ahead_H + content_TX[fresh] @ w["after_XH"]
         if placed is not None:
             bias += self.next_scale * placed.log_background_T[fresh, None]
-        z_NZ = np.concatenate([hidden[fresh], identity_TZ[fresh]], axis=1)
-        towers = (z_NZ @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, self.configuration.tower_width)
+        identity_NZ = np.where(place_N[:, None] >= 0, w["identity_TZ"][place_N], 0.0)
+        z_NZ = np.concatenate([hidden_TY[fresh], identity_NZ], axis=1)
+        towers = (z_NZ @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, width)
         g_TW[fresh] = np.concatenate([towers, bias], axis=1)
-        return TrackVectors(
-            table=table, indexed=indexed, content_TY=hidden.astype(np.float32), g_TW=g_TW, mean_W=_mean(g_TW),
-            place_T=place_T, placed=placed,
-        )  # fmt: skip
+        return g_TW
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width
@@ -321,8 +330,3 @@ class DqnPolicy:
 def _one(arrays: Arrays) -> Arrays:
     """One state as a batch of states."""
     return {name: array[None] for name, array in arrays.items()}
-
-
-def _mean(g_TW: NDArray[np.float32]) -> Floats:
-    mean_W: Floats = g_TW.mean(axis=0, dtype=np.float64)
-    return mean_W
