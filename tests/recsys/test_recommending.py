@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -19,6 +19,7 @@ from dqn.policy import sequence_probabilities
 from recsys import preferences
 from recsys.feedback import NewFeedback, record
 from recsys.learning.features import track_table
+from recsys.learning.policy import SHRINKAGE_PLAYS
 from recsys.models import Recommendation, Track
 from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, policy_for, radio, recommend, replay
 from recsys.slates import slate_gain
@@ -273,3 +274,31 @@ def test_more_exploration_is_logged(alice: Account, tracks: list[Track], setting
 
     assert row.epsilon == 0.5
     assert row.probabilities[0] >= 0.5 / 12
+
+
+@pytest.mark.parametrize(("kind", "value", "outcome"), [("like", None, 1.0), ("rate", 5.0, 1.0), ("rate", 1.0, -1.0)])
+def test_under_popularity_a_like_or_a_rating_counts_for_everybody_from_the_next_hour_on(
+    alice: Account, bob: Account, tracks: list[Track], kind: str, value: float | None, outcome: float
+) -> None:
+    """What popularity lacks: the very next request of the listener is what it was. A trained version's is another."""
+    noon = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+    def scores(listener: Listener, minutes: int) -> dict[int, float]:
+        row = slate(listener, moment=noon + timedelta(minutes=minutes))
+        return dict(zip(row.tracks, row.scores, strict=True))
+
+    before = scores(alice.listener, 5)
+    opinion = NewFeedback(
+        client_id=uuid.uuid4(), track_id=tracks[0].pk, kind=kind, occurred_at=noon + timedelta(minutes=10), value=value
+    )
+    (stored,) = record(alice.listener, [opinion], received_at=noon + timedelta(minutes=10))
+
+    assert stored.status == "stored"
+    assert scores(alice.listener, 11) == before
+    # As if the track had been played five times with the average outcome, and then once more.
+    for listener in (alice.listener, bob.listener):
+        later = scores(listener, 61)
+        assert later[tracks[0].pk] == pytest.approx(before[tracks[0].pk] + outcome / SHRINKAGE_PLAYS)
+        assert {pk: score for pk, score in later.items() if pk != tracks[0].pk} == pytest.approx(
+            {pk: score for pk, score in before.items() if pk != tracks[0].pk}
+        )

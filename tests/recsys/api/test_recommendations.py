@@ -194,3 +194,21 @@ def test_the_best_slate_refuses_what_a_recommendation_refuses(as_alice: APIClien
     assert list(as_alice.get(f"{ADDRESS}best/", {"count": 101}).json()) == ["count"]
     assert as_alice.get(f"{ADDRESS}best/", {"listener": "shop-17"}).status_code == 403
     assert api_client().get(f"{ADDRESS}best/").status_code == 401
+
+
+def candidates_of(client: APIClient) -> set[int]:
+    return set(Recommendation.objects.get(pk=ask(client)["id"]).candidates)
+
+
+def test_before_anything_was_learned_a_dislike_or_a_skip_changes_the_next_request(
+    as_alice: APIClient, tracks: list[Track]
+) -> None:
+    everything = {track.pk for track in tracks}
+    assert candidates_of(as_alice) == everything
+
+    hear(as_alice, tracks[0], "dislike")
+    assert candidates_of(as_alice) == everything - {tracks[0].pk}
+
+    hear(as_alice, tracks[1], "play", 2.0)
+    hear(as_alice, tracks[1], "skip")
+    assert candidates_of(as_alice) == everything - {tracks[0].pk, tracks[1].pk}
