@@ -43,7 +43,7 @@ class MixturePolicy:
 def log_of(world: World, asked: list[Asked]) -> Any:
     """What the gate reads: decisions of the listeners who judge, plays of those who only teach the item means."""
     from recsys.learning.held_out import HeldOutLog
-    from recsys.learning.replay_dataset import Decision
+    from recsys.learning.logged_slates import Decision
 
     order = [each.listener.pk for each in world.crowd.population.listeners]
     learning = set(order[:LEARNING_LISTENERS])

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.feedback import SESSION_GAP
+from recsys.learning.logged_slates import Decision
 from recsys.learning.policy import Popularity
-from recsys.learning.replay_dataset import Decision, ReplayDataset
+from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.value_features import NAMES
 from recsys.models import Feedback
 from recsys.rewards import active_weights

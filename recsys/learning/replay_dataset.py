@@ -7,8 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zoneinfo
-from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,12 +21,12 @@ from dqn.checkpoint import write_whole
 from recsys.feedback import SESSION_GAP, FeedbackRow
 from recsys.learning.behaviour import Behaviour
 from recsys.learning.configuration import RecommenderConfiguration
-from recsys.learning.features import Arrays, ListenerState, TrackTable, local_clock, state_of_rows
-from recsys.learning.log import Log, LoggedSlate, ShardLog, Versions, is_remembered, styles_as_of
-from recsys.learning.offers import MOST_OFFERS, Offer, Offers
+from recsys.learning.features import Arrays, TrackTable
+from recsys.learning.log import Log, ShardLog, Versions
+from recsys.learning.logged_slates import Decision, Known, Slates
+from recsys.learning.offers import Offers
 from recsys.learning.states import States
 from recsys.learning.tastes import worth_of_signals
-from recsys.learning.windows import WINDOW
 from recsys.rewards import RewardWeights, Transition, active_weights, rewards_of
 from training.slots import NotEnoughToLearnFrom, RunContext
 
@@ -37,27 +35,6 @@ LEAST_PLAYS = 10
 LEAST_TRACKS = 4
 OWN_CHOICE_SHARE = 0.5
 """What was left before half of it was heard was no good choice."""
-LOOKED_BEYOND = 4
-"""Positions behind the last played one that were looked at, presumably."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """One logged slate of a held-out session, with what each shown track brought."""
-
-    recommendation_id: int
-    listener_id: int
-    state: ListenerState
-    diversity: float
-    candidates: tuple[int, ...]
-    tracks: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    epsilon: float
-    policy_version_id: int
-    rewards: tuple[float, ...]
-    """Reward of each position's track; 0 where it was not played."""
-    returns: tuple[float, ...]
-    """The same with what came after it in the session, discounted; 0 where it was not played."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,20 +147,6 @@ def _split_moment(rewarded: Mapping[int, Sequence[Sequence[Transition]]]) -> dat
     return starts[len(starts) // 2]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Known:
-    """What states of one listener are made of."""
-
-    rows: Sequence[FeedbackRow]
-    first: int
-    """Place of the first row among everybody's."""
-    zone: zoneinfo.ZoneInfo
-    versions: Versions
-    is_held_out: bool
-    began: Sequence[tuple[datetime, int]]
-    """When each track began to play, and its transition; in the order of time."""
-
-
 class _Collected:
     """Grows listener by listener; becomes arrays at the end."""
 
@@ -194,12 +157,12 @@ class _Collected:
         self.row_of_track = {track_id: row for row, track_id in enumerate(table.ids_T.tolist())}
         self.states = States()
         self.transitions: list[tuple[int, int, int, float, float, bool, int, bool]] = []
-        self.played: dict[tuple[int, int], tuple[float, float]] = {}
-        """(recommendation, track) → (reward, return) in held-out sessions."""
-        self.chosen: dict[tuple[int, int], tuple[datetime, int]] = {}
-        """(recommendation, track) → when it was first played from that slate, and its transition."""
-        self.behaviour = Behaviour(len(table), configuration.logged_candidates)
-        self.listeners: dict[int, _Known] = {}
+        self.slates = Slates(
+            table=table,
+            row_of_track=self.row_of_track,
+            states=self.states,
+            behaviour=Behaviour(len(table), configuration.logged_candidates),
+        )
         self.held_out_sessions = 0
         self.sessions = 0
 
@@ -218,7 +181,7 @@ class _Collected:
         first = len(self.states.rows)
         self.states.rows.extend(rows)
         began: list[tuple[datetime, int]] = []
-        self.listeners[listener_id] = known = _Known(
+        self.slates.listeners[listener_id] = known = Known(
             rows=rows, first=first, zone=zone, versions=versions, is_held_out=is_held_out_listener, began=began
         )
         for session in sessions:
@@ -226,8 +189,8 @@ class _Collected:
             self.sessions += 1
             self.held_out_sessions += is_held_out
             is_open = self.as_of - session[-1].play.occurred_at <= SESSION_GAP
-            states = [self._add_state(known, transition.play.started_at) for transition in session]
-            states.append(self._add_state(known, self.as_of) if is_open else states[-1])
+            states = [known.add_to(self.states, transition.play.started_at) for transition in session]
+            states.append(known.add_to(self.states, self.as_of) if is_open else states[-1])
             returns = 0.0
             for at in range(len(session) - 1, -1, -1):
                 transition, is_last = session[at], at == len(session) - 1
@@ -241,15 +204,12 @@ class _Collected:
                 began.append((play.started_at, place))
                 if play.recommendation_id is not None:
                     key = play.recommendation_id, play.track_id
-                    self.chosen[key] = min(self.chosen.get(key, (play.started_at, place)), (play.started_at, place))
+                    self.slates.chosen[key] = min(
+                        self.slates.chosen.get(key, (play.started_at, place)), (play.started_at, place)
+                    )
                     if is_held_out:
-                        self.played[key] = (reward, returns)
+                        self.slates.played[key] = (reward, returns)
         began.sort()
-
-    def _add_state(self, known: _Known, moment: datetime) -> int:
-        end = known.first + bisect_right(known.rows, moment, key=lambda row: row.received_at)
-        clock = local_clock(moment, known.zone)
-        return self.states.add(known.first, end, moment.timestamp(), clock, styles_as_of(known.versions, moment))
 
     def _is_own_choice(self, play: FeedbackRow, row: int) -> bool:
         half_seconds = OWN_CHOICE_SHARE * float(self.table.duration_seconds_T[row])
@@ -259,7 +219,7 @@ class _Collected:
         """Everything as arrays."""
         columns = list(zip(*self.transitions, strict=True))
         held_out = np.array(columns[5], dtype=np.bool_)
-        decisions, passed, offers = self._read_slates(log, split_moment)
+        decisions, passed, offers = self.slates.read(log, split_moment)
         if (~held_out).sum() < LEAST_PLAYS:
             # The first listeners of an installation: learning from all of them matters more than judging.
             held_out[:] = False
@@ -293,89 +253,8 @@ class _Collected:
             listener_N=np.array(columns[6], dtype=np.int64),
             passed_listener_K=passed[:, 0],
             passed_track_K=passed[:, 1],
-            candidate_NK=self.behaviour.candidates(len(self.transitions)),
-            shown_share_T=self.behaviour.shares(),
+            candidate_NK=self.slates.behaviour.candidates(len(self.transitions)),
+            shown_share_T=self.slates.behaviour.shares(),
             offers=offers,
             decisions=decisions,
-        )
-
-    def _read_slates(self, log: Log, split_moment: datetime) -> tuple[tuple[Decision, ...], NDArray[np.int64], Offers]:
-        """Decisions of held-out listeners after the split – leaving out what nobody played would flatter every policy –,
-        (listener, row of the table) of what was passed over in the training part, and the newest slates as offers."""
-        decisions: list[Decision] = []
-        passed: list[tuple[int, int]] = []
-        offered: deque[tuple[LoggedSlate, bool]] = deque(maxlen=MOST_OFFERS)
-        for slate in log.slates():
-            known = self.listeners.get(slate.listener_id)
-            if known is None or not is_remembered(known.rows, slate.created_at):
-                continue
-            is_held_out = known.is_held_out and slate.created_at >= split_moment
-            if is_held_out:
-                decisions.append(self._decision(slate, known))
-            else:
-                passed.extend((slate.listener_id, row) for row in self._passed_over(slate))
-                self._note_behaviour(slate)
-            offered.append((slate, is_held_out))
-        offers = Offers.of(self._offer(slate, is_held_out) for slate, is_held_out in offered if len(slate.tracks) > 1)
-        return tuple(decisions), np.array(passed, dtype=np.int64).reshape(-1, 2), offers
-
-    def _note_behaviour(self, slate: LoggedSlate) -> None:
-        listed_n = self.table.rows_of(slate.candidates)
-        shown = [self.row_of_track[track] for track in slate.tracks if track in self.row_of_track]
-        played = [self.chosen[slate.id, track][1] for track in slate.tracks if (slate.id, track) in self.chosen]
-        self.behaviour.add(slate.id, listed_n[listed_n >= 0], shown, played)
-
-    def _passed_over(self, slate: LoggedSlate) -> list[int]:
-        """Rows of the table of shown tracks that were looked at, as another one of their slate was played."""
-        is_played = [(slate.id, track) in self.chosen for track in slate.tracks]
-        if not any(is_played):
-            return []
-        looked_at = len(is_played) - is_played[::-1].index(True) + LOOKED_BEYOND
-        shown = zip(slate.tracks[:looked_at], is_played, strict=False)
-        return [self.row_of_track[track] for track, played in shown if not played and track in self.row_of_track]
-
-    def _offer(self, slate: LoggedSlate, is_held_out: bool) -> Offer:
-        """What was chosen first, or what the listener played next instead, within the session."""
-        known = self.listeners[slate.listener_id]
-        plays = [
-            (*self.chosen[slate.id, track], at) for at, track in enumerate(slate.tracks) if (slate.id, track) in self.chosen
-        ]
-        if plays:
-            _, followed, position = min(plays)
-        else:
-            after = bisect_left(known.began, (slate.created_at, -1))
-            is_near = after < len(known.began) and known.began[after][0] - slate.created_at <= SESSION_GAP
-            followed, position = known.began[after][1] if is_near else -1, -1
-        return Offer(
-            state=self._add_state(known, slate.created_at),
-            tracks=[self.row_of_track.get(track, -1) for track in slate.tracks],
-            position=position,
-            followed=followed,
-            is_held_out=is_held_out,
-            plays=len(plays),
-        )
-
-    def _decision(self, slate: LoggedSlate, known: _Known) -> Decision:
-        """With the state that `build_state` gave the request, from the rows at hand."""
-        end = bisect_right(known.rows, slate.created_at, key=lambda row: row.received_at)
-        state = state_of_rows(
-            slate.listener_id,
-            slate.created_at,
-            known.rows[max(0, end - WINDOW) : end],
-            zone=known.zone,
-            styles=styles_as_of(known.versions, slate.created_at),
-        )
-        worth = [self.played.get((slate.id, track), (0.0, 0.0)) for track in slate.tracks]
-        return Decision(
-            recommendation_id=slate.id,
-            listener_id=slate.listener_id,
-            state=state,
-            diversity=slate.diversity,
-            candidates=tuple(slate.candidates),
-            tracks=tuple(slate.tracks),
-            probabilities=tuple(slate.probabilities),
-            epsilon=slate.epsilon,
-            policy_version_id=slate.policy_version_id,
-            rewards=tuple(pair[0] for pair in worth),
-            returns=tuple(pair[1] for pair in worth),
         )

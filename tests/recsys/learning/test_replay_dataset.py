@@ -12,7 +12,8 @@ from accounts.models import Account, Listener
 from recsys.feedback import rows_of
 from recsys.learning import log
 from recsys.learning.features import encode_state, state_of_rows
-from recsys.learning.replay_dataset import LOOKED_BEYOND, build, build_replay_dataset
+from recsys.learning.logged_slates import LOOKED_BEYOND
+from recsys.learning.replay_dataset import build, build_replay_dataset
 from recsys.learning.windows import WINDOW
 from recsys.models import Feedback, Recommendation, Track
 from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
