@@ -23,13 +23,13 @@ LONGEST_SEARCH = 100
 MOST_REFUSALS_SHOWN = 100
 Kind = Feedback.Kind
 SHOWS = {
-    "plays": (Kind.PLAY, "Heard"),
-    "liked": (Kind.LIKE, "Liked"),
-    "rated": (Kind.RATE, "Rated"),
-    "disliked": (Kind.DISLIKE, "Disliked"),
-    "banned": (Kind.BAN, "Never again"),
+    "plays": (Kind.PLAY, "Heard", "What you play stands here."),
+    "liked": (Kind.LIKE, "Liked", "Tunes with a heart stand here."),
+    "rated": (Kind.RATE, "Rated", "Tunes to which you gave stars stand here."),
+    "disliked": (Kind.DISLIKE, "Disliked", "Tunes you dislike stand here. They are not recommended until you take it back."),
+    "banned": (Kind.BAN, "Never again", "Tunes that are never to be played stand here, until you lift the ban."),
 }
-"""Kind of the rows and words, by name in the address."""
+"""Kind of the rows, words, and what is said while there are none, by name in the address."""
 
 
 @login_required
@@ -40,7 +40,7 @@ def history(request: HttpRequest) -> HttpResponse:
     shown = request.GET.get("show", "plays")
     if shown not in SHOWS:
         raise Http404
-    kind, _ = SHOWS[shown]
+    kind, _, none_yet = SHOWS[shown]
     # A like that was taken back is not shown; everything that was heard is.
     rows = feedback.history(listener).filter(kind=kind) if kind == Kind.PLAY else standing.rows_that_stand(listener, kind)
     text = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
@@ -59,10 +59,9 @@ def history(request: HttpRequest) -> HttpResponse:
         }
         for row in page.rows
     ]
-    shows = [(name, words) for name, (_, words) in SHOWS.items()]
-    return render(
-        request, "recsys/history.html", {"entries": entries, "page": page, "shown": shown, "shows": shows, "text": text}
-    )
+    shows = [(name, words) for name, (_, words, _) in SHOWS.items()]
+    shown_too = {"shown": shown, "shows": shows, "text": text, "none_yet": none_yet}
+    return render(request, "recsys/history.html", {"entries": entries, "page": page, **shown_too})
 
 
 def _note_of(row: Feedback, listener: Listener) -> str:

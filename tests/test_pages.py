@@ -334,6 +334,27 @@ def test_history_shows_what_stands(browser: Client, alice: Account, tracks: list
     assert browser.get("/history/", {"show": "secrets"}).status_code == 404
 
 
+def test_a_dislike_and_a_ban_can_be_taken_back_in_the_history(browser: Client, alice: Account, tracks: list[Track]) -> None:
+    say(alice, tracks[0], "dislike")
+    say(alice, tracks[1], "ban")
+
+    for show, opinion, track in (("disliked", "dislike", tracks[0]), ("banned", "ban", tracks[1])):
+        page = words_of(browser.get("/history/", {"show": show}))
+        assert page.count(f'data-opinion="{opinion}" aria-pressed="true"') == 1
+        assert f'{track.title}"' in page
+    assert 'data-opinion="ban"' not in words_of(browser.get("/history/", {"show": "disliked"}))
+
+
+def test_an_empty_history_says_what_will_stand_there(browser: Client, track: Track) -> None:
+    assert "until you lift the ban" in words_of(browser.get("/history/", {"show": "banned"}))
+    assert "No title fits" in words_of(browser.get("/history/", {"show": "banned", "q": "x"}))
+
+
+def test_another_text_is_no_cursor_of_a_history(browser: Client, track: Track) -> None:
+    assert browser.get("/history/", {"older": "x"}).status_code == 400
+    assert browser.get("/history/", {"newer": "x"}).status_code == 400
+
+
 def test_history_is_ones_own(bobs_browser: Client, alice: Account, track: Track) -> None:
     say(alice, track, "play", 9.0)
 
