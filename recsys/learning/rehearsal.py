@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from accounts.models import Listener
 from dqn.policy import draw_sequentially
 from recsys.feedback import FeedbackRow, NewFeedback
+from recsys.hidden_catalogue import CHARACTERS, HiddenCatalogue
 from recsys.learning.features import TrackTable, state_of_rows
 from recsys.learning.off_policy.estimators import Estimator
 from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import RecommenderPolicy
 from recsys.models import Recommendation, Track
 from recsys.rewards import RewardWeights, rewards_of
-from recsys.simulation import CHARACTERS, SLATE, HiddenCatalogue, Population, SimulatedListener
+from recsys.simulation import SLATE, Population, SimulatedListener
 from recsys.slates import slate_gain
 
 LISTENERS = 40
