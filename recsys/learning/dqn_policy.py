@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +17,11 @@ from recsys.learning.choice import ChoiceModel, Choices
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.explanation import explain
 from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable, encode_state, track_table
-from recsys.learning.next_tracks import PREFIX, NextTracks, Placed, at_rows, gates
+from recsys.learning.next_tracks import PREFIX, NextTracks, at_rows, gates
 from recsys.learning.played_rows import PlayedRows
 from recsys.learning.policy import Reason, best_open
 from recsys.learning.tastes import Told
+from recsys.learning.track_vectors import TrackVectors, vectors_of
 from recsys.learning.windows import SIGNAL_NAMES
 
 TRACK_MATRIX = "tracks.npy"
@@ -68,24 +68,6 @@ def export(folder: Path, table: TrackTable | None = None) -> None:
     with beside.open("wb") as file:
         np.save(file, matrix)
     beside.replace(folder / TRACK_MATRIX)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackVectors:
-    """What the policy knows of each track of one table."""
-
-    table: TrackTable
-    indexed: TrackTable
-    """The same with the checkpoint's numbers of styles."""
-    content_TY: NDArray[np.float32]
-    """Content after one layer, by which the rows of a state are weighed."""
-    g_TW: NDArray[np.float32]
-    """H·d numbers of (1 + κ)·g, then H of (1 + κ)·b + what follows: Q less V is one product with f."""
-    mean_W: Floats
-    place_T: NDArray[np.int64]
-    """Of each track in the checkpoint, −1 where it came later."""
-    placed: Placed | None
-    """What listeners play next by themselves; None where nothing was counted."""
 
 
 class DqnPolicy:
@@ -188,56 +170,10 @@ class DqnPolicy:
             yield track_L[open_L], gate_LK[open_L]
 
     def vectors(self, table: TrackTable) -> TrackVectors:
-        """Track vectors of this table, kept until it changes. Tracks that came later have no embedding of their own."""
+        """Track vectors of this table, kept until it changes."""
         if self._vectors is None or self._vectors.table is not table:
-            indexed = table.indexed_by(self.scaling.styles)
-            self._vectors = self._make_vectors(table, indexed)
+            self._vectors = vectors_of(self, table)
         return self._vectors
-
-    def _make_vectors(self, table: TrackTable, indexed: TrackTable) -> TrackVectors:
-        w = self.weights
-        content_TX = self.scaling.content(indexed).astype(np.float64)
-        place_T = np.minimum(np.searchsorted(self.track_ids_P, table.ids_T), len(self.track_ids_P) - 1)
-        place_T = np.where(self.track_ids_P[place_T] == table.ids_T, place_T, -1)
-        hidden_TY = np.maximum(content_TX @ w["content.weight"].T + w["content.bias"], 0.0)
-        placed = None
-        if self.next_tracks is not None and self.next_scale > 0:
-            placed = Placed.of(self.next_tracks, self.track_ids_P, table)
-        g_TW = self._matrix(content_TX, hidden_TY, place_T, placed)
-        return TrackVectors(
-            table=table,
-            indexed=indexed,
-            content_TY=hidden_TY.astype(np.float32),
-            g_TW=g_TW,
-            mean_W=g_TW.mean(axis=0, dtype=np.float64),
-            place_T=place_T,
-            placed=placed,
-        )
-
-    def _matrix(
-        self, content_TX: Floats, hidden_TY: Floats, place_T: NDArray[np.int64], placed: Placed | None
-    ) -> NDArray[np.float32]:
-        """(1 + κ)·g and (1 + κ)·b + what follows: what was exported, as it is mapped where it has every track in this order."""
-        w, width = self.weights, self.configuration.tower_width
-        if self.matrix_PW is not None and len(place_T) == len(self.track_ids_P) and (place_T >= 0).all():
-            return self.matrix_PW
-        g_TW = np.empty((len(place_T), self.configuration.heads * (width + 1)), dtype=np.float32)
-        fresh = np.ones(len(place_T), dtype=np.bool_)
-        if self.matrix_PW is not None:
-            fresh = place_T < 0
-            g_TW[~fresh] = self.matrix_PW[place_T[~fresh]]
-        place_N = place_T[fresh]
-        bias = hidden_TY[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
-        bias += np.where(place_N >= 0, w["popularity_T"][place_N], 0.0)[:, None] * w["popularity_H"]
-        ahead_H = 1.0 + w["lookahead_H"]
-        bias = bias * ahead_H + content_TX[fresh] @ w["after_XH"]
-        if placed is not None:
-            bias += self.next_scale * placed.log_background_T[fresh, None]
-        identity_NZ = np.where(place_N[:, None] >= 0, w["identity_TZ"][place_N], 0.0)
-        z_NZ = np.concatenate([hidden_TY[fresh], identity_NZ], axis=1)
-        towers = (z_NZ @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, width)
-        g_TW[fresh] = np.concatenate([towers, bias], axis=1)
-        return g_TW
 
     def _scores(self, state: ListenerState, vectors: TrackVectors, rows_N: NDArray[np.int64]) -> Floats:
         heads, width = self.configuration.heads, self.configuration.tower_width

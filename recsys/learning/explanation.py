@@ -18,7 +18,8 @@ from recsys.learning.next_tracks import at_rows
 from recsys.learning.policy import Reason
 
 if TYPE_CHECKING:
-    from recsys.learning.dqn_policy import DqnPolicy, TrackVectors
+    from recsys.learning.dqn_policy import DqnPolicy
+    from recsys.learning.track_vectors import TrackVectors
 
 Floats = NDArray[np.float64]
 SINGLE, OF_ONE_STYLE, LATELY = "heard", "heard_style", "heard_lately"
