@@ -12,9 +12,9 @@ from composer.given_notes import GivenNotes, parent_bars
 from composer.models import Piece
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.steering import GRADED, HABITS, Steering
+from music.keys import NAMES, pitch_name
 from music.notes import MODES
 from recsys.browsing import count_facets
-from recsys.listing import KEYS
 from recsys.pages import progress_of_learning
 from training.promotion import champion_of
 
@@ -69,7 +69,7 @@ def compose_form(
         "metre": metre,
         "styles": styles,
         "habits": {style: _habit(style) for style in styles},
-        "keys": list(enumerate(KEYS)),
+        "keys": list(enumerate(NAMES)),
         "modes": MODES,
         "metres": METRES if metre in METRES else (*METRES, metre),
         "bar_choices": _with(wish.get("bars"), BAR_CHOICES),
@@ -102,11 +102,6 @@ def compose_form(
         "can_compose": champion_of("composer") is not None,
         **progress_of_learning(),
     }
-
-
-def pitch_name(pitch: int) -> str:
-    """As musicians write it: C4 is middle C."""
-    return f"{KEYS[pitch % 12]}{pitch // 12 - 1}"
 
 
 def _with(value: object, choices: tuple[int, ...] | range) -> list[int]:

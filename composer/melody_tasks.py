@@ -12,7 +12,7 @@ from typing import Any
 from composer.accompaniment.accompany import TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
 from composer.steering import HABITS, SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
-from music.keys import SCALE_STEPS, join_rests
+from music.keys import SCALE_STEPS, join_rests, name_pitch
 from music.notes import Melody, Note
 
 KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
@@ -111,7 +111,8 @@ class MelodyTask:
             if note.pitch is not None and not low <= note.pitch <= high:
                 raise ImpossibleSteering(
                     "melody",
-                    f"note {number} has pitch {note.pitch}; {self.texture} needs {low} … {high}: transpose it",
+                    f"note {number} is {name_pitch(note.pitch)}; {self.texture} needs {name_pitch(low)} … {name_pitch(high)}: "
+                    "transpose it",
                 )
         beats, _ = self.melody.metre
         if self.texture == "waltz" and beats % 3:

@@ -1,4 +1,4 @@
-"""`manage.py composing worker`: procrastinate's worker, ready to compose before its first job. Before: Procfile. After: tasks.py."""
+"""`manage.py composing worker`: a worker that is ready to compose before its first job. Before: Procfile. After: tasks.py."""
 
 from __future__ import annotations
 
