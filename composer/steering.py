@@ -27,6 +27,8 @@ HABITS: dict[str, tuple[tuple[int, int], float]] = {
 """Metre and tempo (quarter notes per minute) that people expect of a style when they ask for nothing else."""
 
 NOTE_DENOMINATORS = (2, 4, 8, 16)
+SLOWEST, FASTEST = 30, 300
+"""Quarter notes per minute."""
 SMALLEST_RANGE_NOTES = 5
 """Fewer notes of the mode than this make no melody."""
 GRADED = ("density", "leaps", "syncopation", "brightness", "closeness")
@@ -86,7 +88,7 @@ class Steering:
             raise ImpossibleSteering("mode", f"must be one of {', '.join(MODES)}; it is {self.mode!r}")
         _check_metre(self.metre)
         _check_whole("bars", self.bars, 1, 64)
-        _check_number("tempo", self.tempo, 30, 300)
+        _check_number("tempo", self.tempo, SLOWEST, FASTEST)
         for name in GRADED:
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), 0, 1)

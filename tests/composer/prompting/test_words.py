@@ -241,6 +241,7 @@ def test_contradictions_are_refused_with_both_words(text: str, field: str, words
         ("from C4 to D4 with 90 % leaps", "highest", "at least 5"),
         ("from C6 to C4", "highest", "not be below"),
         ("ten minutes of presto", "bars", "1 … 64"),
+        ("1 second of largo", "bars", "1 … 64; it is 0"),
         ("from c9 to a9", "highest", "G9 (127)"),
         ("", "text", "1 … 2000 characters"),
         ("  \n\t ", "text", "it is empty"),
