@@ -96,15 +96,17 @@ def policy_of(version: PolicyVersion) -> Any:
         raise UnusableVersion(f"the weights of version {version.pk} are gone, or not those that were evaluated") from error
 
 
+def is_readable(version: PolicyVersion) -> bool:
+    """Whether the version's checkpoint can be loaded; the log says why where it can't."""
+    try:
+        policy_of(version)
+    except UnusableVersion as trouble:
+        logger.error("%s: %s", trouble, trouble.__cause__)
+        return False
+    return True
+
+
 def readable(serving: PolicyVersion) -> PolicyVersion:
-    """The version, or the newest before it whose checkpoint can be read, until the alarm has made that one champion."""
-    troubles = []
-    for version in (serving, *checkpoints.stand_ins(serving)):
-        try:
-            policy_of(version)
-        except UnusableVersion as trouble:
-            logger.error("%s: %s", trouble, trouble.__cause__)
-            troubles.append(trouble)
-        else:
-            return version
-    raise troubles[0]
+    """The version, or the newest before it whose checkpoint can be read, until the alarm has made that one champion. Where
+    none can it is the version itself, and whoever loads it is told why."""
+    return next(filter(is_readable, (serving, *checkpoints.stand_ins(serving))), serving)
