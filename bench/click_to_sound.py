@@ -57,7 +57,7 @@ def running(port: int) -> Iterator[None]:
     granian = Path(sys.executable).parent / "granian"
     web = [str(granian), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     web += ["--blocking-threads", "4", "--no-ws", "--log-level", "warning", "config.wsgi:application"]
-    worker = [sys.executable, "manage.py", "procrastinate", "worker", "--queues", "interactive", "--delete-jobs", "successful"]
+    worker = [sys.executable, "manage.py", "composing", "worker", "--queues", "interactive", "--delete-jobs", "successful"]
     processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in (web, worker)]
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS

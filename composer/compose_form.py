@@ -11,10 +11,11 @@ from django.http import HttpRequest
 from composer.given_notes import GivenNotes, parent_bars
 from composer.models import Piece
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
-from composer.steering import GRADED, HABITS, Steering
+from composer.sliders import read_number, read_sliders, sliders_of
+from composer.steering import HABITS, Steering
+from music.keys import NAMES, pitch_name
 from music.notes import MODES
 from recsys.browsing import count_facets
-from recsys.listing import KEYS
 from recsys.pages import progress_of_learning
 from training.promotion import champion_of
 
@@ -22,14 +23,6 @@ METRES = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "2/2", "3/8", "5/4", "7/8")
 BAR_CHOICES = (4, 8, 12, 16, 24, 32, 48, 64)
 PITCH_CHOICES = range(36, 97)
 """C2 … C7."""
-SLIDERS = (
-    ("density", "Notes", "few", "many"),
-    ("leaps", "Leaps", "steps", "leaps"),
-    ("syncopation", "Syncopation", "on the beat", "off the beat"),
-    ("brightness", "Register", "low", "high"),
-    ("closeness", "Closeness", "far from the known", "close to it"),
-)
-"""Field, name, and what the two ends mean."""
 BEGINNINGS = (("", "By hand"), ("text", "From words"), ("lyrics", "From lyrics"), ("image", "From a picture"))
 """What a wish may begin with: name and tab."""
 TITLES = {
@@ -69,24 +62,13 @@ def compose_form(
         "metre": metre,
         "styles": styles,
         "habits": {style: _habit(style) for style in styles},
-        "keys": list(enumerate(KEYS)),
+        "keys": list(enumerate(NAMES)),
         "modes": MODES,
         "metres": METRES if metre in METRES else (*METRES, metre),
         "bar_choices": _with(wish.get("bars"), BAR_CHOICES),
         "lowest_choices": [(pitch, pitch_name(pitch)) for pitch in _with(wish.get("lowest"), PITCH_CHOICES)],
         "highest_choices": [(pitch, pitch_name(pitch)) for pitch in _with(wish.get("highest"), PITCH_CHOICES)],
-        "sliders": [
-            {
-                "name": name,
-                "title": title,
-                "low": low,
-                "high": high,
-                "is_used": wish.get(name) is not None,
-                "value": wish.get(name),
-                "because": why.get(name),
-            }
-            for name, title, low, high in SLIDERS
-        ],
+        "sliders": sliders_of(wish, why),
         "given": given or GivenNotes.of_wish(wish, parent),
         "parent_bars": [str(number) for number, _ in enumerate(parent_bars(parent), start=1)],
         "parent": parent,
@@ -102,11 +84,6 @@ def compose_form(
         "can_compose": champion_of("composer") is not None,
         **progress_of_learning(),
     }
-
-
-def pitch_name(pitch: int) -> str:
-    """As musicians write it: C4 is middle C."""
-    return f"{KEYS[pitch % 12]}{pitch // 12 - 1}"
 
 
 def _with(value: object, choices: tuple[int, ...] | range) -> list[int]:
@@ -127,13 +104,9 @@ def read_wish(request: HttpRequest) -> dict[str, Any]:
     for name in ("tonic", "bars", "lowest", "highest"):
         if sent.get(name):
             wish[name] = _whole_number(sent[name])
-    for name in ("tempo", "taste_strength"):
-        if sent.get(name):
-            wish[name] = _number(sent[name])
-    for name in GRADED:
-        if sent.get(f"use_{name}"):
-            wish[name] = _number(sent.get(name, ""))
-    return wish
+    if sent.get("tempo"):
+        wish["tempo"] = read_number(sent["tempo"])
+    return wish | read_sliders(sent)
 
 
 def read_prompt_sent(request: HttpRequest) -> Prompt | None:
@@ -155,12 +128,5 @@ def read_id(request: HttpRequest) -> uuid.UUID | None:
 def _whole_number(text: str) -> int | str:
     try:
         return int(text)
-    except ValueError:
-        return text
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
     except ValueError:
         return text

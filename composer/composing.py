@@ -17,12 +17,12 @@ from composer.contradictions import check_graded
 from composer.melody_tasks import MelodyTask
 from composer.models import Commission, Piece
 from composer.prompting.prompt import Prompt
-from composer.recipes import SLOT, UnusableVersion, perform, policy_of, write_recipe
+from composer.recipes import SLOT, UnusableVersion, perform, readable, write_recipe
 from composer.steering import ImpossibleSteering, Steering
 from recsys.catalogue import track_of
 from recsys.models import Track
 from recsys.taste import taste_of
-from training import checkpoints, queue
+from training import queue
 from training.models import PolicyVersion, Run
 from training.promotion import serving_version
 
@@ -177,7 +177,7 @@ def _compose(wanted: Commission) -> Piece | None:
     serving = serving_version(ACCOMPANIST if needs_chords else SLOT, wanted.listener_id)
     if serving is None:
         raise CantCompose(why_no_accompanist() if needs_chords else why_no_composer())
-    version = _readable(serving)
+    version = readable(serving)
     steering = Steering.from_json(wanted.steering)
     parent_title = wanted.parent.track.title if wanted.parent else task.source_title if task else ""
     taste_D = None if needs_chords else taste_vector(wanted.listener)
@@ -195,20 +195,6 @@ def _compose(wanted: Commission) -> Piece | None:
         held.finished_at = timezone.now()
         held.save(update_fields=["piece", "status", "progress", "finished_at"])
     return piece
-
-
-def _readable(serving: PolicyVersion) -> PolicyVersion:
-    """The version, or the newest before it whose checkpoint can be read, until the alarm has made that one champion."""
-    troubles = []
-    for version in (serving, *checkpoints.stand_ins(serving)):
-        try:
-            policy_of(version)
-        except UnusableVersion as trouble:
-            logger.error("%s: %s", trouble, trouble.__cause__)
-            troubles.append(trouble)
-        else:
-            return version
-    raise troubles[0]
 
 
 def store_piece(

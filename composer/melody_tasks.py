@@ -11,8 +11,8 @@ from typing import Any
 
 from composer.accompaniment.accompany import TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
-from composer.steering import HABITS, SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
-from music.keys import SCALE_STEPS, join_rests
+from composer.steering import FASTEST, GRADED, HABITS, SLOWEST, SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
+from music.keys import SCALE_STEPS, join_rests, name_pitch
 from music.notes import Melody, Note
 
 KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
@@ -111,7 +111,8 @@ class MelodyTask:
             if note.pitch is not None and not low <= note.pitch <= high:
                 raise ImpossibleSteering(
                     "melody",
-                    f"note {number} has pitch {note.pitch}; {self.texture} needs {low} … {high}: transpose it",
+                    f"note {number} is {name_pitch(note.pitch)}; {self.texture} needs {name_pitch(low)} … {name_pitch(high)}: "
+                    "transpose it",
                 )
         beats, _ = self.melody.metre
         if self.texture == "waltz" and beats % 3:
@@ -162,6 +163,9 @@ class MelodyTask:
                 raise ImpossibleSteering(name, "is not heard in an accompaniment, whose melody stays as it is; leave it out")
             if name in (*given, "style", "primer", "locked_bars"):
                 raise ImpossibleSteering(name, "follows the melody in this task; leave it out")
+            if name in GRADED and wishes[name] is not None and self._stays_itself:
+                what = "a blend of 0" if self.kind == "transfer" else "a closeness of 1"
+                raise ImpossibleSteering(name, f"is not heard with {what}, which gives the melody back note for note")
         steering = Steering.from_json({**fixed, **given, **wishes})
         if self.kind == "continue":
             return replace(steering, primer=without_pickup(evened(self.melody)))
@@ -172,6 +176,10 @@ class MelodyTask:
                 return steering
             return replace(steering, locked_bars=tuple((number, bars[number - 1]) for number in kept))
         return steering
+
+    @property
+    def _stays_itself(self) -> bool:
+        return (self.kind == "vary" and self.closeness == 1) or (self.kind == "transfer" and self.blend == 0)
 
     def _frame(self) -> dict[str, Any]:
         """Key, metre, length and range of the melody as fields of a steering."""
@@ -185,7 +193,11 @@ class MelodyTask:
             "highest": high,
         }
         metre, tempo = self._pulse()
-        return frame | {"metre": list(metre), "tempo": min(300.0, max(30.0, tempo))}
+        if not SLOWEST <= tempo <= FASTEST:
+            raise ImpossibleSteering(
+                "tempo", f"the melody has {tempo:g} quarter notes a minute; the composer writes {SLOWEST} … {FASTEST}"
+            )
+        return frame | {"metre": list(metre), "tempo": tempo}
 
     def _pulse(self) -> tuple[tuple[int, int], float]:
         """Metre and tempo: the melody's own; beyond half of the way to another style, that style's where it has its own."""
@@ -232,6 +244,12 @@ def evened(melody: Melody) -> Melody:
         if number < len(bars) and end - start < bar:
             notes.append(Note(None, bar - (end - start)))
     return replace(melody, notes=join_rests(notes), odd_bars=())
+
+
+def evened_bars(melody: Melody) -> list[int]:
+    """Numbers, from 1, of the printed bars that `evened` makes longer or shorter."""
+    bar, last = melody.bar_quarters, full_bars(melody) - 1
+    return [number + 1 for number, length in melody.odd_bars if number < last or length > bar]
 
 
 def room_of(melody: Melody) -> tuple[int, int]:

@@ -18,7 +18,8 @@ from composer.composing import CantCompose
 from composer.excerpts import ends_on_tonic, excerpt_of
 from composer.melody_tasks import room_of
 from composer.models import BlindPair, Side
-from composer.recipes import UnusableVersion, perform, policy_of, write_recipe
+from composer.pairs import meetings_for
+from composer.recipes import UnusableVersion, is_readable, perform, policy_of, readable, write_recipe
 from composer.steering import ImpossibleSteering, Steering
 from music.features import features
 from music.notes import Melody, Score, Voice
@@ -60,7 +61,7 @@ def make_pair(pair_id: uuid.UUID) -> None:
         return
     BlindPair.objects.filter(pk=pair_id, status=BlindPair.Status.QUEUED).update(status=BlindPair.Status.COMPOSING)
     try:
-        sides = _write_sides(pair)
+        sides = _write_sides(pair, _settle(pair))
     except (CantCompose, ImpossibleSteering, UnusableVersion) as error:
         fail_pair(pair_id, str(error))
         return
@@ -93,10 +94,27 @@ def _store(pair: BlindPair, sides: list[Written]) -> None:
                 track=side.track,
             )
         held.status, held.ready_at = BlindPair.Status.READY, timezone.now()
-        held.save(update_fields=["status", "ready_at"])
+        held.first_author, held.second_author, held.trial = pair.first_author, pair.second_author, pair.trial
+        held.save(update_fields=["status", "ready_at", "first_author", "second_author", "trial"])
 
 
-def _write_sides(pair: BlindPair) -> list[Written]:
+def _settle(pair: BlindPair) -> PolicyVersion:
+    """Who writes as the champion: what served before where its checkpoint can't be read, until the alarm has seen it.
+
+    Answers about a version on trial are answers against the champion. Where either can't be read a tune of people takes the
+    place of the one on trial; so it does where champion and prior would now write alike."""
+    champion = readable(pair.champion)
+    if champion == pair.champion and (pair.trial is None or is_readable(pair.trial)):
+        return champion
+    pair.trial = None
+    authors = (pair.first_author, pair.second_author)
+    can_meet = [{*meeting} for meeting in meetings_for(pair.listener, champion, None)]
+    if Author.COMPOSER in authors and {*authors} not in can_meet:
+        pair.first_author, pair.second_author = (author if author == Author.COMPOSER else Author.HUMAN for author in authors)
+    return champion
+
+
+def _write_sides(pair: BlindPair, champion: PolicyVersion) -> list[Written]:
     generator = np.random.default_rng(pair.seed)
     track, tune, steering = choose_tune(pair, generator)
     taste = taste_of(pair.listener)
@@ -107,9 +125,9 @@ def _write_sides(pair: BlindPair) -> list[Written]:
     is_about_taste = authors[0] == authors[1]
     writers: dict[str, Callable[[], Written]] = {
         Author.HUMAN: lambda: Written(score=_score(tune, track.style), track=track),
-        Author.PRIOR: lambda: _of_prior(pair.champion, steering, _seed(generator)),
+        Author.PRIOR: lambda: _of_prior(champion, steering, _seed(generator)),
         Author.COMPOSER: lambda: _of_version(
-            pair.champion, steering, taste.draw(generator) if is_about_taste else mean_D, _seed(generator)
+            champion, steering, taste.draw(generator) if is_about_taste else mean_D, _seed(generator)
         ),
         Author.CHALLENGER: lambda: _of_version(pair.trial, steering, mean_D, _seed(generator)),
     }

@@ -125,7 +125,7 @@ def _sides(found: BlindPair) -> list[Shown]:
     authors = (found.first_author, found.second_author)
     shown = []
     for side in found.sides.select_related("track", "piece", "policy_version"):
-        words, detail = _words(authors[side.place], side, authors[0] == authors[1])
+        words, detail = _words(authors[side.place], side, authors[0] == authors[1], found.champion_id)
         place = Side.PLACES[side.place]
         shown.append(
             Shown(
@@ -141,7 +141,7 @@ def _sides(found: BlindPair) -> list[Shown]:
     return shown
 
 
-def _words(author: str, side: Side, is_about_taste: bool) -> tuple[str, str]:
+def _words(author: str, side: Side, is_about_taste: bool, champion_id: int) -> tuple[str, str]:
     """Who made a side, and a little more."""
     if author == BlindPair.Author.HUMAN:
         if side.track is None:
@@ -152,6 +152,8 @@ def _words(author: str, side: Side, is_about_taste: bool) -> tuple[str, str]:
     version = f"version {side.policy_version_id}"
     if author == BlindPair.Author.CHALLENGER:
         return "The composer on trial", f"{version}, which may serve you next"
+    if side.policy_version_id != champion_id:
+        version += f" (version {champion_id} could not be read)"
     if is_about_taste:
         return "Your composer", f"{version}, for one of the tastes that you may have"
     has_taste = bool(side.recipe and side.recipe.get("taste"))

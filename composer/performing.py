@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from composer.accompaniment.accompany import accompany
-from composer.melody_tasks import MelodyTask, between, evened, full_bars, printed_bars
+from composer.melody_tasks import MelodyTask, between, evened, evened_bars, full_bars, printed_bars
 from composer.steering import Steering
 from composer.titles import title_of_task
 from music.keys import join_rests
@@ -123,7 +123,11 @@ def _retell(
     from composer.style_transfer import transfer
 
     melody = evened(task.melody) if blend else task.melody
-    return transfer(policy, melody, steering, taste_D, own_style=task.source_style, blend=blend, seed=seed, report=report)
+    told, figures = transfer(
+        policy, melody, steering, taste_D, own_style=task.source_style, blend=blend, seed=seed, report=report
+    )
+    odd = evened_bars(task.melody) if blend else []
+    return told, figures | ({"evened_bars": odd} if odd else {})
 
 
 _TASKS: dict[str, Any] = {"continue": _continue, "rewrite": _rewrite, "vary": _vary, "transfer": _transfer}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -22,6 +23,8 @@ from training.revision import code_revision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 SLOT = "composer"
 FORMAT = 1
@@ -91,3 +94,19 @@ def policy_of(version: PolicyVersion) -> Any:
         return checkpoints.policy_of(version)
     except checkpoints.UNUSABLE as error:
         raise UnusableVersion(f"the weights of version {version.pk} are gone, or not those that were evaluated") from error
+
+
+def is_readable(version: PolicyVersion) -> bool:
+    """Whether the version's checkpoint can be loaded; the log says why where it can't."""
+    try:
+        policy_of(version)
+    except UnusableVersion as trouble:
+        logger.error("%s: %s", trouble, trouble.__cause__)
+        return False
+    return True
+
+
+def readable(serving: PolicyVersion) -> PolicyVersion:
+    """The version, or the newest before it whose checkpoint can be read, until the alarm has made that one champion. Where
+    none can it is the version itself, and whoever loads it is told why."""
+    return next(filter(is_readable, (serving, *checkpoints.stand_ins(serving))), serving)

@@ -27,7 +27,7 @@ class SteeringSerializer(serializers.Serializer[Any]):
     metre = serializers.JSONField(required=False, help_text="`[6, 8]` or `6/8`; a bar lasts 1 … 8 quarter notes.")
     bars = serializers.IntegerField(required=False, help_text="1 … 64.")
     tempo = serializers.FloatField(required=False, help_text="Quarter notes per minute, 30 … 300.")
-    lowest = serializers.IntegerField(required=False, help_text="Lowest MIDI pitch.")
+    lowest = serializers.IntegerField(required=False, help_text="Lowest MIDI pitch; 60 is C4, middle C.")
     highest = serializers.IntegerField(required=False, help_text="Highest MIDI pitch.")
     density = serializers.FloatField(required=False, allow_null=True, help_text="0 few notes … 1 many.")
     leaps = serializers.FloatField(required=False, allow_null=True, help_text="0 steps only … 1 many leaps.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from composer.steering import ImpossibleSteering
+from composer.steering import ImpossibleSteering, check_pitch
 from music.keys import estimate_key
 from music.notes import MODES, Melody, Note, Score
 from music.parsing import SUFFIXES, Parsed, UnreadableMusic, read_file
@@ -152,8 +152,8 @@ def _notes(value: object) -> tuple[Note, ...]:
         pitch = pair[0]
         if isinstance(pitch, Sequence) and not isinstance(pitch, str):
             raise ImpossibleSteering("notes", f"note {number} has several pitches; the melody must be of one voice")
-        if pitch is not None and (isinstance(pitch, bool) or not isinstance(pitch, int) or not 0 <= pitch <= 127):
-            raise ImpossibleSteering("notes", f"note {number} must have a pitch 0 … 127 or null; it has {pitch!r:.40}")
+        if pitch is not None:
+            check_pitch("notes", pitch, f"note {number} ", " or null, a rest")
         notes.append(Note(pitch, _length("notes", pair[1], number=number)))
     return tuple(notes)
 

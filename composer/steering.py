@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from music.keys import SCALE_STEPS
+from music.keys import SCALE_STEPS, name_pitch
 from music.notes import MODES, Note
 
 HABITS: dict[str, tuple[tuple[int, int], float]] = {
@@ -27,6 +27,8 @@ HABITS: dict[str, tuple[tuple[int, int], float]] = {
 """Metre and tempo (quarter notes per minute) that people expect of a style when they ask for nothing else."""
 
 NOTE_DENOMINATORS = (2, 4, 8, 16)
+SLOWEST, FASTEST = 30, 300
+"""Quarter notes per minute."""
 SMALLEST_RANGE_NOTES = 5
 """Fewer notes of the mode than this make no melody."""
 GRADED = ("density", "leaps", "syncopation", "brightness", "closeness")
@@ -86,7 +88,7 @@ class Steering:
             raise ImpossibleSteering("mode", f"must be one of {', '.join(MODES)}; it is {self.mode!r}")
         _check_metre(self.metre)
         _check_whole("bars", self.bars, 1, 64)
-        _check_number("tempo", self.tempo, 30, 300)
+        _check_number("tempo", self.tempo, SLOWEST, FASTEST)
         for name in GRADED:
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), 0, 1)
@@ -150,21 +152,21 @@ class Steering:
         return values
 
     def _check_range(self) -> None:
-        _check_whole("lowest", self.lowest, 0, 127)
-        _check_whole("highest", self.highest, 0, 127)
+        check_pitch("lowest", self.lowest)
+        check_pitch("highest", self.highest)
         if self.lowest > self.highest:
-            raise ImpossibleSteering("highest", f"must not be below lowest, which is {self.lowest}; it is {self.highest}")
+            raise ImpossibleSteering(
+                "highest", f"must not be below lowest, which is {name_pitch(self.lowest)}; it is {name_pitch(self.highest)}"
+            )
+        asked = f"{name_pitch(self.lowest)} … {name_pitch(self.highest)}"
         pitches = [pitch for pitch in range(self.lowest, self.highest + 1) if pitch % 12 in self.scale]
         if len(pitches) < SMALLEST_RANGE_NOTES:
             raise ImpossibleSteering(
                 "highest",
-                f"{self.lowest} … {self.highest} holds {len(pitches)} notes of this {self.mode} key; "
-                f"a melody needs at least {SMALLEST_RANGE_NOTES}",
+                f"{asked} holds {len(pitches)} notes of this {self.mode} key; a melody needs at least {SMALLEST_RANGE_NOTES}",
             )
         if not any(pitch % 12 == self.tonic for pitch in pitches):
-            raise ImpossibleSteering(
-                "highest", f"{self.lowest} … {self.highest} does not hold the tonic, on which a piece ends"
-            )
+            raise ImpossibleSteering("highest", f"{asked} does not hold the tonic, on which a piece ends")
 
     def _check_primer(self) -> None:
         if self.primer is None:
@@ -206,6 +208,13 @@ def _check_whole(field: str, value: object, low: int, high: int) -> None:
         raise ImpossibleSteering(field, f"must be a whole number {low} … {high}; it is {_shown(value)}")
 
 
+def check_pitch(field: str, value: object, which: str = "", otherwise: str = "") -> None:
+    """Refuses what is no MIDI pitch; `which` says whose it is, `otherwise` what else it could be."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 127:
+        bounds = f"must be a MIDI pitch {name_pitch(0)} … {name_pitch(127)}{otherwise}"
+        raise ImpossibleSteering(field, f"{which}{bounds}; it is {_shown(value)}")
+
+
 def _check_number(field: str, value: object, low: float, high: float) -> None:
     # NaN and infinity lie in no bounds. `math.isfinite` would fail on a whole number of 400 digits.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -227,7 +236,8 @@ def _check_metre(metre: tuple[int, int]) -> None:
 def _check_notes(field: str, notes: tuple[Note, ...], lowest: int, highest: int) -> None:
     for number, note in enumerate(notes, start=1):
         if note.pitch is not None and not lowest <= note.pitch <= highest:
-            raise ImpossibleSteering(field, f"note {number} has pitch {note.pitch}; the range is {lowest} … {highest}")
+            wanted = f"{name_pitch(lowest)} … {name_pitch(highest)}"
+            raise ImpossibleSteering(field, f"note {number} is {name_pitch(note.pitch)}; the range is {wanted}")
         if not 0 < note.quarters <= 64:
             raise ImpossibleSteering(field, f"note {number} must last more than 0 and at most 64 quarter notes")
 
@@ -254,7 +264,7 @@ def _read_notes(field: str, value: object) -> tuple[Note, ...]:
             raise ImpossibleSteering(field, f"note {number} must be [pitch, quarter notes]")
         pitch, length = pair
         if pitch is not None:
-            _check_whole(field, pitch, 0, 127)
+            check_pitch(field, pitch, f"note {number} ")
         notes.append(Note(pitch, _read_length(field, number, length)))
     return tuple(notes)
 

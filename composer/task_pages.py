@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,9 +13,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from composer.accompaniment.accompany import TEXTURES
 from composer.accompaniment.slot import SLOT as ACCOMPANIST
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
-from composer.compose_form import read_id
+from composer.compose_form import TITLES, read_id
 from composer.composing import CommissionRefused, commission
 from composer.melody_tasks import KINDS, OF_KIND
+from composer.sliders import read_number, read_sliders, sliders_of
 from composer.sources import MOST_BYTES
 from composer.steering import ImpossibleSteering
 from music.parsing import SUFFIXES
@@ -26,7 +28,7 @@ from training.promotion import champion_of
 WORDS: dict[str, tuple[str, str, str]] = {
     "continue": ("Continue", "The melody as it is, and what Encore would play next.", "Continue it"),
     "vary": ("Vary", "The same tune told differently: its strong notes stay, as many as you want.", "Vary it"),
-    "rewrite": ("Bars again", "Some bars are written anew; every other note stays as it is.", "Write them again"),
+    "rewrite": ("Bars again", "Some bars are written anew; every other note stays.", "Write them again"),
     "accompany": ("Accompany", "Chords for each half bar, then voices or a pattern below the melody.", "Accompany it"),
     "transfer": ("Another style", "As if it had grown up somewhere else.", "Give it that style"),
 }
@@ -54,6 +56,8 @@ DEFAULTS = {
 WHOLE = ("bars", "first_bar", "last_bar")
 SHARES = ("closeness", "motion", "colour", "blend")
 WHOLE_BARS_SHOWN = 64
+PREFIX = "wish_"
+"""Before the names of sliders: a variation has a closeness of its own beside the wish for one."""
 
 
 @login_required
@@ -71,16 +75,17 @@ def melody_task(request: HttpRequest) -> HttpResponse:
 def _commission(request: HttpRequest) -> HttpResponse:
     track = _track(request, request.POST.get("track", ""))
     wish, file = _read(request, track)
+    wishes = read_sliders(request.POST, prefix=PREFIX)
     try:
-        read = read_wish(listener_of(request), {}, wish, file)
+        read = read_wish(listener_of(request), wishes, wish, file)
         made = commission(listener_of(request), read.steering, id=read_id(request), task=read.task, source=read.source)
     except NoSuchTrack as refusal:
         raise Http404 from refusal
     except (ImpossibleTask, ImpossibleSteering) as refusal:
-        shown = _form(wish, track, error=refusal.message, field=refusal.field)
+        shown = _form(wish, track, wishes, error=refusal.message, field=refusal.field)
         return render(request, "composer/task.html", shown, status=422)
     except CommissionRefused as refusal:
-        return render(request, "composer/task.html", _form(wish, track, error=str(refusal)), status=503)
+        return render(request, "composer/task.html", _form(wish, track, wishes, error=str(refusal)), status=503)
     return redirect("commission", pk=made.pk)
 
 
@@ -91,7 +96,7 @@ def _read(request: HttpRequest, track: Track | None) -> tuple[dict[str, Any], tu
     wish: dict[str, Any] = {"kind": kind}
     for name in OF_KIND.get(kind, ()):
         text = sent.get(name, "")
-        wish[name] = _whole(text) if name in WHOLE else _number(text) if name in SHARES else text
+        wish[name] = _whole(text) if name in WHOLE else read_number(text) if name in SHARES else text
     if track is not None:
         return wish | {"track": track.pk}, None
     if sent.get("voice"):
@@ -103,7 +108,14 @@ def _read(request: HttpRequest, track: Track | None) -> tuple[dict[str, Any], tu
     return wish | {"abc": sent.get("abc", "")}, None
 
 
-def _form(wish: dict[str, Any], track: Track | None, *, error: str = "", field: str = "") -> dict[str, Any]:
+def _form(
+    wish: dict[str, Any],
+    track: Track | None,
+    wishes: Mapping[str, Any] | None = None,
+    *,
+    error: str = "",
+    field: str = "",
+) -> dict[str, Any]:
     kind = wish.get("kind", "")
     kind = kind if kind in KINDS else KINDS[0]
     needs = ACCOMPANIST if kind == "accompany" else "composer"
@@ -114,12 +126,14 @@ def _form(wish: dict[str, Any], track: Track | None, *, error: str = "", field: 
         "words": WORDS[kind],
         "wish": DEFAULTS | _limits(track) | {name: value for name, value in wish.items() if value != ""},
         "track": track,
+        # An accompaniment hears none: the melody stays.
+        "sliders": [] if kind == "accompany" else sliders_of(wishes or {}, prefix=PREFIX),
         "textures": [(name, TEXTURE_WORDS[name]) for name in TEXTURES],
         "styles": [style for style in styles if track is None or style != track.style],
         "bars": min(track.bars, WHOLE_BARS_SHOWN) if track else WHOLE_BARS_SHOWN,
         "suffixes": ",".join(SUFFIXES),
         "error": error,
-        "field": field.replace("_", " "),
+        "field": TITLES.get(field, field).replace("_", " "),
         "id": uuid.uuid4(),
         "can_compose": champion_of(needs) is not None,
         "needs": needs,
@@ -148,12 +162,5 @@ def _track(request: HttpRequest, text: str) -> Track | None:
 def _whole(text: str) -> Any:
     try:
         return int(text)
-    except ValueError:
-        return text
-
-
-def _number(text: str) -> Any:
-    try:
-        return float(text)
     except ValueError:
         return text

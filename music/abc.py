@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from music import bars, keys
-from music.keys import join_rests
+from music.keys import join_rests, name_pitch
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
 
@@ -199,7 +199,7 @@ def _midi_number(name: str) -> int:
         raise ValueError(f"{name!r} is no pitch")
     number = 12 * (int(match[3]) + 1) + keys.pitch_class_of(match[1]) + match[2].count("#") - match[2].count("-")
     if not 0 <= number <= 127:
-        raise ValueError(f"pitch {name} is outside MIDI's 0 … 127")
+        raise ValueError(f"pitch {name} is outside MIDI's {name_pitch(0)} … {name_pitch(127)}")
     return number
 
 

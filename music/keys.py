@@ -21,6 +21,9 @@ SCALE_STEPS: dict[str, tuple[int, ...]] = {
 }
 """Semitones above the tonic of each mode's notes."""
 
+NAMES = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+"""Of the pitch classes 0 … 11, where no key says how to spell them."""
+
 _FIFTHS_OF_MODE = {"lydian": 1, "major": 0, "mixolydian": -1, "dorian": -2, "minor": -3, "phrygian": -4, "locrian": -5}
 _LETTERS_BY_FIFTHS = "FCGDAEB"
 _PITCH_CLASSES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -38,6 +41,16 @@ def spell(pitch_class: int, signature_fifths: int) -> tuple[str, int]:
     lowest = signature_fifths - 3
     position = lowest + (pitch_class * 7 - lowest) % 12
     return _LETTERS_BY_FIFTHS[(position + 1) % 7], (position + 1) // 7
+
+
+def pitch_name(pitch: int) -> str:
+    """A MIDI pitch as musicians write it: C4 is middle C."""
+    return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def name_pitch(pitch: int) -> str:
+    """A MIDI pitch in a sentence, for people and programs: C3 (48)."""
+    return f"{pitch_name(pitch)} ({pitch})"
 
 
 def pitch_class_of(name: str) -> int:

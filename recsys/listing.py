@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from music.keys import NAMES
 from recsys.models import Track
 from recsys.standing import Current
 
-KEYS = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-"""Names of the pitch classes 0 … 11."""
 TINTED = (
     *(
         "reel",
@@ -89,7 +88,7 @@ class Listed:
     @property
     def key(self) -> str:
         """For example “D dorian”."""
-        return f"{KEYS[self.track.tonic]} {self.track.mode}"
+        return f"{NAMES[self.track.tonic]} {self.track.mode}"
 
     @property
     def length(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from music.keys import NAMES
 from recsys.browsing import FACETS, LONGEST_SEARCH, SORTS
 from recsys.feedback import MOST_ROWS_A_CALL, NewFeedback, Outcome
 from recsys.models import Feedback, Preferences, Recommendation, Track
@@ -15,7 +16,6 @@ from recsys.preferences import MOST_RECENTLY_HEARD, MOST_STYLES
 from recsys.recommending import MOST_TRACKS
 
 LARGEST_ID = 2**63 - 1
-KEYS = ("C", "D♭", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 OUTCOMES = ("stored", "duplicate", "refused", "private")
 SURFACES = ("home", "radio", "browse", "api")
 
@@ -70,7 +70,7 @@ class TrackSerializer(serializers.ModelSerializer[Track]):
 
     def get_key(self, track: Track) -> str:
         """For people."""
-        return f"{KEYS[track.tonic]} {track.mode}"
+        return f"{NAMES[track.tonic]} {track.mode}"
 
     def get_is_piece(self, track: Track) -> bool:
         """Pieces have an owner."""

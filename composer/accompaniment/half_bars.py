@@ -53,21 +53,27 @@ def first_half(metre: tuple[int, int]) -> Fraction:
 
 
 def half_bars(melody: Melody) -> list[HalfBar]:
-    """The half bars of a melody, a pickup as one of its own; the last one ends with the melody."""
-    bar, first = melody.bar_quarters, first_half(melody.metre)
+    """The half bars of a melody as its bars are printed, a pickup as one of its own; the last one ends with the melody."""
+    odd = dict(melody.odd_bars)
     cuts = [(Fraction(0), -1, False)] if melody.pickup else []
-    number, start = 0, melody.pickup
-    while start < melody.quarters:
-        cuts.append((start, number, True))
-        if first < bar:
-            cuts.append((start + first, number, False))
-        number, start = number + 1, start + bar
+    for number, start in enumerate(melody.bar_starts()):
+        places = _places(melody.metre, odd.get(number, melody.bar_quarters))
+        cuts += [(start + place, number, place == 0) for place in places]
     cuts = [cut for cut in cuts if cut[0] < melody.quarters]
     ends = [start for start, _, _ in cuts[1:]] + [melody.quarters]
     return [
         HalfBar(start=start, quarters=end - start, bar=number, is_strong=strong)
         for (start, number, strong), end in zip(cuts, ends, strict=True)
     ]
+
+
+def _places(metre: tuple[int, int], quarters: Fraction) -> list[Fraction]:
+    """Where half bars begin in a bar of this length. In one printed longer than its metre they go on as in the next bar; what
+    is left over and shorter than a beat belongs to the half bar before."""
+    bar, first, beat = Fraction(4 * metre[0], metre[1]), first_half(metre), beat_quarters(metre)
+    halves = [Fraction(0), first] if first < bar else [Fraction(0)]
+    grid = [number * bar + half for number in range(int(quarters / bar) + 1) for half in halves]
+    return [place for place in grid if place == 0 or place + beat <= quarters or (quarters == bar and place < bar)]
 
 
 @dataclass(frozen=True, kw_only=True)

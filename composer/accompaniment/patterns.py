@@ -5,7 +5,7 @@ Each pattern is one function from a half bar to events of its voices; all of it 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
@@ -65,9 +65,7 @@ def realise(pattern: Pattern, melody: Melody, cut: Sequence[HalfBar], chords: Se
 def _line(melody: Melody, events: list[Event]) -> Melody:
     """One voice as long as the melody. It may rest."""
     notes = line_of(events, melody.quarters) or (Note(None, melody.quarters),)
-    return Melody(
-        notes=notes, metre=melody.metre, tonic=melody.tonic, mode=melody.mode, pickup=melody.pickup, tempo=melody.tempo
-    )
+    return replace(melody, notes=notes)
 
 
 def _hands(melody: Melody, cut: Sequence[HalfBar], chords: Sequence[Chord]) -> list[Hand]:

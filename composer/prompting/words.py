@@ -235,7 +235,7 @@ def _choose_bars(found: _Found, style: str) -> None:
         metre, tempo = _habit(found.fields.get("style", style))
         beats, unit = (int(part) for part in found.fields.get("metre", metre).split("/"))
         quarters = seconds * found.fields.get("tempo", tempo) / 60
-        found.set("bars", max(1, round(quarters * unit / (4 * beats))) if beats else 0, words)
+        found.set("bars", round(quarters * unit / (4 * beats)) if beats else 0, words)
     if "bars" not in found.fields:
         for bars, words in found.lengths:
             found.set("bars", bars, words)

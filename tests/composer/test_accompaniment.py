@@ -25,7 +25,7 @@ from composer.accompaniment.state import observe
 from composer.accompaniment.training import train
 from composer.accompaniment.voicing import RANGES, voice
 from dqn.checkpoint import hash_folder
-from music.notes import Melody, Note, Score, Voice
+from music.notes import MODES, Melody, Note, Score, Voice
 from tests.composer.conftest import Context
 from tests.conftest import small_melody
 
@@ -64,6 +64,43 @@ def test_a_pickup_is_a_half_bar_of_its_own() -> None:
     halves = half_bars(replace(SCALE, pickup=Fraction(1)))
 
     assert [(half.bar, int(half.quarters)) for half in halves[:2]] == [(-1, 1), (0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("bar", "length", "halves"),
+    [
+        (1, "3", "2 2 2 1 2 2 2 2 1"),
+        (1, "1", "2 2 1 2 2 2 2 2 1"),
+        (1, "6", "2 2 2 2 2 2 2 2"),
+        (1, "9/2", "2 2 2 5/2 2 2 2 3/2"),
+        (0, "5", "2 2 1 2 2 2 2 2 1"),
+    ],
+)
+def test_half_bars_follow_bars_as_they_are_printed(bar: int, length: str, halves: str) -> None:
+    odd = replace(SCALE, odd_bars=((bar, Fraction(length)),))
+    cut = half_bars(odd)
+
+    assert [half.quarters for half in cut] == [Fraction(each) for each in halves.split()]
+    assert [half.start for half in cut if half.is_strong] == list(odd.bar_starts())
+    assert sum(half.quarters for half in cut) == odd.quarters
+
+
+def test_bars_are_seen_alike_behind_a_pickup_and_an_odd_bar() -> None:
+    before = melody(67, 72, 74, 76).notes
+    late = replace(SCALE, notes=(*before, *SCALE.notes), pickup=Fraction(1), odd_bars=((0, Fraction(3)),))
+    # All but the number of the bar, which is one higher.
+    seen = slice(0, -4 - len(MODES))
+
+    assert observe(late).features_TF[-6:, seen] == pytest.approx(observe(SCALE).features_TF[-6:, seen])
+
+
+@pytest.mark.parametrize("texture", ["voices", *PATTERNS])
+def test_all_voices_have_the_bars_of_the_melody(policy: ChordPolicy, texture: str) -> None:
+    odd = replace(SCALE, odd_bars=((1, Fraction(3)),))
+    below, figures = accompany(policy, odd, texture, seed=1, motion=0.5, colour=0.5, program=0)
+
+    assert {voice.melody.odd_bars for voice in below} == {odd.odd_bars}
+    assert len(figures["chords"]) == len(list(odd.bar_starts()))
 
 
 def test_what_is_heard_are_shares_that_favour_the_beginning() -> None:

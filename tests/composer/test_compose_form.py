@@ -159,7 +159,7 @@ def test_lengths_that_no_notation_has_leave_their_field_empty(browser: Client, a
         ({"primer": "|: d8 :|"}, "Beginning", "it has &#x27;:&#x27;"),
         ({"primer": "| |"}, "Beginning", "can&#x27;t be read"),
         ({"primer": "d" * 16_001}, "Beginning", "at most 16000 characters"),
-        ({"primer": "d,,,,"}, "Beginning", "the range is 57 … 84"),
+        ({"primer": "d,,,,"}, "Beginning", "the range is A3 (57) … C6 (84)"),
         ({"primer": "d8 d8", "bars": "2"}, "Beginning", "shorter"),
         ({"locked_bars": "d8"}, "Bars that stay", "a number and a colon"),
         ({"locked_bars": "0: d8"}, "Bars that stay", "bar 0"),

@@ -123,6 +123,8 @@ def test_a_misprinted_tune_is_varied_with_even_bars_and_stays_itself_at_closenes
     other = asked(as_alice, {"kind": "vary", "track": misprinted.pk, "closeness": 0.5})
 
     assert melody_of(same.track) == melody_of(misprinted)
+    assert "evened_bars" not in same.recipe["figures"]
+    assert other.recipe["figures"]["evened_bars"] == [2, 5]
     assert melody_of(other.track).odd_bars == ()
     assert melody_of(other.track).quarters == 32
 
@@ -229,8 +231,17 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
         ({"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]] * 3000}}, "melody", "has 3000 notes"),
         ({"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]] * 10_000}}, "notes", "1 … 4000"),
         ({"kind": "accompany", "melody": TUNE | {"notes": [[[60, 64], 1]] * 8}}, "notes", "several pitches"),
-        ({"kind": "accompany", "melody": TUNE | {"notes": [[20, 1]] * 8}}, "melody", "55 … 88"),
-        ({"kind": "accompany", "melody": TUNE | {"notes": [[120, 1]] * 8}, "texture": "block"}, "melody", "48 … 100"),
+        (
+            {"kind": "vary", "melody": TUNE | {"notes": [[128, 1]] * 8}},
+            "notes",
+            "C-1 (0) … G9 (127) or null, a rest; it is 128",
+        ),
+        (
+            {"kind": "accompany", "melody": TUNE | {"notes": [[20, 1]] * 8}},
+            "melody",
+            "note 1 is A♭0 (20); voices needs G3 (55) … E6 (88)",
+        ),
+        ({"kind": "accompany", "melody": TUNE | {"notes": [[120, 1]] * 8}, "texture": "block"}, "melody", "C3 (48) … E7 (100)"),
         ({"kind": "accompany", "melody": TUNE | {"notes": [[60, "1/0"]] * 8}}, "notes", "note 1"),
         ({"kind": "accompany", "melody": {"notes": TUNE["notes"]}}, "metre", "missing"),
         ({"kind": "accompany", "melody": TUNE | {"metre": "0/4"}}, "metre", "1 … 16"),
@@ -265,6 +276,33 @@ def test_what_the_melody_decides_can_not_be_wished_otherwise(as_alice: APIClient
 
     assert answer.status_code == 400
     assert "follows the melody" in answer.json()["steering"]["metre"][0]
+
+
+@pytest.mark.parametrize(
+    ("task", "steering", "field", "words"),
+    [
+        ({"kind": "vary", "melody": TUNE | {"tempo": 320}}, {}, "tempo", "320 quarter notes a minute; the composer writes 30"),
+        ({"kind": "continue", "melody": TUNE | {"tempo": 29.5}}, {}, "tempo", "has 29.5"),
+        ({"kind": "vary", "melody": TUNE, "closeness": 1}, {"leaps": 0.9}, "leaps", "a closeness of 1"),
+        ({"kind": "transfer", "melody": TUNE, "style": "waltz", "blend": 0}, {"closeness": 0}, "closeness", "a blend of 0"),
+    ],
+)
+def test_what_would_pass_in_silence_is_refused(
+    as_alice: APIClient, task: dict[str, Any], steering: dict[str, Any], field: str, words: str
+) -> None:
+    answer = as_alice.post(PIECES, {"task": task, "steering": steering})
+
+    assert answer.status_code == 400
+    assert words in answer.json()["steering"][field][0]
+    assert not Commission.objects.exists()
+
+
+def test_a_tempo_beyond_the_composers_is_no_matter_to_an_accompaniment_or_a_style_with_its_own(as_alice: APIClient) -> None:
+    quick = TUNE | {"tempo": 320}
+
+    assert melody_of(asked(as_alice, {"kind": "accompany", "melody": quick, "texture": "block"}).track).tempo == 320
+    told = asked(as_alice, {"kind": "transfer", "melody": quick, "style": "waltz", "blend": 1})
+    assert melody_of(told.track).tempo == 140
 
 
 def test_a_private_track_of_another_listener_does_not_exist(as_bob: APIClient, alices_piece: Track, alice: Account) -> None:

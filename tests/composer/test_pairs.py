@@ -21,7 +21,8 @@ from music.notes import Score
 from recsys.models import Choice, Feedback, Track
 from recsys.taste import taste_of
 from tests.conftest import MakeTracks
-from training.models import PolicyVersion, Slot, Verdict
+from training.models import PolicyVersion, Promotion, Slot, Verdict
+from training.promotion import promote
 
 pytestmark = pytest.mark.django_db
 PAIRS = "/api/v1/pairs/"
@@ -37,10 +38,8 @@ def composer(composer_version: PolicyVersion, make_tracks: MakeTracks) -> Policy
 
 def made(listener: Listener, first: str = Author.COMPOSER, second: str = Author.HUMAN, **fields: Any) -> BlindPair:
     """A ready pair of these authors."""
-    champion = PolicyVersion.objects.get(slot="composer", kind="prior")
-    pair = BlindPair.objects.create(
-        listener=listener, first_author=first, second_author=second, champion=champion, seed=5, **fields
-    )
+    fields.setdefault("champion", PolicyVersion.objects.filter(slot="composer", kind="prior").first())
+    pair = BlindPair.objects.create(listener=listener, first_author=first, second_author=second, seed=5, **fields)
     pair_making.make_pair(pair.pk)
     pair.refresh_from_db()
     assert pair.status == "ready", pair.error
@@ -357,6 +356,63 @@ def test_what_nobody_saw_of_a_former_champion_is_thrown_away(
 
     assert as_alice.post(PAIRS).json()["id"] != str(stale.pk)
     assert not BlindPair.objects.filter(pk=stale.pk).exists()
+
+
+def damaged(prior: PolicyVersion) -> PolicyVersion:
+    """A version whose files are not those that were judged."""
+    return PolicyVersion.objects.create(slot="composer", kind="dqn", folder=prior.folder, sha256="0" * 64)
+
+
+@pytest.mark.parametrize("rival", [Author.HUMAN, Author.COMPOSER, Author.PRIOR])
+def test_what_served_before_writes_where_the_champion_cannot_be_read(
+    client: Client, alice: Account, olga: Account, composer: PolicyVersion, rival: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = damaged(composer)
+    promote("composer", broken, Promotion.Kind.FORCED, by=olga, reason="tests")
+
+    pair = made(alice.listener, Author.COMPOSER, rival, champion=broken)
+
+    assert f"version {broken.pk}" in caplog.text
+    assert pair.first_author == Author.COMPOSER
+    # A prior that knows no taste and its prior would write alike.
+    assert pair.second_author == (Author.HUMAN if rival == Author.PRIOR else rival)
+    assert pair.sides.get(place=0).policy_version == composer
+    client.force_login(alice)
+    assert str(pair.pk) in client.get("/pairs/").content.decode()
+    pairs.answer(alice.listener, pair.pk, "first", client_id=uuid.uuid4())
+    page = client.get(f"/pairs/{pair.pk}/").content.decode()
+    assert f"Version {composer.pk} (version {broken.pk} could not be read)" in page
+
+
+@pytest.mark.parametrize("which", ["trial", "champion"])
+def test_a_version_on_trial_waits_where_it_or_its_champion_cannot_be_read(
+    listener: Listener, olga: Account, composer: PolicyVersion, which: str
+) -> None:
+    champion, trial = composer, damaged(composer)
+    if which == "champion":
+        champion, trial = trial, on_trial(composer)
+        promote("composer", champion, Promotion.Kind.FORCED, by=olga, reason="tests")
+
+    pair = made(listener, Author.CHALLENGER, Author.COMPOSER, champion=champion, trial=trial)
+
+    assert (pair.first_author, pair.second_author, pair.trial) == (Author.HUMAN, Author.COMPOSER, None)
+    assert pair.sides.get(place=0).track is not None
+    assert pair.sides.get(place=1).policy_version == composer
+
+
+def test_where_nothing_can_be_read_the_pair_fails_by_name(listener: Listener, composer: PolicyVersion) -> None:
+    broken = damaged(composer)
+    Slot.objects.filter(name="composer").update(champion=broken)
+    Promotion.objects.all().delete()
+    pair = BlindPair.objects.create(
+        listener=listener, first_author=Author.COMPOSER, second_author=Author.HUMAN, champion=broken, seed=5
+    )
+
+    pair_making.make_pair(pair.pk)
+
+    pair.refresh_from_db()
+    assert pair.status == "failed"
+    assert f"version {broken.pk}" in pair.error
 
 
 def test_a_catalogue_without_a_fitting_tune_says_so_and_rests(

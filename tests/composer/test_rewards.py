@@ -1,10 +1,12 @@
 """Rules and structure, by melodies made by hand."""
 
+import inspect
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from composer import rewards
 from composer.bands import BANDED, Bands, band_miss, banded
 from composer.judging import Judge, graded, taste_liking
 from composer.rewards import (
@@ -32,6 +34,17 @@ def eighths(*pitches: int | None) -> Melody:
     """A melody of eighth notes in C major, 4/4."""
     notes = tuple(Note(pitch, Fraction(1, 2)) for pitch in pitches)
     return Melody(notes=notes, metre=(4, 4), tonic=0, mode="major")
+
+
+def test_every_rule_counts() -> None:
+    """A function of a line and weights that nobody listed would be a rule without effect."""
+    written = {
+        each
+        for each in vars(rewards).values()
+        if inspect.isfunction(each) and [*inspect.signature(each).parameters] == ["line", "weights"] and each is not rules
+    }
+
+    assert written == set(rewards.RULES)
 
 
 def test_a_leap_is_resolved_by_steps_back_to_the_note_it_left() -> None:

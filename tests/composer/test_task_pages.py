@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import Account
 from composer.composing import compose_commission
-from composer.melody_tasks import KINDS
+from composer.melody_tasks import KINDS, OF_KIND
 from composer.models import Commission
+from composer.sliders import WORDS
 from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
@@ -59,6 +62,50 @@ def test_own_melodies_come_as_text_or_as_a_file(browser: Client) -> None:
 
     assert (by_text.status_code, by_file.status_code) == (302, 302)
     assert {made.task["melody"]["metre"][0] for made in Commission.objects.all()} == {3}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "accompany"])
+def test_what_a_task_may_have_more_or_less_of_is_asked_by_sliders(browser: Client, track: Track, kind: str) -> None:
+    page = browser.get(f"{TASK}?task={kind}&track={track.pk}").content.decode()
+    wishes = {name: f"0.{number}" for number, name in enumerate(WORDS, start=4)}
+    own = {"closeness": "0.5", "bars": "8", "first_bar": "2", "last_bar": "7", "style": "air", "blend": "0.5"}
+    sent = {f"wish_{name}": value for name, value in wishes.items()} | {f"use_wish_{name}": "1" for name in wishes}
+    answer = browser.post(TASK, {"kind": kind, "track": track.pk} | {name: own[name] for name in OF_KIND[kind]} | sent)
+
+    assert all(f'type="range" id="wish_{name}"' in page for name in WORDS)
+    assert answer.status_code == 302, answer.content.decode()
+    made = Commission.objects.get()
+    assert {name: made.steering[name] for name in WORDS} == {name: float(value) for name, value in wishes.items()}
+    if kind == "vary":
+        assert made.task["closeness"] == 0.5
+
+
+def test_what_is_left_open_stays_open(browser: Client, track: Track) -> None:
+    browser.post(TASK, {"kind": "vary", "closeness": "0.5", "track": track.pk, "wish_leaps": "0.9", "wish_taste_strength": "1"})
+
+    steering = Commission.objects.get().steering
+    assert {name: steering[name] for name in WORDS} == dict.fromkeys(WORDS) | {"taste_strength": 1.0}
+
+
+def test_an_accompaniment_has_no_sliders_of_wishes_and_refuses_one(browser: Client, track: Track) -> None:
+    page = browser.get(f"{TASK}?task=accompany&track={track.pk}").content.decode()
+    form = {"kind": "accompany", "texture": "block", "motion": "0.5", "colour": "0.5", "track": track.pk}
+    answer = browser.post(TASK, form | {"wish_leaps": "0.9", "use_wish_leaps": "1"})
+
+    assert "wish_" not in page
+    assert answer.status_code == 422
+    assert "is not heard in an accompaniment" in answer.content.decode()
+
+
+def test_a_refused_form_keeps_its_sliders_where_they_were(browser: Client, track: Track) -> None:
+    form = {"kind": "vary", "closeness": "1", "track": track.pk, "wish_density": "0.25", "use_wish_density": "1"}
+    answer = browser.post(TASK, form)
+
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "<b>Notes</b> is not heard with a closeness of 1" in page
+    assert 'name="use_wish_density" value="1" checked' in page
+    assert re.search(r'id="wish_density"[^>]*value="0.25"', page)
 
 
 @pytest.mark.parametrize(

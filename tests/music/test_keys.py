@@ -52,3 +52,8 @@ def test_a_bare_key_leaves_the_mode_to_the_notes(mode: str) -> None:
 
 def test_silence_has_the_declared_tonic() -> None:
     assert keys.estimate_key(melody("r:4").notes, declared_tonic=5) == (5, "major")
+
+
+@pytest.mark.parametrize(("pitch", "words"), [(60, "C4 (60)"), (48, "C3 (48)"), (70, "B♭4 (70)"), (0, "C-1 (0)")])
+def test_a_pitch_is_named_beside_its_number(pitch: int, words: str) -> None:
+    assert keys.name_pitch(pitch) == words
