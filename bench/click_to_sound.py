@@ -1,7 +1,7 @@
 """From the click on “Compose” to a piece that sounds in the page. Before: the whole service. After: make bench.
 
 A throwaway PostgreSQL, the web server and the worker as `make run` starts them, and Chromium. The first piece finds a worker
-that has loaded no composer yet, and stands apart."""
+that is loading its composer still, and stands apart."""
 
 from __future__ import annotations
 

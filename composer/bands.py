@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from composer.measures import groove_consistency
 from composer.rewards import Line
+from composer.steering import Steering
 from music.features import NAMES, features
 from music.notes import Melody
 
@@ -36,10 +37,23 @@ BANDED = (
     "place_of_highest_note",
 )
 """Features that should lie where people's do; how alike the rhythms of neighbouring bars are is held against them too."""
+GROOVE = "groove_consistency"
 EARLY = ("range_over_36_semitones", "mean_interval_over_8_semitones", "notes_per_quarter_over_4")
 """Figures that are told before the piece ends."""
 EARLY_OF_BANDED = np.array([BANDED.index(name) for name in EARLY])
 _BANDED = np.array([NAMES.index(name) for name in BANDED])
+MOVED_BY = {
+    "density": ("notes_per_quarter_over_4", "duration_entropy_over_3_bits"),
+    "leaps": (
+        "range_over_36_semitones",
+        "mean_interval_over_8_semitones",
+        "share_of_steps",
+        "share_of_thirds",
+        "share_of_leaps",
+    ),
+    "syncopation": ("share_of_syncopated_notes", "share_of_dotted_notes", GROOVE),
+}
+"""Figures that a graded wish asks to be other than usual."""
 OUTSIDE_WIDTHS = 0.3
 """What a figure costs that lies outside its band at all, so that the last step back is worth going."""
 ROUNDING = 1e-6
@@ -80,6 +94,12 @@ def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[
     """What of a melody is held against people's bands, X; takes its features where they are known."""
     phi_F = features(melody) if phi_F is None else phi_F
     return np.append(phi_F[_BANDED], groove_consistency(melody))
+
+
+def left_open(steering: Steering) -> NDArray[np.bool_]:
+    """Which figures the wishes ask to be other than usual, X."""
+    moved = {figure for wish, figures in MOVED_BY.items() if getattr(steering, wish) is not None for figure in figures}
+    return np.array([name in moved for name in (*BANDED, GROOVE)])
 
 
 def band_misses(figures_X: NDArray[np.float64], edges_2X: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.bands import EARLY_OF_BANDED, Bands, band_misses, banded, early_figures
+from composer.bands import EARLY_OF_BANDED, Bands, band_misses, banded, early_figures, left_open
 from composer.copies import CatalogueIndex
 from composer.rewards import Line, Reward, RuleWeights, rules
 from composer.steering import Steering
@@ -52,15 +52,16 @@ class Judge:
     bands: Bands
     catalogue: CatalogueIndex | None = None
 
-    def _outside_bands(self, line: Line, figures_X: NDArray[np.float64], style: str) -> Reward:
+    def _outside_bands(self, line: Line, figures_X: NDArray[np.float64], steering: Steering, *, has_taste: bool) -> Reward:
         """Less for each figure outside its band, N: at the end, but for what is told early, which is lent as a potential that
         grows with the piece and comes to the same at the end."""
-        edges_2X = np.stack(self.bands.of(style))
+        edges_2X = np.stack(self.bands.of(steering.style))
+        price_X = (self.weights.band_of_tasted if has_taste else self.weights.band) * ~left_open(steering)
         miss_N3 = band_misses(early_figures(line), edges_2X[:, EARLY_OF_BANDED])
-        lent_N = miss_N3.sum(axis=1) * (line.starts + line.ticks) / line.ticks.sum()
+        lent_N = miss_N3 @ price_X[EARLY_OF_BANDED] * (line.starts + line.ticks) / line.ticks.sum()
         lent_N[-1] = 0.0
         reward_N: Reward = -np.diff(lent_N, prepend=0.0)
-        reward_N[-1] -= float(band_misses(figures_X, edges_2X).sum())
+        reward_N[-1] -= float(band_misses(figures_X, edges_2X) @ price_X)
         return reward_N
 
     def rewards(
@@ -72,8 +73,7 @@ class Judge:
         phi_F = features(melody) if phi_F is None else phi_F
         reward_N[-1] += self.weights.steering * steering_miss(phi_F, melody, steering)
         if steering.bars >= FEWEST_BANDED_BARS:
-            weight = self.weights.band_when_asked if has_taste or steering.is_wished else self.weights.band
-            reward_N += weight * self._outside_bands(line, banded(melody, phi_F), steering.style)
+            reward_N += self._outside_bands(line, banded(melody, phi_F), steering, has_taste=has_taste)
         if self.catalogue is not None:
             beyond = self.catalogue.longest_shared(melody) - self.weights.longest_shared_notes
             reward_N[-1] += self.weights.copied_note * max(0, beyond)

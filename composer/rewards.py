@@ -28,6 +28,8 @@ PATIENT_STEPS = 6
 SHORT_BARS = 4
 WORN = 3
 """A bar's first half that was heard so often before tires the ear."""
+MOTIF_PITCHES, MOTIF_PITCHES_OF_TUNES = 3, 2
+"""Fewer pitches in half a bar are no motif; tunes in quarter notes have two at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,8 @@ class RuleWeights:
     """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
     band: float = 10.0
     """Per width of the band of people's 10th to 90th percentile that a figure lies outside, as `judging.band_misses` counts."""
-    band_when_asked: float = 2.5
-    """The same where a taste or a graded wish is heard: then it is asked to be unlike what is usual."""
+    band_of_tasted: float = 5.0
+    """The same where a taste is heard, which may ask for the unusual; a figure that a wish moves costs nothing."""
     steering: float = -10.0
     """Per unit by which a graded wish is missed."""
     copied_note: float = -1.2
@@ -135,12 +137,13 @@ class Line:
 
 
 def repeated_motif(line: Line, weights: RuleWeights) -> Reward:
-    """Sixteenths at which the last half bar, of three pitches or more, is one that came before."""
+    """Sixteenths at which the last half bar, of three pitches or more (in tunes two), is one that came before."""
     reward_N = np.zeros(len(line.pitches))
+    fewest = MOTIF_PITCHES if line.is_short else MOTIF_PITCHES_OF_TUNES
     per_bar = weights.repeated_steps_paid_per_bar if line.is_short else weights.repeated_steps_paid_per_bar_of_tunes
     paid, cap = 0.0, per_bar * len(line.bars)
     for n, run in enumerate(line.repeated_ticks):
-        if run < MOTIF_TICKS or distinct_pitches(line, n) < 3:
+        if run < MOTIF_TICKS or distinct_pitches(line, n) < fewest:
             continue
         steps = min(line.ticks[n], run - MOTIF_TICKS + STEP_TICKS) / STEP_TICKS
         steps = min(steps, cap - paid)
@@ -163,9 +166,14 @@ def distinct_pitches(line: Line, last: int) -> int:
 
 
 def motif(line: Line, weights: RuleWeights) -> Reward:
-    """Sixteenths whose last half bar holds three pitches or more."""
+    """Sixteenths whose last half bar holds three pitches or more. In tunes it would pay for running eighths in styles that
+    go in quarter notes."""
+    if not line.is_short:
+        return np.zeros(len(line.pitches))
     steps_N = line.ticks / STEP_TICKS
-    return np.array([weights.motif_step * steps_N[n] * (distinct_pitches(line, n) >= 3) for n in range(len(line.pitches))])
+    return np.array(
+        [weights.motif_step * steps_N[n] * (distinct_pitches(line, n) >= MOTIF_PITCHES) for n in range(len(line.pitches))]
+    )
 
 
 def structure(line: Line, weights: RuleWeights) -> Reward:

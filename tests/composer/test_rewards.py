@@ -1,13 +1,14 @@
 """Rules and structure, by melodies made by hand."""
 
 import inspect
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from composer import rewards
-from composer.bands import BANDED, Bands, band_miss, banded
+from composer.bands import BANDED, Bands, band_miss, band_misses, banded, left_open
 from composer.judging import Judge, graded, taste_liking
 from composer.rewards import (
     Line,
@@ -200,14 +201,17 @@ def test_the_note_that_leaves_peoples_range_is_told_at_once() -> None:
 
 
 def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
-    asked = Steering(tonic=0, lowest=48, highest=84)
+    plain = Steering(tonic=0, lowest=48, highest=84)
     judge = judge_of(eighths(*(60, 62, 64, 65) * 8), eighths(*(60, 62, 64, 67, 65, 64, 62, 60) * 4))
     piece = eighths(*(60, 72, 60, 72) * 8)
+    miss_X = band_misses(banded(piece), np.stack(judge.bands.of("")))
 
-    usual, tasted = (judge.rewards(piece, asked, has_taste=has_taste).sum() for has_taste in (False, True))
+    usual, tasted = (judge.rewards(piece, plain, has_taste=has_taste).sum() for has_taste in (False, True))
+    wide = judge.rewards(piece, replace(plain, leaps=1.0)).sum()
 
-    less = (WEIGHTS.band - WEIGHTS.band_when_asked) * band_miss(banded(piece), judge.bands, "")
-    assert tasted - usual == pytest.approx(less)
+    assert tasted - usual == pytest.approx((WEIGHTS.band - WEIGHTS.band_of_tasted) * miss_X.sum())
+    assert miss_X[BANDED.index("range_over_36_semitones")] > 0
+    assert wide - usual == pytest.approx(WEIGHTS.band * miss_X[left_open(replace(plain, leaps=1.0))].sum())
 
 
 def test_bands_of_an_older_checkpoint_take_any_groove() -> None:
