@@ -1,28 +1,23 @@
 """Policies that serve, in numpy only. Before: training.py exports towers. After: recommending.py draws slates from the scores.
 
-Letters: H heads, N listed tracks, T all tracks, d dimensions of the towers."""
+Letters: H heads, n candidates, E causes, N listed tracks, T all tracks, d dimensions of the towers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Case, Count, F, FloatField, Q, Sum, Value, When
-from django.db.models.functions import Least
 from numpy.typing import NDArray
 
 from recsys.learning.choice import Choices
 from recsys.learning.features import ListenerState, TrackTable, track_table
+from recsys.learning.popularity import Popularity, popularity_as_of
 from recsys.models import Feedback
 
-SHRINKAGE_PLAYS = 5.0
-"""A track counts as if it had been played this often with the average outcome."""
 DECLARED_STYLE_BONUS = 0.15
 """What popularity adds to tracks of a declared style, in units of reward: a new listener starts with what they chose."""
 
@@ -44,6 +39,16 @@ class Reason:
     style: str | None = None
     carries: bool = True
     """False where the track keeps its rank among the candidates without it."""
+
+
+def falls(score_n: NDArray[np.float64], left_En: NDArray[np.float64], listed: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether each listed candidate, once a cause is gone, is overtaken and scores less above the others' mean, [E, listed]."""
+    above_n = score_n - score_n.mean()
+    left_above_En = left_En - left_En.mean(axis=1, keepdims=True)
+    rank_E = [(left_En > left_En[:, [at]]).sum(axis=1) for at in listed]
+    before = [int((score_n > score_n[at]).sum()) for at in listed]
+    found = [(rank > was) & (left_above_En[:, at] < above_n[at]) for rank, was, at in zip(rank_E, before, listed, strict=True)]
+    return np.array(found, dtype=np.bool_).reshape(len(listed), len(left_En)).T
 
 
 class RecommenderPolicy(Protocol):
@@ -78,48 +83,6 @@ def best_open(scores_T: NDArray[Any], table: TrackTable, count: int, excluded: C
     order = np.lexsort((table.ids_T[listed], -scores_T[listed]))
     best: list[int] = table.ids_T[listed[order]].tolist()
     return best
-
-
-@dataclass(frozen=True, kw_only=True)
-class Popularity:
-    """Bayesian shrunken mean outcome of each track: (Σ outcome + m·μ) / (plays + m)."""
-
-    means: dict[int, float]
-    overall: float
-
-    @classmethod
-    def of_sums(cls, sums: dict[int, tuple[float, float]]) -> Popularity:
-        """From track id → (sum of outcomes, plays)."""
-        total, plays = (sum(pair[at] for pair in sums.values()) for at in (0, 1))
-        overall = total / plays if plays else 0.0
-        return cls(
-            means={track: (s + SHRINKAGE_PLAYS * overall) / (n + SHRINKAGE_PLAYS) for track, (s, n) in sums.items()},
-            overall=overall,
-        )
-
-    def of(self, track_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
-        """The shrunken means of the listed tracks."""
-        return np.array([self.means.get(int(track), self.overall) for track in track_ids], dtype=np.float64)
-
-
-@lru_cache(maxsize=4)
-def popularity_as_of(moment: datetime, simulated: bool, newest_before: int) -> Popularity:
-    """Popularity from rows received before a moment. `newest_before` (the newest such row) only keys the cache."""
-    completion = Case(
-        When(kind="play", then=Least(F("value") / F("track__duration_seconds"), Value(1.0))),
-        When(kind__in=("like", "undislike"), then=Value(1.0)),
-        When(kind__in=("dislike", "unlike"), then=Value(-1.0)),
-        When(kind="rate", then=(F("value") - 3.0) / 2.0),
-        default=Value(0.0),
-        output_field=FloatField(),
-    )
-    sums = (
-        Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated)
-        .values("track_id")
-        .annotate(outcome=Sum(completion), plays=Count("id", filter=Q(kind="play")))
-        .values_list("track_id", "outcome", "plays")
-    )
-    return Popularity.of_sums({track: (outcome or 0.0, float(plays)) for track, outcome, plays in sums})
 
 
 class KnowsNoChoices:

@@ -19,7 +19,7 @@ from dqn.policy import sequence_probabilities
 from recsys import preferences
 from recsys.feedback import NewFeedback, record
 from recsys.learning.features import track_table
-from recsys.learning.policy import SHRINKAGE_PLAYS
+from recsys.learning.popularity import SHRINKAGE_PLAYS
 from recsys.models import Recommendation, Track
 from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, policy_for, radio, recommend, replay
 from recsys.slates import slate_gain

@@ -10,7 +10,8 @@ import pytest
 from accounts.models import Account
 from recsys import preferences
 from recsys.learning.features import build_state
-from recsys.learning.policy import DECLARED_STYLE_BONUS, Popularity, load_policy
+from recsys.learning.policy import DECLARED_STYLE_BONUS, load_policy
+from recsys.learning.popularity import Popularity
 from recsys.models import Track
 from tests.conftest import unsaved_track
 from tests.recsys.learning.conftest import MONDAY, play
