@@ -112,3 +112,9 @@ def test_a_cause_that_takes_the_rivals_along_does_not_carry() -> None:
     found = falls(scores, scores - np.array([[0.4, 0.4, 0.0], [0.4, 0.1, 0.0]]), [0, 2])
 
     assert found.tolist() == [[False, False], [True, False]]
+
+
+def test_a_track_that_is_caught_up_falls_as_one_that_is_overtaken() -> None:
+    scores = np.array([1.0, 0.9, 0.9])
+
+    assert falls(scores, scores - np.array([[0.1, 0.0, 0.0]]), [0, 1]).tolist() == [[True, False]]
