@@ -76,7 +76,8 @@ def fit_dqn(life: Life, phase: int, **changes: Any) -> Any:
 
 def fit_popularity(life: Life, phase: int) -> Any:
     """The service's first policy, from the log in memory, refreshed each full hour."""
-    from recsys.learning.policy import Popularity, PopularityPolicy
+    from recsys.learning.policy import PopularityPolicy
+    from recsys.learning.popularity import Popularity
     from recsys.models import Track
 
     durations = dict(Track.objects.values_list("id", "duration_seconds"))
@@ -129,7 +130,7 @@ class Scored:
 def fit_item_mean(life: Life, phase: int) -> Any:
     """Mean reward of each track, shrunken by five plays, and nothing about who listens."""
     from recsys.learning.configuration import RecommenderConfiguration
-    from recsys.learning.policy import Popularity
+    from recsys.learning.popularity import Popularity
 
     dataset = life.dataset(phase, RecommenderConfiguration(held_out_share=1e-9))
     sums = np.bincount(dataset.track_N, dataset.reward_N, len(dataset.table))

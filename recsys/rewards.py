@@ -167,6 +167,12 @@ def active_weights() -> RewardWeights:
     return weights_of(active_version())
 
 
+def weights_as_of(moment: datetime) -> RewardWeights:
+    """The weights that were active just before a moment."""
+    version = RewardVersion.objects.filter(created_at__lt=moment).order_by("-created_at", "-id").first()
+    return RewardWeights() if version is None else weights_of(version)
+
+
 def activate(weights: RewardWeights, by: Account | None = None) -> RewardVersion:
     """Makes a new version the active one. Equal weights change nothing."""
     with transaction.atomic():

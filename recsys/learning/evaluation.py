@@ -12,7 +12,8 @@ from recsys.learning.held_out import LARGEST_WEIGHT, HeldOutLog, Judged
 from recsys.learning.logged_choices import reward_means
 from recsys.learning.off_policy.estimators import Estimator, Floats, difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
-from recsys.learning.policy import Popularity, PopularityPolicy, RandomPolicy, RecommenderPolicy, load_policy
+from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy, load_policy
+from recsys.learning.popularity import Popularity
 from recsys.learning.rehearsal import LEAST_SHARE, Rehearsal
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.twin import Twin, read_twin

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recsys.learning.features import ListenerState, TrackTable, declared_shares, encode_without, track_table
 from recsys.learning.next_tracks import at_rows
-from recsys.learning.policy import Reason
+from recsys.learning.policy import Reason, falls
 
 if TYPE_CHECKING:
     from recsys.learning.dqn_policy import DqnPolicy
@@ -52,7 +52,7 @@ def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], c
     left_En = score_n - lost_En
     place = {track_id: at for at, track_id in enumerate(candidates)}
     listed = [place[track_id] for track_id in track_ids]
-    carries_En = _falls(score_n, left_En, listed)
+    carries_En = falls(score_n, left_En, listed)
     moment_n, popular_n = _moment(policy, state, vectors, rows_n), _popular(policy, vectors, rows_n)
     explained = []
     for column, at in enumerate(listed):
@@ -172,16 +172,6 @@ def _popular(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64]
     towers = policy.configuration.heads * policy.configuration.tower_width
     bias_n: Floats = vectors.g_TW[rows_n, towers:].astype(np.float64).mean(axis=1) - vectors.mean_W[towers:].mean()
     return bias_n
-
-
-def _falls(score_n: Floats, left_En: Floats, listed: Sequence[int]) -> NDArray[np.bool_]:
-    """Whether each listed candidate, once a cause is gone, is overtaken and scores less above the others' mean, [E, listed]."""
-    above_n = score_n - score_n.mean()
-    left_above_En = left_En - left_En.mean(axis=1, keepdims=True)
-    rank_E = [(left_En > left_En[:, [at]]).sum(axis=1) for at in listed]
-    before = [int((score_n > score_n[at]).sum()) for at in listed]
-    falls = [(rank > was) & (left_above_En[:, at] < above_n[at]) for rank, was, at in zip(rank_E, before, listed, strict=True)]
-    return np.array(falls, dtype=np.bool_).reshape(len(listed), len(left_En)).T
 
 
 def _told(causes: Sequence[Cause], given_E: Floats, carries_E: NDArray[np.bool_]) -> list[Reason]:

@@ -28,7 +28,8 @@ from recsys.learning.logged_slates import Decision
 from recsys.learning.off_policy import estimators, sequential
 from recsys.learning.off_policy.estimators import Estimator, Floats
 from recsys.learning.off_policy.overlap import clipped_share, effective_samples
-from recsys.learning.policy import Popularity, RecommenderPolicy
+from recsys.learning.policy import RecommenderPolicy
+from recsys.learning.popularity import Popularity
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.value_features import NAMES, ValueFeatures
 from recsys.slates import slate_gain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.feedback import SESSION_GAP
 from recsys.learning.logged_slates import Decision
-from recsys.learning.policy import Popularity
+from recsys.learning.popularity import Popularity
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.value_features import NAMES
 from recsys.models import Feedback

@@ -1,28 +1,23 @@
 """Policies that serve, in numpy only. Before: training.py exports towers. After: recommending.py draws slates from the scores.
 
-Letters: H heads, N listed tracks, T all tracks, d dimensions of the towers."""
+Letters: H heads, n candidates, E causes, N listed tracks, T all tracks, d dimensions of the towers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Case, Count, F, FloatField, Q, Sum, Value, When
-from django.db.models.functions import Least
 from numpy.typing import NDArray
 
 from recsys.learning.choice import Choices
 from recsys.learning.features import ListenerState, TrackTable, track_table
+from recsys.learning.popularity import OwnRows, Popularity, popularity_as_of
 from recsys.models import Feedback
 
-SHRINKAGE_PLAYS = 5.0
-"""A track counts as if it had been played this often with the average outcome."""
 DECLARED_STYLE_BONUS = 0.15
 """What popularity adds to tracks of a declared style, in units of reward: a new listener starts with what they chose."""
 
@@ -44,6 +39,19 @@ class Reason:
     style: str | None = None
     carries: bool = True
     """False where the track keeps its rank among the candidates without it."""
+
+
+def falls(score_n: NDArray[np.float64], left_En: NDArray[np.float64], listed: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether each listed candidate, once a cause is gone, is overtaken or caught up, and scores less above the others' mean,
+    [E, listed]. Equal scores count half of each other."""
+    above_n = score_n - score_n.mean()
+    left_above_En = left_En - left_En.mean(axis=1, keepdims=True)
+    found = []
+    for at in listed:
+        ahead_E = (left_En > left_En[:, [at]]).sum(axis=1) + (left_En >= left_En[:, [at]]).sum(axis=1)
+        was_ahead = (score_n > score_n[at]).sum() + (score_n >= score_n[at]).sum()
+        found.append((ahead_E > was_ahead) & (left_above_En[:, at] < above_n[at]))
+    return np.array(found, dtype=np.bool_).reshape(len(listed), len(left_En)).T
 
 
 class RecommenderPolicy(Protocol):
@@ -80,48 +88,6 @@ def best_open(scores_T: NDArray[Any], table: TrackTable, count: int, excluded: C
     return best
 
 
-@dataclass(frozen=True, kw_only=True)
-class Popularity:
-    """Bayesian shrunken mean outcome of each track: (Σ outcome + m·μ) / (plays + m)."""
-
-    means: dict[int, float]
-    overall: float
-
-    @classmethod
-    def of_sums(cls, sums: dict[int, tuple[float, float]]) -> Popularity:
-        """From track id → (sum of outcomes, plays)."""
-        total, plays = (sum(pair[at] for pair in sums.values()) for at in (0, 1))
-        overall = total / plays if plays else 0.0
-        return cls(
-            means={track: (s + SHRINKAGE_PLAYS * overall) / (n + SHRINKAGE_PLAYS) for track, (s, n) in sums.items()},
-            overall=overall,
-        )
-
-    def of(self, track_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
-        """The shrunken means of the listed tracks."""
-        return np.array([self.means.get(int(track), self.overall) for track in track_ids], dtype=np.float64)
-
-
-@lru_cache(maxsize=4)
-def popularity_as_of(moment: datetime, simulated: bool, newest_before: int) -> Popularity:
-    """Popularity from rows received before a moment. `newest_before` (the newest such row) only keys the cache."""
-    completion = Case(
-        When(kind="play", then=Least(F("value") / F("track__duration_seconds"), Value(1.0))),
-        When(kind__in=("like", "undislike"), then=Value(1.0)),
-        When(kind__in=("dislike", "unlike"), then=Value(-1.0)),
-        When(kind="rate", then=(F("value") - 3.0) / 2.0),
-        default=Value(0.0),
-        output_field=FloatField(),
-    )
-    sums = (
-        Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated)
-        .values("track_id")
-        .annotate(outcome=Sum(completion), plays=Count("id", filter=Q(kind="play")))
-        .values_list("track_id", "outcome", "plays")
-    )
-    return Popularity.of_sums({track: (outcome or 0.0, float(plays)) for track, outcome, plays in sums})
-
-
 class KnowsNoChoices:
     """What a policy without a choice model answers: its slates are drawn by the scores alone."""
 
@@ -131,7 +97,8 @@ class KnowsNoChoices:
 
 
 class PopularityPolicy(KnowsNoChoices):
-    """The first policy version: what everybody liked, refreshed each full hour so that a logged request can be replayed."""
+    """The first policy version: what everybody liked, refreshed each full hour so that a logged request can be replayed, and
+    the styles of what the listener liked, at once."""
 
     temperature = 0.15
 
@@ -152,51 +119,76 @@ class PopularityPolicy(KnowsNoChoices):
         return popularity_as_of(hour, settings.ENCORE_SIMULATED, before or 0)
 
     def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
-        """scores_1N."""
-        scores = self.popularity(state).of(track_ids)
-        if state.styles:
-            scores = scores + DECLARED_STYLE_BONUS * self._declared(state, track_ids)
-        return scores[None]
+        """scores_1N: popularity, and what speaks for the style."""
+        table, popularity = track_table(), self.popularity(state)
+        leaning_C = _declared(state, table) + OwnRows.of(state, table, popularity).by_style()[0]
+        return (popularity.of(track_ids) + _at_styles(leaning_C, table, track_ids))[None]
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
-        """The most popular recommendable tracks, declared styles preferred; among equals, every style in turn.
+        """The most popular recommendable tracks, declared and liked styles preferred; among equals, every style in turn.
 
         Most of a young catalogue is equal, and one style may be most of it: by number, everybody would get the same few of it.
         """
-        table = track_table()
-        popularity = self.popularity(state)
+        table, popularity = track_table(), self.popularity(state)
         scores = np.full(len(table), popularity.overall)
         rows = table.rows_of(list(popularity.means))
         known = rows >= 0
         scores[rows[known]] = np.fromiter(popularity.means.values(), dtype=np.float64)[known]
-        if state.styles:
-            declared = np.isin(table.style_T, [table.styles.index(style) for style in state.styles if style in table.styles])
-            scores += DECLARED_STYLE_BONUS * declared
+        scores += (_declared(state, table) + OwnRows.of(state, table, popularity).by_style()[0])[table.style_T]
         return best_open(scores - TIE_BREAK * _turns(table, state), table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
-        """Popularity, and the declared style where it is one."""
-        popularity = self.popularity(state)
-        declared = self._declared(state, track_ids)
-        styles = _styles_of(track_ids)
+        """Popularity, the declared style where it is one, and what the listener's own rows say of the style."""
+        table, popularity = track_table(), self.popularity(state)
+        own = OwnRows.of(state, table, popularity)
+        added_C, heard = own.by_style()[0], own.tracks_by_style()
+        styles = list(heard)
+        # Without a style's tracks older rows come into the window, which may say something of the others.
+        left_EC = OwnRows.of(state, table, popularity, [heard[style] for style in styles]).by_style()
+        means_n, declared_C = popularity.of(candidates), _declared(state, table)
+        score_n = means_n + _at_styles(declared_C + added_C, table, candidates)
+        left_En = np.array([means_n + _at_styles(declared_C + left_C, table, candidates) for left_C in left_EC])
+        place = {track_id: at for at, track_id in enumerate(candidates)}
+        listed = [place[track_id] for track_id in track_ids]
+        carries_EN = falls(score_n, left_En.reshape(-1, len(candidates)), listed)
         reasons = []
-        for track_id, mean, is_declared, style in zip(track_ids, popularity.of(track_ids), declared, styles, strict=True):
+        for at, (track_id, row) in enumerate(zip(track_ids, table.rows_of(track_ids), strict=True)):
+            mean = float(means_n[listed[at]])
             # A track that nobody played yet has the average outcome, which is no popularity of its own.
             is_popular = mean > popularity.overall and int(track_id) in popularity.means
-            listed = [Reason(kind="popular" if is_popular else "chance", contribution=float(mean))]
-            if is_declared:
-                listed.append(Reason(kind="declared", contribution=DECLARED_STYLE_BONUS, style=style))
-            reasons.append(listed)
+            told = [Reason(kind="popular" if is_popular else "chance", contribution=mean)]
+            style = int(table.style_T[row]) if row >= 0 else -1
+            if style >= 0 and declared_C[style]:
+                told.append(Reason(kind="declared", contribution=DECLARED_STYLE_BONUS, style=table.styles[style]))
+            if style in heard:
+                carries = bool(carries_EN[styles.index(style), at])
+                told.append(_of_heard(heard[style], table.styles[style], float(added_C[style]), carries))
+            reasons.append(told)
         return reasons
 
-    @staticmethod
-    def _declared(state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
-        return np.array([style in state.styles for style in _styles_of(track_ids)], dtype=np.float64)
+
+def _of_heard(track_ids: tuple[int, ...], style: str, contribution: float, carries: bool) -> Reason:
+    is_one = len(track_ids) == 1
+    return Reason(
+        kind="heard" if is_one else "heard_style",
+        contribution=contribution,
+        track_id=track_ids[0] if is_one else None,
+        track_ids=track_ids,
+        style=None if is_one else style,
+        carries=carries,
+    )
 
 
-def _styles_of(track_ids: Sequence[int]) -> list[str | None]:
-    table = track_table()
-    return [table.style_names[row] if row >= 0 else None for row in table.rows_of(track_ids)]
+def _declared(state: ListenerState, table: TrackTable) -> NDArray[np.float64]:
+    """bonus_C."""
+    return np.where(np.isin(table.styles, list(state.styles)), DECLARED_STYLE_BONUS, 0.0)
+
+
+def _at_styles(given_C: NDArray[np.float64], table: TrackTable, track_ids: Sequence[int]) -> NDArray[np.float64]:
+    """What the style of each track is given, 0 for tracks that are gone."""
+    style_N = np.append(table.style_T, len(given_C))[table.rows_of(track_ids)]
+    given_N: NDArray[np.float64] = np.append(given_C, 0.0)[style_N]
+    return given_N
 
 
 def _generator(state: ListenerState) -> np.random.Generator:

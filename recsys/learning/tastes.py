@@ -15,20 +15,23 @@ from recsys.rewards import RewardWeights
 Floats = NDArray[np.float64]
 
 
-def worth_of_signals(weights: RewardWeights) -> Floats:
-    """What each signal of a row that speaks tells of its track's outcome, as these rewards count it; a number per signal.
-
-    Opinions are of tracks that were heard to their end."""
-    heard = weights.completion
-    worth = {
-        "completion": heard,
+def added_by_signals(weights: RewardWeights) -> Floats:
+    """What each signal of a row that stands adds to its track's outcome, as these rewards count it; a number per signal."""
+    added = {
+        "completion": weights.completion,
         "left_early": weights.early_leave,
-        "like": heard + weights.like,
-        "dislike": heard + weights.dislike,
-        "rate": heard,
+        "like": weights.like,
+        "dislike": weights.dislike,
         "rating": 2 * weights.rating,  # the signal counts in two stars
     }
-    return np.array([worth.get(name, 0.0) for name in SIGNAL_NAMES])
+    return np.array([added.get(name, 0.0) for name in SIGNAL_NAMES])
+
+
+def worth_of_signals(weights: RewardWeights) -> Floats:
+    """What each signal of a row that speaks, which is the only one of its track, tells of the whole outcome.
+
+    Opinions are of tracks that were heard to their end."""
+    return added_by_signals(weights) + weights.completion * np.isin(SIGNAL_NAMES, ["like", "dislike", "rate"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.feedback import SESSION_GAP
 from recsys.learning.features import ListenerState, TrackTable
-from recsys.learning.policy import Popularity
+from recsys.learning.popularity import Popularity
 
 NAMES = ("one", "item mean", "likeness", "style", "declared", "tired of style", "plays so far", "position")
 LONG_SESSION_PLAYS = 20

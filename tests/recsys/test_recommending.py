@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -19,9 +20,10 @@ from dqn.policy import sequence_probabilities
 from recsys import preferences
 from recsys.feedback import NewFeedback, record
 from recsys.learning.features import track_table
-from recsys.learning.policy import SHRINKAGE_PLAYS
+from recsys.learning.popularity import SHRINKAGE_PLAYS
 from recsys.models import Recommendation, Track
 from recsys.recommending import NO_MUSIC_YET, NOTHING_LEFT, policy_for, radio, recommend, replay
+from recsys.rewards import activate, active_weights
 from recsys.slates import slate_gain
 from tests.conftest import MakeTracks
 from training import promotion
@@ -245,10 +247,14 @@ def test_what_served_before_stands_in_for_a_damaged_checkpoint(alice: Account, t
 
 def test_later_rows_do_not_change_a_replay(alice: Account, tracks: list[Track]) -> None:
     preferences.declare(alice.listener, styles=["jig"])
+    tell(alice.listener, tracks[5], "rate", 5.0)
+    tell(alice.listener, tracks[6], "play", 20.0)
     row = slate(alice.listener, 6)
     for track, kind in product(tracks[:4], ["like"]):
         tell(alice.listener, track, kind)
+    tell(alice.listener, tracks[5], "unrate")
     preferences.declare(alice.listener, styles=["air"])
+    activate(replace(active_weights(), rating=2.0))
 
     assert replay(row.pk).largest_difference < 1e-5
 
@@ -277,10 +283,9 @@ def test_more_exploration_is_logged(alice: Account, tracks: list[Track], setting
 
 
 @pytest.mark.parametrize(("kind", "value", "outcome"), [("like", None, 1.0), ("rate", 5.0, 1.0), ("rate", 1.0, -1.0)])
-def test_under_popularity_a_like_or_a_rating_counts_for_everybody_from_the_next_hour_on(
+def test_under_popularity_an_opinion_counts_for_its_listener_at_once_and_for_everybody_from_the_next_hour_on(
     alice: Account, bob: Account, tracks: list[Track], kind: str, value: float | None, outcome: float
 ) -> None:
-    """What popularity lacks: the very next request of the listener is what it was. A trained version's is another."""
     noon = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
     def scores(listener: Listener, minutes: int) -> dict[int, float]:
@@ -288,17 +293,18 @@ def test_under_popularity_a_like_or_a_rating_counts_for_everybody_from_the_next_
         return dict(zip(row.tracks, row.scores, strict=True))
 
     before = scores(alice.listener, 5)
+    reels = {track.pk for track in tracks if track.style == "reel"}
+    # As if five reels had been played with the average outcome, and then one more.
+    own = {pk: score + (outcome / (1 + SHRINKAGE_PLAYS) if pk in reels else 0.0) for pk, score in before.items()}
     opinion = NewFeedback(
         client_id=uuid.uuid4(), track_id=tracks[0].pk, kind=kind, occurred_at=noon + timedelta(minutes=10), value=value
     )
     (stored,) = record(alice.listener, [opinion], received_at=noon + timedelta(minutes=10))
 
     assert stored.status == "stored"
-    assert scores(alice.listener, 11) == before
+    assert scores(alice.listener, 11) == pytest.approx(own)
+    assert scores(bob.listener, 11) == before
     # As if the track had been played five times with the average outcome, and then once more.
-    for listener in (alice.listener, bob.listener):
-        later = scores(listener, 61)
-        assert later[tracks[0].pk] == pytest.approx(before[tracks[0].pk] + outcome / SHRINKAGE_PLAYS)
-        assert {pk: score for pk, score in later.items() if pk != tracks[0].pk} == pytest.approx(
-            {pk: score for pk, score in before.items() if pk != tracks[0].pk}
-        )
+    for listener, scored in ((alice.listener, own), (bob.listener, before)):
+        everybody = scored | {tracks[0].pk: scored[tracks[0].pk] + outcome / SHRINKAGE_PLAYS}
+        assert scores(listener, 61) == pytest.approx(everybody)

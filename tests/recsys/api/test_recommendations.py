@@ -212,3 +212,52 @@ def test_before_anything_was_learned_a_dislike_or_a_skip_changes_the_next_reques
     hear(as_alice, tracks[1], "play", 2.0)
     hear(as_alice, tracks[1], "skip")
     assert candidates_of(as_alice) == everything - {tracks[0].pk, tracks[1].pk}
+
+
+def reels_above_jigs(client: APIClient, tracks: list[Track]) -> float:
+    """By how much the next request's scores put a reel and a jig apart of which nobody said anything."""
+    row = Recommendation.objects.get(pk=ask(client, count=100)["id"])
+    scores = dict(zip(row.tracks, row.scores, strict=True))
+    reel, jig = (next(t for t in reversed(tracks) if t.style == style) for style in ("reel", "jig"))
+    return float(scores[reel.pk] - scores[jig.pk])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "undone_by", "direction"),
+    [
+        ("like", None, "unlike", 1),
+        ("dislike", None, "undislike", -1),
+        ("rate", 5.0, "unrate", 1),
+        ("rate", 1.0, "unrate", -1),
+    ],
+)
+def test_before_anything_was_learned_an_opinion_moves_its_style_in_the_next_request_until_it_is_taken_back(
+    as_alice: APIClient, tracks: list[Track], kind: str, value: float | None, undone_by: str, direction: int
+) -> None:
+    assert reels_above_jigs(as_alice, tracks) == 0.0
+
+    hear(as_alice, tracks[0], kind, value)
+    assert reels_above_jigs(as_alice, tracks) * direction > 0.1
+
+    hear(as_alice, tracks[0], undone_by)
+    assert reels_above_jigs(as_alice, tracks) == 0.0
+
+
+def test_before_anything_was_learned_leaving_early_lowers_the_style_and_hearing_out_raises_it(
+    as_alice: APIClient, tracks: list[Track]
+) -> None:
+    hear(as_alice, tracks[0], "play", 0.5)
+    hear(as_alice, tracks[0], "skip")
+    left = reels_above_jigs(as_alice, tracks)
+    hear(as_alice, tracks[4], "play", tracks[4].duration_seconds)
+
+    assert left < 0 < reels_above_jigs(as_alice, tracks)
+
+
+def test_before_anything_was_learned_what_was_liked_is_the_reason(as_alice: APIClient, tracks: list[Track]) -> None:
+    hear(as_alice, tracks[0], "like")
+
+    told = {pick["track"]["id"]: pick["reasons"][0]["text"] for pick in ask(as_alice, count=100)["tracks"]}
+
+    assert told[tracks[4].pk] == told[tracks[8].pk] == f"because you liked {tracks[0].title}"
+    assert told[tracks[1].pk] == "something new to try"

@@ -17,7 +17,8 @@ from recsys.learning.features import ListenerState
 from recsys.learning.held_out import HeldOutLog, walk_probabilities
 from recsys.learning.off_policy.estimators import difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
-from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy, popularity_as_of
+from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy
+from recsys.learning.popularity import popularity_as_of
 from recsys.learning.replay_dataset import ReplayDataset, build, is_held_out_listener
 from recsys.models import Track
 from tests.recsys.learning.conftest import MONDAY, SMALL, likes

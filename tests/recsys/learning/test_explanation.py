@@ -12,8 +12,9 @@ from django.db import transaction
 
 from accounts.models import Listener
 from recsys.learning.dqn_policy import DqnPolicy
-from recsys.learning.explanation import LATELY, OF_ONE_STYLE, SINGLE, Cause, _falls, _told
+from recsys.learning.explanation import LATELY, OF_ONE_STYLE, SINGLE, Cause, _told
 from recsys.learning.features import TrackTable, build_state, encode_state, encode_without
+from recsys.learning.policy import falls
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.windows import WINDOW
 from recsys.models import Feedback
@@ -108,6 +109,12 @@ def test_a_group_stands_for_its_tracks_only_where_none_of_them_carries_alone() -
 
 def test_a_cause_that_takes_the_rivals_along_does_not_carry() -> None:
     scores = np.array([1.0, 0.9, 0.2])
-    falls = _falls(scores, scores - np.array([[0.4, 0.4, 0.0], [0.4, 0.1, 0.0]]), [0, 2])
+    found = falls(scores, scores - np.array([[0.4, 0.4, 0.0], [0.4, 0.1, 0.0]]), [0, 2])
 
-    assert falls.tolist() == [[False, False], [True, False]]
+    assert found.tolist() == [[False, False], [True, False]]
+
+
+def test_a_track_that_is_caught_up_falls_as_one_that_is_overtaken() -> None:
+    scores = np.array([1.0, 0.9, 0.9])
+
+    assert falls(scores, scores - np.array([[0.1, 0.0, 0.0]]), [0, 1]).tolist() == [[True, False]]
