@@ -53,6 +53,7 @@ class Added:
         advantage: AdvantageStep | None,
         foresight: Foresight | None,
         wish_gain: float,
+        farness_B1: NDArray[np.float32],
         rules_BR: NDArray[np.float32],
         standing_BS: NDArray[np.int16],
         condition_BC: NDArray[np.float32],
@@ -60,6 +61,7 @@ class Added:
     ) -> None:
         self.prior, self.standing_BS, self.asked = prior, standing_BS, asked
         self.advantage, self.foresight, self.wish_gain = advantage, foresight, wish_gain
+        self.farness_B1 = farness_B1
         if advantage is not None:
             advantage.look(prior.body_BH, rules_BR, condition_BC)
         if foresight is not None and asked is not None:
@@ -74,7 +76,7 @@ class Added:
         if self.advantage is None:
             return None
         self.open_K, self.related_BKJ = open_K, relate_pitches(open_K, self.standing_BS)
-        g_BP = self.advantage.pitches(self.prior, open_K, self.related_BKJ)
+        g_BP = self.advantage.pitches(self.prior, open_K, self.related_BKJ) / self.farness_B1
         if self.foresight is not None and self.asked is not None:
             listed_BNK = torch.from_numpy(open_K).expand(len(g_BP), 1, -1)
             related_BNKJ = torch.from_numpy(self.related_BKJ).unsqueeze(1)
@@ -87,7 +89,7 @@ class Added:
         if self.advantage is None:
             return None
         chosen_BJ, related_BDL = self._related(pitch_B), relate_durations(ALL_DURATIONS, self.standing_BS)
-        g_BD = self.advantage.durations(self.prior, pitch_B, chosen_BJ, related_BDL)
+        g_BD = self.advantage.durations(self.prior, pitch_B, chosen_BJ, related_BDL) / self.farness_B1
         if self.foresight is not None and self.asked is not None:
             chosen = Chosen(torch.from_numpy(pitch_B).unsqueeze(1), torch.from_numpy(chosen_BJ).unsqueeze(1))
             related_BNDL = torch.from_numpy(related_BDL).unsqueeze(1)

@@ -131,6 +131,8 @@ class _Writing:
         self.constraints = Constraints(plans, self.lines)
         self.rules = RuleState(plans)
         self.flatness_B1 = np.array([[flatness_of(plan, writer.prior_temperature)] for plan in plans], dtype=np.float32)
+        # Who asks to be far from what is usual asks it of G too, which knows what is usual and would hold against it.
+        self.farness_B1 = np.array([[max(1.0, flatness_of(plan, 1.0))] for plan in plans], dtype=np.float32)
         self.asked = Asked.of(plans, taste_BF) if writer.foresight is not None else None
         self.condition_BC = condition_BC
         self.prior = PriorStep(writer.prior, len(plans))
@@ -166,8 +168,9 @@ class _Writing:
         rules_BR, standing_BS = self.rules.observe(lines), self.rules.standing(lines)
         writer = self.writer
         added = Added(
-            self.prior, self.advantage, writer.foresight, writer.wish_gain, rules_BR, standing_BS, self.condition_BC, self.asked
-        )
+            self.prior, self.advantage, writer.foresight, writer.wish_gain, self.farness_B1, rules_BR, standing_BS,
+            self.condition_BC, self.asked,
+        )  # fmt: skip
         pitch_B, pitch_step = self._pitches(added, given, done_B)
         duration_B, duration_step = self._durations(added, given, done_B, pitch_B)
         # Whatever the masks say of a given note, nothing had to be given up for it.
