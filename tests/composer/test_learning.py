@@ -12,6 +12,7 @@ import torch
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex
 from composer.judging import taste_liking
+from composer.learning.additions import Added
 from composer.learning.condition import condition
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.evaluation import evaluate_prior
@@ -22,7 +23,7 @@ from composer.learning.policy_training import SLOWEST, PolicyTraining, falling
 from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
-from composer.learning.writing import Writer
+from composer.learning.writing import FLATTEST, Writer, _Writing
 from composer.steering import Steering
 from composer.tokens import duration_number, pitch_token
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
@@ -344,3 +345,36 @@ def test_variants_are_held_out_together() -> None:
 
 def test_a_toy_tune_stands_in_the_catalogues_index() -> None:
     assert CatalogueIndex.of([toy_tune(0)]).longest_shared(toy_tune(2)) == len(toy_tune(2).notes)
+
+
+def test_who_asks_to_be_far_from_what_is_usual_hears_less_of_g() -> None:
+    prior = Prior(hidden=16)
+    advantage, _ = new_heads(prior)
+    torch.nn.init.normal_(advantage.pitch.bias, std=2.0, generator=torch.Generator().manual_seed(1))
+    open_K = np.arange(12)
+
+    def told(closeness: float | None) -> np.ndarray:
+        plan = Plan(steering=Steering(closeness=closeness))
+        condition_BC, dice = condition(plan)[None], [np.random.default_rng(1)]
+        writer = Writer(prior=prior, advantage=advantage)
+        writing = _Writing(writer, [plan], [0], np.zeros_like(condition_BC), dice, None, False, None, None)
+        writing.prior.look(writing.lines.observe())
+        rules_BR, standing_BS = writing.rules.observe(writing.lines), writing.rules.standing(writing.lines)
+        g_BP = Added(
+            writing.prior,
+            writing.advantage,
+            None,
+            0.0,
+            writing.farness_B1,
+            rules_BR,
+            standing_BS,
+            np.zeros_like(condition_BC),
+            None,
+        ).pitches(open_K)
+        assert g_BP is not None
+        told_K: np.ndarray = g_BP[0, open_K]
+        return told_K
+
+    assert np.abs(told(None)).max() > 1.0
+    assert told(0.0) == pytest.approx(told(None) / FLATTEST, rel=1e-5)
+    assert told(1.0) == pytest.approx(told(None), rel=1e-6)
