@@ -67,7 +67,7 @@ class RuleWeights:
     leapt_ending: float = -4.0
     """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
     band: float = 10.0
-    """Per width of the band of people's 10th to 90th percentile that a figure lies outside, as `judging.band_misses` counts."""
+    """Per width of the band of people's 10th to 90th percentile that a figure lies outside, as `bands.band_misses` counts."""
     band_of_tasted: float = 5.0
     """The same where a taste is heard, which may ask for the unusual; a figure that a wish moves costs nothing."""
     steering: float = -10.0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from composer import rewards
-from composer.bands import BANDED, Bands, band_miss, band_misses, banded, left_open
+from composer.bands import BANDED, EARLY, Bands, band_miss, band_misses, banded, early_figures, left_open
 from composer.judging import Judge, graded, taste_liking
 from composer.rewards import (
     Line,
@@ -198,6 +198,13 @@ def test_the_note_that_leaves_peoples_range_is_told_at_once() -> None:
 
     assert lent_N[:9] == pytest.approx(np.zeros(9))
     assert lent_N[9] < -1
+
+
+def test_what_is_told_early_is_what_counts_at_the_end() -> None:
+    for piece in (eighths(60, 67, None, 64, 62, 72), eighths(None, None, 60), eighths(60)):
+        at_the_end_X = banded(piece)[[BANDED.index(name) for name in EARLY]]
+
+        assert early_figures(Line(piece))[-1] == pytest.approx(at_the_end_X)
 
 
 def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
