@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import Any, Self
 
 from django.db import IntegrityError, transaction
 
@@ -47,6 +48,16 @@ class RewardWeights:
             raise ValueError("early_leave_seconds and return_within_days must not be negative")
         if not 0 <= self.early_leave_share <= 1:
             raise ValueError(f"early_leave_share is {self.early_leave_share}; it must lie between 0 and 1")
+
+    @classmethod
+    def from_json(cls, weights: Mapping[str, Any]) -> Self:
+        """The weights that were stored; those that came later have their first value."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: weight for name, weight in weights.items() if name in known})
+
+    def is_left_early(self, heard_seconds: float, duration_seconds: float) -> bool:
+        """Whether so little was heard of a track of this length."""
+        return heard_seconds < min(self.early_leave_seconds, self.early_leave_share * duration_seconds)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -93,7 +104,7 @@ def rewards_of(
 def _worth_of_play(row: FeedbackRow, duration_seconds: float, weights: RewardWeights) -> dict[str, float]:
     heard_seconds = row.value or 0.0
     parts = {"completion": weights.completion * min(1.0, heard_seconds / duration_seconds)}
-    if heard_seconds < min(weights.early_leave_seconds, weights.early_leave_share * duration_seconds):
+    if weights.is_left_early(heard_seconds, duration_seconds):
         parts["early_leave"] = weights.early_leave
     return parts
 
@@ -145,9 +156,8 @@ def _credit_return_visits(
 
 
 def weights_of(version: RewardVersion) -> RewardWeights:
-    """The weights of a version; weights that came later have their first value."""
-    known = {each.name for each in fields(RewardWeights)}
-    return RewardWeights(**{name: weight for name, weight in version.weights.items() if name in known})
+    """The weights of a version."""
+    return RewardWeights.from_json(version.weights)
 
 
 def active_version() -> RewardVersion:

@@ -23,6 +23,7 @@ from recsys.learning.policy import Reason, best_open
 from recsys.learning.tastes import Told
 from recsys.learning.track_vectors import TrackVectors, vectors_of
 from recsys.learning.windows import SIGNAL_NAMES
+from recsys.rewards import RewardWeights
 
 TRACK_MATRIX = "tracks.npy"
 ROW_SCALE = 0.2
@@ -93,6 +94,8 @@ class DqnPolicy:
             spread_D=checkpoint.weights["spread_D"],
             styles=tuple(checkpoint.configuration["styles"]),
         )
+        # A checkpoint that doesn't tell them was taught by the first weights' idea of leaving early.
+        self.reward_weights = RewardWeights.from_json(checkpoint.configuration.get("rewards", {}))
         self.track_ids_P: NDArray[np.int64] = checkpoint.weights["track_ids"]
         self.choice = ChoiceModel.read(checkpoint.weights)
         self.matrix_PW = matrix_PW
@@ -193,7 +196,7 @@ class DqnPolicy:
         """The encoded state and f(s), [H, d]; worked out once per request, which asks for candidates, scores and reasons."""
         kept = self._seen
         if kept is None or kept[0] is not state or kept[1] is not vectors:
-            arrays = encode_state(state, vectors.indexed)
+            arrays = encode_state(state, vectors.indexed, self.reward_weights)
             f_HD = self.state_vectors(_one(arrays), vectors)[0]
             kept = self._seen = (state, vectors, arrays, f_HD)
         return kept[2], kept[3]

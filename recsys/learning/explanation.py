@@ -112,7 +112,8 @@ def _lost(
     _, declared, _ = policy.state_tower(vectors)
     changed_EHD = np.zeros((len(causes), *whole_HD.shape))
     if heard:
-        changed_EHD[: len(heard)] = whole_HD - policy.state_vectors(encode_without(state, vectors.indexed, heard), vectors)
+        left = encode_without(state, vectors.indexed, heard, policy.reward_weights)
+        changed_EHD[: len(heard)] = whole_HD - policy.state_vectors(left, vectors)
     for at, cause in enumerate(causes[len(heard) :], start=len(heard)):
         others = declared_shares([style for style in state.styles if style != cause.style], policy.scaling.styles)
         changed_EHD[at] = ((arrays["declared_S"] - others) @ declared).reshape(whole_HD.shape)
@@ -146,7 +147,8 @@ def _lost_next(
         return lost_En
     arrays, _ = policy.seen(state, vectors)
     (whole,) = policy.lifts({name: array[None] for name, array in arrays.items()}, vectors)
-    for at, left in enumerate(policy.lifts(encode_without(state, vectors.indexed, heard), vectors)):
+    without = encode_without(state, vectors.indexed, heard, policy.reward_weights)
+    for at, left in enumerate(policy.lifts(without, vectors)):
         lost_En[at] = policy.next_scale * (at_rows(rows_n, *whole) - at_rows(rows_n, *left))
     return lost_En
 

@@ -20,6 +20,7 @@ from accounts.models import Listener
 from recsys.feedback import FeedbackRow
 from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows, in_open_session, session_clock
 from recsys.models import Feedback, Preferences, Track
+from recsys.rewards import RewardWeights
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -262,24 +263,26 @@ def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.f
     return shares
 
 
-def encode_state(state: ListenerState, table: TrackTable) -> Arrays:
+def encode_state(state: ListenerState, table: TrackTable, weights: RewardWeights) -> Arrays:
     """One state as arrays: row_track_L (row of the table), row_open_L, row_signal_LS, clock_C, declared_S."""
     count = len(state.columns.kind_R) - 1
     at_NL = np.full((1, WINDOW), count)
     at_NL[0, WINDOW - count :] = np.arange(count)
-    arrays = _encode(state, state.columns, table, at_NL)
+    arrays = _encode(state, state.columns, table, at_NL, weights)
     return {name: array[0] for name, array in arrays.items()}
 
 
-def encode_without(state: ListenerState, table: TrackTable, gone: Sequence[Collection[int]]) -> Arrays:
+def encode_without(state: ListenerState, table: TrackTable, gone: Sequence[Collection[int]], weights: RewardWeights) -> Arrays:
     """As `encode_state`, with a leading dimension: the state as it were, had each of these sets of tracks left no row."""
     rows = (*state.earlier, *state.rows)
     kept = [[at for at, row in enumerate(rows) if row.track_id not in tracks][-WINDOW:] for tracks in gone]
     at_NL = np.array([[len(rows)] * (WINDOW - len(each)) + each for each in kept], dtype=np.int64).reshape(-1, WINDOW)
-    return _encode(state, RowColumns.of(rows), table, at_NL)
+    return _encode(state, RowColumns.of(rows), table, at_NL, weights)
 
 
-def _encode(state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64]) -> Arrays:
+def _encode(
+    state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64], weights: RewardWeights
+) -> Arrays:
     """The state from these of the rows, once for each N listed choice; filled up with “no row” at their old end."""
     moment = state.moment.timestamp()
     found = table.rows_of(columns.track_R)
@@ -299,6 +302,7 @@ def _encode(state: ListenerState, columns: RowColumns, table: TrackTable, at_NL:
         moment_N=np.full(len(at_NL), moment),
         hour_N=np.full(len(at_NL), state.hour),
         weekday_N=np.full(len(at_NL), state.weekday),
+        weights=weights,
     )
     declared_S = declared_shares(state.styles, table.styles)
     return {

@@ -15,7 +15,6 @@ from recsys.learning.popularity import Popularity
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.value_features import NAMES
 from recsys.models import Feedback
-from recsys.rewards import active_weights
 
 LIKED_REWARD = 0.5
 """From this reward on, a played track counts as a hit that the ranking should have put first."""
@@ -111,11 +110,7 @@ def heard_of(decisions: Sequence[Decision], dataset: ReplayDataset) -> tuple[Flo
             "recommendation_id", "track_id", "value", "track__duration_seconds"
         )
     }
-    weights = active_weights()
-
-    def is_early(heard_seconds: float, duration_seconds: float) -> bool:
-        return heard_seconds < min(weights.early_leave_seconds, weights.early_leave_share * duration_seconds)
-
+    is_early = dataset.weights.is_left_early
     heard = [seconds.get((each.recommendation_id, track)) for each in decisions for track in each.tracks]
     played = np.array([one is not None for one in heard], dtype=np.float64)
     left = np.array([one is not None and is_early(one[0] or 0.0, one[1]) for one in heard], dtype=np.float64)

@@ -90,7 +90,7 @@ class OwnRows:
         cls, state: ListenerState, table: TrackTable, popularity: Popularity, without: Sequence[Collection[int]] = ((),)
     ) -> OwnRows:
         """The state as it were, had each of these sets of tracks left no row."""
-        arrays = encode_without(state, table, without)
+        arrays = encode_without(state, table, without, popularity.weights)
         signal_NLS = arrays["row_signal_LS"].astype(np.float64)
         track_NL = arrays["row_track_L"]
         is_play_NL = signal_NLS[:, :, KIND_INDEX["play"]]

@@ -52,8 +52,8 @@ class ReplayDataset:
     track_N: NDArray[np.int64]
     """Row of the table."""
     reward_N: NDArray[np.float32]
-    worth_S: NDArray[np.float64]
-    """What each signal of a row tells of its track's reward."""
+    weights: RewardWeights
+    """What feedback is worth here, and what leaving early is."""
     discount_N: NDArray[np.float32]
     is_held_out_N: NDArray[np.bool_]
     is_own_choice_N: NDArray[np.bool_]
@@ -71,6 +71,11 @@ class ReplayDataset:
     """The newest slates with what was chosen first from each."""
     decisions: tuple[Decision, ...]
     """Logged slates of held-out sessions, oldest first."""
+
+    @property
+    def worth_S(self) -> NDArray[np.float64]:
+        """What each signal of a row tells of its track's reward."""
+        return worth_of_signals(self.weights)
 
 
 def is_held_out_listener(listener_id: int, share: float) -> bool:
@@ -241,12 +246,12 @@ class _Collected:
                 "listeners_are": "simulated" if settings.ENCORE_SIMULATED else "people",
             },
             table=self.table,
-            states=self.states.encoded(self.table, self.row_of_track),
+            states=self.states.encoded(self.table, self.row_of_track, weights),
             state_N=np.array(columns[0], dtype=np.int64),
             next_state_N=np.array(columns[1], dtype=np.int64),
             track_N=np.array(columns[2], dtype=np.int64),
             reward_N=np.array(columns[3], dtype=np.float32),
-            worth_S=worth_of_signals(weights),
+            weights=weights,
             discount_N=np.array(columns[4], dtype=np.float32),
             is_held_out_N=held_out,
             is_own_choice_N=np.array(columns[7], dtype=np.bool_),

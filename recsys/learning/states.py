@@ -12,6 +12,7 @@ import numpy as np
 from recsys.feedback import FeedbackRow
 from recsys.learning.features import Arrays, TrackTable, declared_shares
 from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows
+from recsys.rewards import RewardWeights
 
 CHUNK = 4096
 """States that are encoded at once."""
@@ -37,7 +38,7 @@ class States:
         self.declared.append(styles)
         return len(self.moments) - 1
 
-    def encoded(self, table: TrackTable, row_of_track: Mapping[int, int]) -> Arrays:
+    def encoded(self, table: TrackTable, row_of_track: Mapping[int, int], weights: RewardWeights) -> Arrays:
         """row_track_ML, row_open_ML, row_signal_MLS (kept as float16), clock_MC, declared_MS."""
         kind_E = np.array([KIND_INDEX[row.kind] for row in self.rows], dtype=np.int64)
         value_E = np.array([row.value or 0.0 for row in self.rows])
@@ -66,6 +67,7 @@ class States:
                 moment_N=moment_M[here],
                 hour_N=hour_M[here],
                 weekday_N=weekday_M[here],
+                weights=weights,
             )
             signals.append(signal.astype(np.float16))
             clocks.append(clock)

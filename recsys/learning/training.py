@@ -5,7 +5,7 @@ Letters: B batch, H heads, A listed tracks, N transitions, M states, T tracks.""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ def write_network(
     write_checkpoint(
         folder,
         weights,
-        {**configuration.to_json(), "styles": list(scaling.styles)},
+        {**configuration.to_json(), "styles": list(scaling.styles), "rewards": asdict(dataset.weights)},
         {"dataset": dataset.description},
         dataset.fingerprint,
         str(settings.ENCORE_VERSION),

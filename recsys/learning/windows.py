@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.models import Feedback
+from recsys.rewards import RewardWeights
 
 WINDOW = 50
 """Rows of feedback a state remembers."""
@@ -86,8 +87,11 @@ def encode_windows(
     moment_N: NDArray[np.float64],
     hour_N: NDArray[np.float64],
     weekday_N: NDArray[np.float64],
+    weights: RewardWeights,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(signals [N, L, S], clock [N, C]): the one feature code of training and serving. Rows oldest first, at the right end."""
+    """(signals [N, L, S], clock [N, C]): the one feature code of training and serving. Rows oldest first, at the right end.
+
+    The weights say what leaving early is."""
     count, length = kind_NL.shape
     is_play = kind_NL == KIND_INDEX["play"]
     # A play is sent at its end: it began as many seconds earlier as were heard.
@@ -97,9 +101,10 @@ def encode_windows(
     signals = np.zeros((count, length, len(SIGNAL_NAMES)), dtype=np.float32)
     signals[:, :, : len(KINDS)] = _ONE_OF_KINDS[kind_NL]
     gap = np.maximum(moment_N[:, None] - occurred_NL, 0.0)
+    early_NL = np.minimum(weights.early_leave_seconds, weights.early_leave_share * duration_NL)
     at = len(KINDS)
     signals[:, :, at] = is_play * np.minimum(value_NL / np.maximum(duration_NL, 1e-6), 1.0)
-    signals[:, :, at + 1] = is_play & (value_NL < np.minimum(30.0, duration_NL / 4))
+    signals[:, :, at + 1] = is_play & (value_NL < early_NL)
     signals[:, :, at + 2] = (kind_NL == KIND_INDEX["rate"]) * ((value_NL - 3.0) / 2.0)
     signals[:, :, at + 3] = recommended_NL
     signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0

@@ -80,10 +80,10 @@ def test_a_state_without_a_track_is_the_one_that_the_log_without_it_gives(
     assert len(state.rows) == WINDOW
     assert state.earlier
 
-    without = encode_without(state, dataset.table, [tracks[:1], tracks])
+    without = encode_without(state, dataset.table, [tracks[:1], tracks], dataset.weights)
     for at, gone in enumerate((tracks[:1], tracks)):
         Feedback.objects.filter(listener=listener, track_id__in=gone).delete()
-        deleted = encode_state(build_state(listener, NOW), dataset.table)
+        deleted = encode_state(build_state(listener, NOW), dataset.table, dataset.weights)
         assert all(np.array_equal(without[name][at], deleted[name]) for name in deleted)
 
 

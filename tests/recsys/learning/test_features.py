@@ -6,10 +6,12 @@ import zoneinfo
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 
 from recsys.feedback import FeedbackRow
 from recsys.learning.features import TrackTable, encode_state, state_of_rows
 from recsys.learning.windows import SIGNAL_NAMES, WINDOW
+from recsys.rewards import RewardWeights
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -58,7 +60,7 @@ def test_without_a_row_in_the_last_half_hour_no_session_is_open() -> None:
 
 def test_signals_say_how_much_was_heard_and_how_it_was_rated() -> None:
     state = state_of_rows(1, NOON, [row(1, 9, value=25.0), row(1, 8, "rate", 5.0)], zone=BERLIN)
-    encoded = encode_state(state, table_of())
+    encoded = encode_state(state, table_of(), RewardWeights())
 
     play, rate = encoded["row_signal_LS"][-2:]
     assert play[SIGNAL_NAMES.index("completion")] == 0.25
@@ -67,9 +69,25 @@ def test_signals_say_how_much_was_heard_and_how_it_was_rated() -> None:
     assert encoded["row_open_L"].sum() == 2
 
 
+@pytest.mark.parametrize(
+    ("weights", "left_early"),
+    [
+        (RewardWeights(), [1.0, 0.0, 0.0]),
+        (RewardWeights(early_leave_seconds=10.0), [0.0, 0.0, 0.0]),
+        (RewardWeights(early_leave_share=0.5), [1.0, 1.0, 0.0]),
+        (RewardWeights(early_leave_seconds=100.0, early_leave_share=0.5), [1.0, 1.0, 1.0]),
+    ],
+)
+def test_what_leaving_early_is_follows_the_reward_weights(weights: RewardWeights, left_early: list[float]) -> None:
+    state = state_of_rows(1, NOON, [row(1, 9, value=24.0), row(2, 8, value=29.0), row(3, 7, value=49.0)], zone=BERLIN)
+    encoded = encode_state(state, table_of(), weights)
+
+    assert encoded["row_signal_LS"][-3:, SIGNAL_NAMES.index("left_early")].tolist() == left_early
+
+
 def test_only_the_last_rows_are_remembered() -> None:
     rows = [row(1 + index % 6, 60 - index / 2) for index in range(WINDOW + 20)]
-    encoded = encode_state(state_of_rows(1, NOON, rows, zone=BERLIN), table_of())
+    encoded = encode_state(state_of_rows(1, NOON, rows, zone=BERLIN), table_of(), RewardWeights())
 
     assert encoded["row_open_L"].all()
     assert encoded["row_track_L"][-1] == (WINDOW + 19) % 6
@@ -79,5 +97,5 @@ def test_a_style_the_checkpoint_does_not_know_gets_the_last_place() -> None:
     table = table_of().indexed_by(("jig",))
 
     assert set(np.unique(table.style_T)) == {0, 1}
-    encoded = encode_state(state_of_rows(1, NOON, [], zone=BERLIN, styles=("reel", "jig")), table)
+    encoded = encode_state(state_of_rows(1, NOON, [], zone=BERLIN, styles=("reel", "jig")), table, RewardWeights())
     assert encoded["declared_S"].tolist() == [0.5, 0.5]

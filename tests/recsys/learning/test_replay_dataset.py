@@ -16,6 +16,7 @@ from recsys.learning.logged_slates import LOOKED_BEYOND
 from recsys.learning.replay_dataset import build, build_replay_dataset
 from recsys.learning.windows import WINDOW
 from recsys.models import Feedback, Recommendation, Track
+from recsys.rewards import RewardWeights
 from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
 from training.models import PolicyVersion
 from training.slots import NotEnoughToLearnFrom
@@ -90,12 +91,18 @@ def test_a_state_ignores_rows_that_were_received_later(two_sessions: list[Feedba
     assert dataset.states["row_open_ML"][dataset.state_N[second]].sum() == 1
 
 
-def test_training_and_serving_encode_a_state_alike(two_sessions: list[Feedback], alice: Account) -> None:
-    dataset = build(SMALL, as_of=LATER)
+@pytest.mark.parametrize(
+    "weights", [RewardWeights(), RewardWeights(early_leave_seconds=3.0), RewardWeights(early_leave_share=1)]
+)
+def test_training_and_serving_encode_a_state_alike(
+    two_sessions: list[Feedback], alice: Account, weights: RewardWeights
+) -> None:
+    dataset = build(SMALL, as_of=LATER, weights=weights)
     at = next(at for at in range(12) if int(dataset.table.ids_T[dataset.track_N[at]]) == two_sessions[9].track_id)
     moment = rows_of(alice.listener.pk)[9].started_at
     rows = rows_of(alice.listener.pk, moment, last=WINDOW)
-    served = encode_state(state_of_rows(alice.listener.pk, moment, rows, zone=alice.listener.time_zone), dataset.table)
+    state = state_of_rows(alice.listener.pk, moment, rows, zone=alice.listener.time_zone)
+    served = encode_state(state, dataset.table, weights)
     trained = {name: array[dataset.state_N[at]] for name, array in dataset.states.items()}
 
     assert (served["row_open_L"] == trained["row_open_ML"]).all()

@@ -185,7 +185,7 @@ def test_of_a_track_that_stands_twice_in_a_state_the_standing_opinion_counts(
 
     state = state_of_rows(1, NOON + timedelta(minutes=3), rows, zone=ZoneInfo("UTC"))
     vectors = policy.vectors(table)
-    arrays = {name: array[None] for name, array in encode_state(state, vectors.indexed).items()}
+    arrays = {name: array[None] for name, array in encode_state(state, vectors.indexed, policy.reward_weights).items()}
 
     last = slice(WINDOW - len(rows), WINDOW)
     assert arrays["row_track_L"][0, last].tolist() == [0, 0, 1, 0]

@@ -17,9 +17,11 @@ from recsys.learning.dqn_policy import TRACK_MATRIX, DqnPolicy
 from recsys.learning.features import Scaling, build_state, encode_state, track_table
 from recsys.learning.network import RecommenderNetwork
 from recsys.learning.policy import load_policy
-from recsys.learning.replay_dataset import ReplayDataset
+from recsys.learning.replay_dataset import ReplayDataset, build
 from recsys.learning.training import STATE, prepare, scores_of_network, train
+from recsys.learning.windows import SIGNAL_NAMES
 from recsys.models import Track
+from recsys.rewards import RewardWeights
 from tests.conftest import unsaved_track
 from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, Context, likes
 from training.slots import LeaseLost, StopRequested
@@ -72,7 +74,9 @@ def test_exported_scores_are_the_trained_ones(trained: Path, dataset: ReplayData
         state = build_state(listener, NOW)
         placed = policy.vectors(track_table()).placed
         assert placed is not None
-        theirs = scores_of_network(network, encode_state(state, dataset.table), np.arange(len(dataset.table)), placed)
+        theirs = scores_of_network(
+            network, encode_state(state, dataset.table, dataset.weights), np.arange(len(dataset.table)), placed
+        )
         assert policy.score(state, dataset.table.ids_T.tolist()) == pytest.approx(theirs, abs=1e-5)
 
 
@@ -89,8 +93,24 @@ def test_any_number_of_taste_models_serves_as_it_was_trained(
     policy, state = DqnPolicy.load(folder), build_state(checkerboard[0], NOW)
     placed = policy.vectors(track_table()).placed
 
-    theirs = scores_of_network(network, encode_state(state, dataset.table), np.arange(len(dataset.table)), placed)
+    theirs = scores_of_network(
+        network, encode_state(state, dataset.table, dataset.weights), np.arange(len(dataset.table)), placed
+    )
     assert policy.score(state, dataset.table.ids_T.tolist()) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_what_is_left_early_is_served_as_it_was_trained(checkerboard: list[Listener], tmp_path: Path) -> None:
+    weights = RewardWeights(early_leave_seconds=1.0)
+    lenient, strict = (build(SHORT, as_of=NOW, weights=each) for each in (weights, RewardWeights()))
+    left_early = SIGNAL_NAMES.index("left_early")
+    assert strict.states["row_signal_MLS"][:, :, left_early].any()
+    assert not lenient.states["row_signal_MLS"][:, :, left_early].any()
+
+    policy = DqnPolicy.load(train(Context(folder=tmp_path, configuration=SHORT), lenient).checkpoint)
+
+    assert policy.reward_weights == weights
+    arrays, _ = policy.seen(build_state(checkerboard[0], NOW), policy.vectors(lenient.table))
+    assert not arrays["row_signal_LS"][:, left_early].any()
 
 
 def test_top_is_the_order_of_the_mean_scores(trained: Path, checkerboard: list[Listener], dataset: ReplayDataset) -> None:
