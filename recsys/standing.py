@@ -47,11 +47,20 @@ def rows_that_stand(listener: Listener, kind: str) -> QuerySet[Feedback]:
 
     Read from the newest on, each row with a look at its track's later ones: some of them are found without reading all.
     """
-    speaking = [each for each, families in _FAMILIES.items() if kind in families]
-    later = Feedback.objects.filter(listener=listener, track=OuterRef("track"), kind__in=speaking).filter(
+    return history(listener).filter(~Exists(later_rows_about(kind)), kind=kind)
+
+
+def later_rows_about(kind: str) -> QuerySet[Feedback]:
+    """Of a row of this kind, inside a query: the rows after it that take it back."""
+    of_the_track = Feedback.objects.filter(listener=OuterRef("listener"), track=OuterRef("track"), kind__in=kinds_about(kind))
+    return of_the_track.filter(
         Q(occurred_at__gt=OuterRef("occurred_at")) | Q(occurred_at=OuterRef("occurred_at"), id__gt=OuterRef("id"))
     )
-    return history(listener).filter(~Exists(later), kind=kind)
+
+
+def kinds_about(kind: str) -> list[str]:
+    """The kinds of rows after which an opinion of this kind counts no more."""
+    return [each for each, families in _FAMILIES.items() if kind in families]
 
 
 def standing_of(rows: Iterable[tuple[int, str, float | None]]) -> Current:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.models import Feedback
 from recsys.rewards import RewardWeights
+from recsys.standing import kinds_about
 
 WINDOW = 50
 """Rows of feedback a state remembers."""
@@ -29,11 +30,11 @@ CLOCK_NAMES = (
     "rows",
 )
 
-_OPINIONS = np.isin(KINDS, ["like", "dislike", "rate"])
+OPINIONS = ("like", "dislike", "rate")
+"""Kinds of rows that say what a track is worth until they are taken back."""
+_OPINIONS = np.isin(KINDS, OPINIONS)
 _SPEAKING = _OPINIONS | np.isin(KINDS, ["play"])
-_TAKES_BACK = {"like": ("like", "dislike", "unlike"), "dislike": ("like", "dislike", "undislike"), "rate": ("rate", "unrate")}
-"""Later kinds after which an opinion counts no more, as in rewards.py."""
-_BACK = np.array([[later in _TAKES_BACK.get(earlier, ()) for later in KINDS] for earlier in KINDS])
+_BACK = np.array([[later in kinds_about(earlier) for later in KINDS] for earlier in KINDS])
 _ONE_OF_KINDS = np.eye(len(KINDS), dtype=np.float32)
 
 
@@ -64,10 +65,19 @@ def session_clock(
     return np.maximum(moment_N - first_N, 0.0), (inside_NL & is_play_NL).sum(axis=1)
 
 
-def speaking(kind_NL: NDArray[np.int64], track_NL: NDArray[np.int64], open_NL: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which rows say how much their track pleased: the newest opinions, and plays of which there is no later opinion."""
+def speaking(
+    kind_NL: NDArray[np.int64],
+    track_NL: NDArray[np.int64],
+    occurred_NL: NDArray[np.float64],
+    open_NL: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Which rows say how much their track pleased: the newest opinions, and plays of which there is no later opinion.
+
+    Later is what occurred later, whenever it was received."""
     length = kind_NL.shape[1]
-    is_later_NLL = (track_NL[:, :, None] == track_NL[:, None, :]) & open_NL[:, None, :] & ~np.tri(length, dtype=np.bool_)
+    passed_NLL = occurred_NL[:, None, :] - occurred_NL[:, :, None]
+    is_later_NLL = (passed_NLL > 0) | ((passed_NLL == 0) & ~np.tri(length, dtype=np.bool_))
+    is_later_NLL &= (track_NL[:, :, None] == track_NL[:, None, :]) & open_NL[:, None, :]
     is_back_NL = (is_later_NLL & _BACK[kind_NL[:, :, None], kind_NL[:, None, :]]).any(axis=2)
     stands_NL = _SPEAKING[kind_NL] & open_NL & ~is_back_NL
     has_opinion_NL = (is_later_NLL & (stands_NL & _OPINIONS[kind_NL])[:, None, :]).any(axis=2)
@@ -109,7 +119,7 @@ def encode_windows(
     signals[:, :, at + 3] = recommended_NL
     signals[:, :, at + 4] = np.log1p(gap / 60.0) / 10.0
     signals[:, :, at + 5] = inside_NL
-    signals[:, :, at + 6] = speaking(kind_NL, track_NL, open_NL)
+    signals[:, :, at + 6] = speaking(kind_NL, track_NL, occurred_NL, open_NL)
     signals *= open_NL[:, :, None]
     clock = np.empty((count, len(CLOCK_NAMES)), dtype=np.float32)
     clock[:, 0] = plays_N > 0

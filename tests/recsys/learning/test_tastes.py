@@ -32,7 +32,7 @@ def seen(rows: list[tuple[int, str, float]]) -> dict[str, np.ndarray]:
         signal_SLX[0, at, SIGNAL_NAMES.index(kind)] = 1.0
         signal_SLX[0, at, SIGNAL_NAMES.index("completion")] = completion
     kind_SL = signal_SLX[:, :, : len(KIND_INDEX)].argmax(axis=2)
-    signal_SLX[:, :, SIGNAL_NAMES.index("speaks")] = speaking(kind_SL, track_SL, open_SL)
+    signal_SLX[:, :, SIGNAL_NAMES.index("speaks")] = speaking(kind_SL, track_SL, np.arange(WINDOW)[None].astype(float), open_SL)
     clock = np.zeros((1, 8), dtype=np.float32)
     return {"row_track_L": track_SL, "row_open_L": open_SL, "row_signal_LS": signal_SLX, "clock_C": clock}
 
@@ -94,7 +94,8 @@ def test_an_opinion_that_was_taken_back_says_nothing(trained: Path, dataset: Rep
 
     def speaks(*kinds: str) -> list[bool]:
         kind_NL = np.array([[KIND_INDEX[kind] for kind in kinds]])
-        return [bool(each) for each in speaking(kind_NL, np.zeros_like(kind_NL), np.ones(kind_NL.shape, dtype=np.bool_))[0]]
+        at_once_NL, open_NL = np.zeros(kind_NL.shape), np.ones(kind_NL.shape, dtype=np.bool_)
+        return [bool(each) for each in speaking(kind_NL, np.zeros_like(kind_NL), at_once_NL, open_NL)[0]]
 
     assert speaks("play", "like") == [False, True]
     assert speaks("play", "like", "unlike") == [True, False, False]
@@ -103,7 +104,7 @@ def test_an_opinion_that_was_taken_back_says_nothing(trained: Path, dataset: Rep
     assert speaks("play", "like", "play") == [False, True, True]
     assert speaks("skip", "ban", "unban", "unrate") == [False] * 4
     with_other_track = speaking(
-        np.array([[KIND_INDEX["play"], KIND_INDEX["like"]]]), np.array([[0, 1]]), np.ones((1, 2), np.bool_)
+        np.array([[KIND_INDEX["play"], KIND_INDEX["like"]]]), np.array([[0, 1]]), np.zeros((1, 2)), np.ones((1, 2), np.bool_)
     )
     assert with_other_track.tolist() == [[True, True]]
     liked = tastes(policy, dataset, [*played, (0, "like", 0.0)])
