@@ -89,7 +89,7 @@ def fit_popularity(life: Life, phase: int) -> Any:
         def popularity(self, state: Any) -> Popularity:
             hour = state.moment.replace(minute=0, second=0, microsecond=0)
             if hour != self.hour:
-                self.hour, self.known = hour, Popularity.of_sums(memory.outcomes(durations))
+                self.hour, self.known = hour, Popularity.of_sums(memory.outcomes(durations, hour), before=hour)
             return self.known
 
     return PopularityOfMemory()

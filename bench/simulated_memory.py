@@ -74,20 +74,27 @@ class Memory:
             if row.kind in ("like", "dislike"):
                 self.standing[listener.pk, row.track_id] = row.kind
 
-    def outcomes(self, durations: dict[int, float]) -> dict[int, tuple[float, float]]:
-        """Track → (sum of outcomes, plays), as `popularity_as_of` counts them."""
-        worth = {"like": 1.0, "dislike": -1.0}
-        sums: dict[int, list[float]] = {}
-        for row in (row for rows in self.rows.values() for row in rows):
-            sum_and_plays = sums.setdefault(row.track_id, [0.0, 0.0])
-            if row.kind == "play":
-                sum_and_plays[0] += min(1.0, row.value / durations[row.track_id])
-                sum_and_plays[1] += 1
-            elif row.kind == "rate":
-                sum_and_plays[0] += (row.value - 3.0) / 2.0
-            else:
-                sum_and_plays[0] += worth.get(row.kind, 0.0)
-        return {track: (outcome, plays) for track, (outcome, plays) in sums.items()}
+    def outcomes(self, durations: dict[int, float], before: datetime) -> dict[int, tuple[float, float]]:
+        """Track → (sum of outcomes, plays) of rows received before a moment, as `popularity_as_of` counts them."""
+        from recsys.rewards import RewardWeights
+        from recsys.standing import standing_of
+
+        weights = RewardWeights()
+        told: list[tuple[int, float, float]] = []
+        for listened in self.rows.values():
+            rows = [row for row in listened if row.received_at < before]
+            for row in (row for row in rows if row.kind == "play"):
+                early = weights.early_leave * weights.is_left_early(row.value, durations[row.track_id])
+                told.append((row.track_id, weights.completion * min(1.0, row.value / durations[row.track_id]) + early, 1.0))
+            stands = standing_of((row.track_id, row.kind, row.value) for row in rows)
+            told += [(track, weights.like, 0.0) for track in stands.liked]
+            told += [(track, weights.dislike, 0.0) for track in stands.disliked]
+            told += [(track, weights.rating * (stars - 3.0), 0.0) for track, stars in stands.ratings.items()]
+        sums: dict[int, tuple[float, float]] = {}
+        for track, outcome, plays in told:
+            before_it = sums.get(track, (0.0, 0.0))
+            sums[track] = (before_it[0] + outcome, before_it[1] + plays)
+        return sums
 
 
 def memory_log(memory: Memory, as_of: datetime, since_ever: datetime) -> Any:

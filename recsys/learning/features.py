@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Count, Max, Q
 from numpy.typing import NDArray
 
@@ -42,6 +43,8 @@ class ListenerState:
     """Declared tastes as of the moment."""
     earlier: tuple[FeedbackRow, ...] = ()
     """Rows before `rows`, of which the state would be made had some of those never been; only reasons look at them."""
+    is_counted: bool = True
+    """Whether the rows are among everybody's: not those of people between simulated listeners, nor those of a rehearsal."""
 
     @cached_property
     def columns(self) -> RowColumns:
@@ -196,7 +199,8 @@ def build_state(listener: Listener, moment: datetime) -> ListenerState:
         .values_list("styles", flat=True)
         .first()
     )
-    return state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(declared or ()))
+    state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(declared or ()))
+    return replace(state, is_counted=listener.is_simulated == settings.ENCORE_SIMULATED)
 
 
 def state_of_rows(
@@ -268,19 +272,23 @@ def encode_state(state: ListenerState, table: TrackTable, weights: RewardWeights
     count = len(state.columns.kind_R) - 1
     at_NL = np.full((1, WINDOW), count)
     at_NL[0, WINDOW - count :] = np.arange(count)
-    arrays = _encode(state, state.columns, table, at_NL, weights)
+    arrays = encode_rows(state, state.columns, table, at_NL, weights)
     return {name: array[0] for name, array in arrays.items()}
 
 
 def encode_without(state: ListenerState, table: TrackTable, gone: Sequence[Collection[int]], weights: RewardWeights) -> Arrays:
     """As `encode_state`, with a leading dimension: the state as it were, had each of these sets of tracks left no row."""
     rows = (*state.earlier, *state.rows)
+    return encode_rows(state, RowColumns.of(rows), table, places_without(rows, gone), weights)
+
+
+def places_without(rows: Sequence[FeedbackRow], gone: Sequence[Collection[int]]) -> NDArray[np.int64]:
+    """at_NL: of each state which of the rows it remembers, had each of these sets of tracks left none; `len(rows)`: no row."""
     kept = [[at for at, row in enumerate(rows) if row.track_id not in tracks][-WINDOW:] for tracks in gone]
-    at_NL = np.array([[len(rows)] * (WINDOW - len(each)) + each for each in kept], dtype=np.int64).reshape(-1, WINDOW)
-    return _encode(state, RowColumns.of(rows), table, at_NL, weights)
+    return np.array([[len(rows)] * (WINDOW - len(each)) + each for each in kept], dtype=np.int64).reshape(-1, WINDOW)
 
 
-def _encode(
+def encode_rows(
     state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64], weights: RewardWeights
 ) -> Arrays:
     """The state from these of the rows, once for each N listed choice; filled up with “no row” at their old end."""

@@ -120,21 +120,20 @@ class PopularityPolicy(KnowsNoChoices):
 
     def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
         """scores_1N: popularity, and what speaks for the style."""
-        table, popularity = track_table(), self.popularity(state)
-        leaning_C = _declared(state, table) + OwnRows.of(state, table, popularity).by_style()[0]
-        return (popularity.of(track_ids) + _at_styles(leaning_C, table, track_ids))[None]
+        table = track_table()
+        own = OwnRows.of(state, table, self.popularity(state))
+        leaning_C = _declared(state, table) + own.by_style()[0]
+        return (own.others_N[0].of(track_ids) + _at_styles(leaning_C, table, track_ids))[None]
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
         """The most popular recommendable tracks, declared and liked styles preferred; among equals, every style in turn.
 
         Most of a young catalogue is equal, and one style may be most of it: by number, everybody would get the same few of it.
         """
-        table, popularity = track_table(), self.popularity(state)
-        scores = np.full(len(table), popularity.overall)
-        rows = table.rows_of(list(popularity.means))
-        known = rows >= 0
-        scores[rows[known]] = np.fromiter(popularity.means.values(), dtype=np.float64)[known]
-        scores += (_declared(state, table) + OwnRows.of(state, table, popularity).by_style()[0])[table.style_T]
+        table = track_table()
+        own = OwnRows.of(state, table, self.popularity(state))
+        scores = own.others_N[0].of(table.ids_T)
+        scores += (_declared(state, table) + own.by_style()[0])[table.style_T]
         return best_open(scores - TIE_BREAK * _turns(table, state), table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
@@ -144,18 +143,23 @@ class PopularityPolicy(KnowsNoChoices):
         added_C, heard = own.by_style()[0], own.tracks_by_style()
         styles = list(heard)
         # Without a style's tracks older rows come into the window, which may say something of the others.
-        left_EC = OwnRows.of(state, table, popularity, [heard[style] for style in styles]).by_style()
-        means_n, declared_C = popularity.of(candidates), _declared(state, table)
+        left = OwnRows.of(state, table, popularity, [heard[style] for style in styles])
+        means_n, declared_C = own.others_N[0].of(candidates), _declared(state, table)
         score_n = means_n + _at_styles(declared_C + added_C, table, candidates)
-        left_En = np.array([means_n + _at_styles(declared_C + left_C, table, candidates) for left_C in left_EC])
+        left_En = np.array(
+            [
+                others.of(candidates) + _at_styles(declared_C + left_C, table, candidates)
+                for others, left_C in zip(left.others_N, left.by_style(), strict=True)
+            ]
+        )
         place = {track_id: at for at, track_id in enumerate(candidates)}
         listed = [place[track_id] for track_id in track_ids]
         carries_EN = falls(score_n, left_En.reshape(-1, len(candidates)), listed)
         reasons = []
-        for at, (track_id, row) in enumerate(zip(track_ids, table.rows_of(track_ids), strict=True)):
+        for at, row in enumerate(table.rows_of(track_ids)):
             mean = float(means_n[listed[at]])
             # A track that nobody played yet has the average outcome, which is no popularity of its own.
-            is_popular = mean > popularity.overall and int(track_id) in popularity.means
+            is_popular = mean > own.others_N[0].overall + TIE_BREAK
             told = [Reason(kind="popular" if is_popular else "chance", contribution=mean)]
             style = int(table.style_T[row]) if row >= 0 else -1
             if style >= 0 and declared_C[style]:

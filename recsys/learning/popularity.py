@@ -1,52 +1,94 @@
 """What everybody liked, and what a listener's own rows say beside it, with no training. Before: features.py. After: policy.py.
 
-Letters: N states, L rows of a state, S signals of a row, C styles."""
+Letters: N states, L rows of a state, S signals of a row, C styles, K tracks that were counted."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 import numpy as np
-from django.db.models import Case, Count, F, FloatField, Q, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, FloatField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Least
 from numpy.typing import NDArray
 
-from recsys.learning.features import ListenerState, TrackTable, encode_without
+from recsys.feedback import FeedbackRow
+from recsys.learning.features import ListenerState, RowColumns, TrackTable, encode_rows, places_without
 from recsys.learning.tastes import added_by_signals
-from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES
+from recsys.learning.windows import KIND_INDEX, OPINIONS, SIGNAL_NAMES
 from recsys.models import Feedback
 from recsys.rewards import RewardWeights, weights_as_of
+from recsys.standing import later_rows_about
 
 SHRINKAGE_PLAYS = 5.0
 """A track counts as if it had been played this often with the average outcome, a style of one's own likewise."""
+
+Sums = Mapping[int, tuple[float, float]]
+"""Track id → (sum of outcomes, plays)."""
+
+
+def _none() -> NDArray[np.float64]:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Popularity:
     """Bayesian shrunken mean outcome of each track: (Σ outcome + m·μ) / (plays + m)."""
 
-    means: dict[int, float]
     overall: float
+    """μ: the average outcome of a play."""
+    ids_K: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Ascending."""
+    outcome_K: NDArray[np.float64] = field(default_factory=_none)
+    plays_K: NDArray[np.float64] = field(default_factory=_none)
     weights: RewardWeights = field(default_factory=RewardWeights)
     """What outcomes were counted by."""
+    before: datetime | None = None
+    """Rows received before it were counted."""
 
     @classmethod
-    def of_sums(cls, sums: dict[int, tuple[float, float]], weights: RewardWeights | None = None) -> Popularity:
-        """From track id → (sum of outcomes, plays)."""
-        total, plays = (sum(pair[at] for pair in sums.values()) for at in (0, 1))
-        overall = total / plays if plays else 0.0
+    def of_sums(cls, sums: Sums, weights: RewardWeights | None = None, before: datetime | None = None) -> Popularity:
+        """Of everybody."""
+        ids = sorted(sums)
+        outcome_K, plays_K = np.array([sums[track] for track in ids], dtype=np.float64).reshape(-1, 2).T
         return cls(
-            means={track: (s + SHRINKAGE_PLAYS * overall) / (n + SHRINKAGE_PLAYS) for track, (s, n) in sums.items()},
-            overall=overall,
+            overall=float(outcome_K.sum() / plays_K.sum()) if plays_K.any() else 0.0,
+            ids_K=np.array(ids, dtype=np.int64),
+            outcome_K=outcome_K,
+            plays_K=plays_K,
             weights=weights or RewardWeights(),
+            before=before,
         )
+
+    def without(self, sums: Sums) -> Popularity:
+        """That of the others, had one listener not brought these. μ stays where the others played nothing."""
+        at = {int(track): place for place, track in enumerate(self.ids_K)} if sums else {}
+        held = [(at[track], *part) for track, part in sums.items() if track in at]
+        if not held:
+            return self
+        place, outcome, plays = (np.array(column) for column in zip(*held, strict=True))
+        outcome_K, plays_K = self.outcome_K.copy(), self.plays_K.copy()
+        outcome_K[place] -= outcome
+        plays_K[place] = np.maximum(plays_K[place] - plays, 0.0)
+        overall = float(outcome_K.sum() / plays_K.sum()) if plays_K.any() else self.overall
+        return replace(self, overall=overall, outcome_K=outcome_K, plays_K=plays_K)
+
+    @property
+    def means_K(self) -> NDArray[np.float64]:
+        """The shrunken mean of each track that was counted."""
+        beyond_K = self.outcome_K - self.plays_K * self.overall
+        return np.asarray(self.overall + beyond_K / (self.plays_K + SHRINKAGE_PLAYS))
 
     def of(self, track_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
         """The shrunken means of the listed tracks."""
-        return np.array([self.means.get(int(track), self.overall) for track in track_ids], dtype=np.float64)
+        wanted = np.asarray(track_ids, dtype=np.int64)
+        if not len(self.ids_K):
+            return np.full(wanted.shape, self.overall)
+        at = np.minimum(np.searchsorted(self.ids_K, wanted), len(self.ids_K) - 1)
+        return np.where(self.ids_K[at] == wanted, self.means_K[at], self.overall)
 
 
 @lru_cache(maxsize=4)
@@ -54,67 +96,118 @@ def popularity_as_of(moment: datetime, simulated: bool, newest_before: int) -> P
     """Popularity from rows received before a moment, by the reward weights of then. `newest_before` (the newest such row) only
     keys the cache."""
     weights = weights_as_of(moment)
-    outcome = Case(
-        When(kind="play", then=weights.completion * Least(F("value") / F("track__duration_seconds"), Value(1.0))),
-        When(kind="like", then=Value(weights.like)),
-        When(kind="unlike", then=Value(-weights.like)),
-        When(kind="dislike", then=Value(weights.dislike)),
-        When(kind="undislike", then=Value(-weights.dislike)),
-        When(kind="rate", then=weights.rating * (F("value") - 3.0)),
-        default=Value(0.0),
-        output_field=FloatField(),
-    )
+    counted = _rows_that_tell(Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated), moment)
     sums = (
-        Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated)
-        .values("track_id")
-        .annotate(outcome=Sum(outcome), plays=Count("id", filter=Q(kind="play")))
+        counted.values("track_id")
+        .annotate(outcome=Sum(_outcome(weights)), plays=Count("id", filter=Q(kind="play")))
         .values_list("track_id", "outcome", "plays")
     )
-    return Popularity.of_sums({track: (total or 0.0, float(plays)) for track, total, plays in sums}, weights)
+    return Popularity.of_sums({track: (total, float(plays)) for track, total, plays in sums}, weights, moment)
+
+
+def _rows_that_tell(rows: QuerySet[Feedback], before: datetime) -> QuerySet[Feedback]:
+    """Plays, and the opinions that stood at the moment: as `OwnRows` takes them from a state."""
+    stands = [Q(~Exists(later_rows_about(kind).filter(received_at__lt=before)), kind=kind) for kind in OPINIONS]
+    return rows.filter(reduce(or_, stands, Q(kind="play")))
+
+
+def _outcome(weights: RewardWeights) -> Case:
+    """What a row that tells adds to its track's outcome: the signals of windows.py, each by its weight."""
+    added = dict(zip(SIGNAL_NAMES, added_by_signals(weights).tolist(), strict=True))
+    early = Least(Value(weights.early_leave_seconds), weights.early_leave_share * F("track__duration_seconds"))
+    completion = added["completion"] * Least(F("value") / F("track__duration_seconds"), Value(1.0))
+    return Case(
+        When(kind="play", value__lt=early, then=completion + added["left_early"]),
+        When(kind="play", then=completion),
+        When(kind="like", then=Value(added["like"])),
+        When(kind="dislike", then=Value(added["dislike"])),
+        When(kind="rate", then=added["rating"] * (F("value") - 3.0) / 2.0),
+        output_field=FloatField(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What rows of N states add to the outcomes of their tracks: the same, row by row, as `popularity_as_of` sums up."""
+
+    track_NL: NDArray[np.int64]
+    """Row of the table."""
+    is_play_NL: NDArray[np.bool_]
+    tells_NL: NDArray[np.bool_]
+    """Whether the row is a play, or an opinion that stands."""
+    outcome_NL: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64], weights: RewardWeights
+    ) -> Told:
+        """Of the rows at these places."""
+        arrays = encode_rows(state, columns, table, at_NL, weights)
+        signal_NLS = arrays["row_signal_LS"].astype(np.float64)
+        is_play_NL = signal_NLS[:, :, KIND_INDEX["play"]] > 0
+        tells_NL = is_play_NL | (signal_NLS[:, :, SIGNAL_NAMES.index("speaks")] > 0)
+        outcome_NL = tells_NL * (signal_NLS @ added_by_signals(weights))
+        return cls(track_NL=arrays["row_track_L"], is_play_NL=is_play_NL, tells_NL=tells_NL, outcome_NL=outcome_NL)
+
+    def sums(self, at: int, table: TrackTable) -> Sums:
+        """Of one state."""
+        found: dict[int, tuple[float, float]] = {}
+        for place in np.flatnonzero(self.tells_NL[at]):
+            track = int(table.ids_T[self.track_NL[at, place]])
+            outcome, plays = found.get(track, (0.0, 0.0))
+            found[track] = (outcome + self.outcome_NL[at, place], plays + self.is_play_NL[at, place])
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnRows:
-    """What a listener's rows say beyond popularity, each track for all of its style."""
+    """What a listener's rows say beyond what the others say, each track for all of its style."""
 
     table: TrackTable
-    track_NL: NDArray[np.int64]
-    """Row of the table."""
-    tells_NL: NDArray[np.float64]
-    """1 where the row is a play, or an opinion that stands."""
+    told: Told
     said_NL: NDArray[np.float64]
-    """What it adds to its track's outcome; of plays, above the mean that everybody's have."""
+    """Outcome; of plays, above the mean that the others have."""
+    others_N: tuple[Popularity, ...]
+    """Popularity without what these rows brought to it: each row counts once."""
 
     @classmethod
     def of(
         cls, state: ListenerState, table: TrackTable, popularity: Popularity, without: Sequence[Collection[int]] = ((),)
     ) -> OwnRows:
         """The state as it were, had each of these sets of tracks left no row."""
-        arrays = encode_without(state, table, without, popularity.weights)
-        signal_NLS = arrays["row_signal_LS"].astype(np.float64)
-        track_NL = arrays["row_track_L"]
-        is_play_NL = signal_NLS[:, :, KIND_INDEX["play"]]
-        tells_NL = np.maximum(is_play_NL, signal_NLS[:, :, SIGNAL_NAMES.index("speaks")])
-        usual_NL = np.zeros(track_NL.shape)
-        played_NL = is_play_NL > 0
-        usual_NL[played_NL] = popularity.of(table.ids_T[track_NL[played_NL]])
-        said_NL = tells_NL * (signal_NLS @ added_by_signals(popularity.weights)) - usual_NL
-        return cls(table=table, track_NL=track_NL, tells_NL=tells_NL, said_NL=said_NL)
+        rows = (*state.earlier, *state.rows)
+        columns, at_NL = RowColumns.of(rows), places_without(rows, without)
+        told = Told.of(state, columns, table, at_NL, popularity.weights)
+        others = (popularity,) * len(at_NL)
+        is_counted_R = np.array([_is_counted(row, state, popularity) for row in rows] + [False])
+        if is_counted_R.any():
+            # What stood when it was counted may have been taken back since.
+            then = Told.of(state, columns, table, np.where(is_counted_R[at_NL], at_NL, len(rows)), popularity.weights)
+            others = tuple(popularity.without(then.sums(at, table)) for at in range(len(at_NL)))
+        said_NL = told.outcome_NL.copy()
+        for at, each in enumerate(others):
+            played_L = told.is_play_NL[at]
+            said_NL[at, played_L] -= each.of(table.ids_T[told.track_NL[at, played_L]])
+        return cls(table=table, told=told, said_NL=said_NL, others_N=others)
 
     def by_style(self) -> NDArray[np.float64]:
         """added_NC: the shrunken mean of what is said of a style's tracks, Σ said / (rows + m)."""
         if not len(self.table):
-            return np.zeros((len(self.track_NL), 0))
-        one_NLC = np.eye(len(self.table.styles))[self.table.style_T[self.track_NL]]
-        said_NC, rows_NC = (np.einsum("nl,nlc->nc", each, one_NLC) for each in (self.said_NL, self.tells_NL))
+            return np.zeros((len(self.said_NL), 0))
+        one_NLC = np.eye(len(self.table.styles))[self.table.style_T[self.told.track_NL]]
+        said_NC, rows_NC = (np.einsum("nl,nlc->nc", each, one_NLC) for each in (self.said_NL, self.told.tells_NL))
         return np.asarray(said_NC / (rows_NC + SHRINKAGE_PLAYS))
 
     def tracks_by_style(self) -> dict[int, tuple[int, ...]]:
         """Style → the tracks that tell, of the first state, newest first."""
-        telling = self.track_NL[0, self.tells_NL[0] > 0][::-1]
+        telling = self.told.track_NL[0, self.told.tells_NL[0]][::-1]
         rows = list(dict.fromkeys(telling.tolist()))
         found: dict[int, tuple[int, ...]] = {}
         for row in rows:
             style = int(self.table.style_T[row])
             found[style] = (*found.get(style, ()), int(self.table.ids_T[row]))
         return found
+
+
+def _is_counted(row: FeedbackRow, state: ListenerState, popularity: Popularity) -> bool:
+    return state.is_counted and popularity.before is not None and row.received_at < popularity.before

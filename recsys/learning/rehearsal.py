@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -109,7 +110,7 @@ class _Stage:
             return Recommendation(pk=self.slates, listener=listener, tracks=[])
         drawn = generator.choice(len(open_ids), min(CANDIDATES, len(open_ids)), replace=False)
         candidates = [open_ids[at] for at in np.sort(drawn)]
-        state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone)
+        state = replace(state_of_rows(listener.pk, moment, rows, zone=listener.time_zone), is_counted=False)
         scores_Hn = self.policy.score(state, candidates)
         gain = slate_gain(self.policy, state, scores_Hn, self.rehearsal.table, candidates, count=SLATE, diversity=DIVERSITY)
         slate = draw_sequentially(gain, SLATE, epsilon=EPSILON, temperature=self.policy.temperature, generator=generator)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+from django.db.models import F
 
-from accounts.models import Account
+from accounts.models import Account, Listener
 from recsys import preferences
 from recsys.learning.features import ListenerState, build_state, track_table
 from recsys.learning.policy import PopularityPolicy
-from recsys.learning.popularity import OwnRows, Popularity
+from recsys.learning.popularity import OwnRows, Popularity, popularity_as_of
 from recsys.learning.windows import WINDOW
 from recsys.models import Feedback, RewardVersion, Track
 from recsys.rewards import RewardWeights, weights_as_of
 from tests.recsys.learning.conftest import MONDAY
 
 Said = tuple[int, str, float | None]
-USUAL = Popularity(means={}, overall=0.6)
+USUAL = Popularity(overall=0.6)
 
 
 def hears(account: Account, tracks: list[Track], rows: list[Said]) -> ListenerState:
@@ -174,4 +175,117 @@ def test_what_counts_is_what_the_reward_weights_were(alice: Account, tracks: lis
     assert weights_as_of(MONDAY - timedelta(days=2)) == RewardWeights()
     an_hour_later = replace(state, moment=state.moment + timedelta(hours=1))
     scores = PopularityPolicy().score(an_hour_later, [tracks[0].pk, tracks[4].pk])[0]
-    assert scores.tolist() == pytest.approx([3 / 5 + 3 / 6, 3 / 6])
+    assert scores.tolist() == pytest.approx([3 / 6, 3 / 6])
+    (of_the_others,) = PopularityPolicy().score(replace(an_hour_later, rows=()), [tracks[0].pk, tracks[4].pk])
+    assert of_the_others.tolist() == pytest.approx([3 / 5, 0.0])
+
+
+HOUR = MONDAY + timedelta(hours=1)
+EVERYTHING: list[Said] = [
+    (0, "play", 1.0),
+    (0, "like", None),
+    (0, "dislike", None),
+    (1, "play", 0.1),
+    (1, "skip", None),
+    (1, "rate", 5.0),
+    (1, "rate", 2.0),
+    (2, "like", None),
+    (2, "unlike", None),
+    (3, "rate", 1.0),
+    (3, "unrate", None),
+    (4, "dislike", None),
+    (4, "unlike", None),
+    (5, "dislike", None),
+    (5, "undislike", None),
+    (6, "like", None),
+    (6, "play", 0.6),
+    (6, "undislike", None),
+    (7, "ban", None),
+]
+BY_HAND = {0: (1.0 - 1.0, 1), 1: (0.1 - 0.5 - 0.5, 1), 4: (-1.0, 0), 6: (0.6 + 1.0, 1)}
+
+
+def counted(moment: datetime) -> dict[int, tuple[float, float]]:
+    popularity_as_of.cache_clear()
+    popularity = popularity_as_of(moment, False, 0)
+    sums = zip(popularity.ids_K, popularity.outcome_K, popularity.plays_K, strict=True)
+    return {int(track): (outcome, plays) for track, outcome, plays in sums}
+
+
+def test_the_count_sees_what_stood_and_what_was_left_early(alice: Account, tracks: list[Track]) -> None:
+    hears(alice, tracks, EVERYTHING)
+
+    assert counted(HOUR) == {tracks[at].pk: pytest.approx(sums) for at, sums in BY_HAND.items()}
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        RewardWeights(),
+        RewardWeights(completion=0.4, early_leave=-2.0, like=3.0, dislike=-4.0, rating=1.0),
+        RewardWeights(early_leave_seconds=0.5),
+        RewardWeights(early_leave_seconds=100.0, early_leave_share=0.9),
+    ],
+)
+def test_the_count_and_the_next_request_count_the_same(alice: Account, tracks: list[Track], weights: RewardWeights) -> None:
+    version = RewardVersion.objects.create(weights=asdict(weights))
+    RewardVersion.objects.filter(pk=version.pk).update(created_at=MONDAY - timedelta(days=1))
+    state = replace(hears(alice, tracks, EVERYTHING), moment=HOUR)
+    in_all, table = counted(HOUR), track_table()
+    own = OwnRows.of(state, table, popularity_as_of(HOUR, False, 0))
+
+    assert own.told.sums(0, table) == {track: pytest.approx(sums) for track, sums in in_all.items()}
+    # Nobody else was there: nothing is left of what was counted.
+    assert own.others_N[0].outcome_K == pytest.approx(np.zeros(len(in_all)), abs=1e-6)
+    assert own.others_N[0].plays_K.tolist() == [0.0] * len(in_all)
+
+
+def test_of_rows_that_came_out_of_order_the_one_that_occurred_last_stands(alice: Account, tracks: list[Track]) -> None:
+    hears(alice, tracks, [(0, "unlike", None), (0, "like", None)])
+    unlike, like = Feedback.objects.order_by("id")
+    Feedback.objects.filter(pk=like.pk).update(occurred_at=unlike.occurred_at - timedelta(minutes=5))
+
+    assert added(build_state(alice.listener, HOUR)) == {}
+    assert counted(HOUR) == {}
+
+
+def test_that_the_hour_counts_a_row_moves_nothing_for_its_listener_and_undoing_it_restores_everything(
+    alice: Account, bob: Account, tracks: list[Track]
+) -> None:
+    hears(bob, tracks, [(number, "play", 0.3 + 0.05 * number) for number in range(12)])
+    every = [track.pk for track in tracks]
+    long_before = timedelta(minutes=50)
+
+    def scores(minutes: int) -> list[float]:
+        state, popularity = build_state(alice.listener, HOUR + timedelta(minutes=minutes)), PopularityPolicy()
+        found: list[float] = popularity.score(state, every)[0].tolist()
+        return found
+
+    untouched = scores(1)
+    hears(alice, tracks, [(0, "like", None), (1, "rate", 1.0)])
+    Feedback.objects.filter(listener=alice.listener).update(
+        received_at=F("received_at") + long_before, occurred_at=F("occurred_at") + long_before
+    )
+    said = scores(1)
+    assert said[0] - untouched[0] == pytest.approx(1 / 6, abs=1e-6)
+    assert said[1] - untouched[1] == pytest.approx(-1 / 6, abs=1e-6)
+    assert said[2] == pytest.approx(untouched[2], abs=1e-6)
+
+    for kind, track in (("unlike", tracks[0]), ("unrate", tracks[1])):
+        moment = HOUR + timedelta(minutes=2)
+        Feedback.objects.create(
+            listener=alice.listener, client_id=uuid.uuid4(), track=track, kind=kind, occurred_at=moment, received_at=moment
+        )
+    assert scores(3) == pytest.approx(untouched, abs=1e-6)
+
+
+def test_of_rows_that_nobody_counts_nothing_is_taken_off(alice: Account, bob: Account, tracks: list[Track]) -> None:
+    hears(bob, tracks, [(0, "play", 1.0), (1, "play", 0.5)])
+    state = hears(alice, tracks, [(0, "play", 1.0)])
+    popularity_as_of.cache_clear()
+    popularity = popularity_as_of(HOUR, False, 0)
+
+    assert OwnRows.of(state, track_table(), popularity).others_N[0].plays_K.tolist() == [1.0, 1.0]
+    foreign = replace(state, is_counted=False)
+    assert OwnRows.of(foreign, track_table(), popularity).others_N[0].plays_K.tolist() == [2.0, 1.0]
+    assert not build_state(Listener.objects.create(external_id="simulated", is_simulated=True), HOUR).is_counted
