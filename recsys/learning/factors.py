@@ -1,11 +1,11 @@
 """What tracks have in common, found in who liked what. Before: replay_dataset.py. After: training.py starts from it.
 
-Letters: N outcomes, L listeners, T tracks, P pairs of both, K dimensions, M taste models, Z their dimensions together; a group
-is a listener or a track."""
+Letters: N outcomes, L listeners, T tracks, P pairs of both, K dimensions, X = K + 1, M taste models, Z their dimensions
+together; a group G is a listener or a track."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from recsys.learning.replay_dataset import ReplayDataset
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-ROUNDS = 25
+ROUNDS = 40
+"""Half as many again found nothing more on people's ratings."""
+FIRST_SPREAD = 0.1
+"""Of what is found in the first round."""
 CHUNK = 65_536
 """Pairs of listener and track that are looked at at once."""
 LEAST_NOISE = 1e-3
@@ -26,41 +29,134 @@ LEAST_SPREAD = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
+class Side:
+    """Posterior of a vector and a number per group, normal together: taste and level of listeners, vector and bias of tracks.
+
+    The other side's vector and number are multiplied with x = (vector, 1)."""
+
+    mean_GX: Floats
+    """Near 0 where little is known, so that a track heard once says little."""
+    covariance_GXX: Floats
+    prior_XX: Floats
+    """Covariance of a group of which nothing is known; its mean is 0."""
+
+    @classmethod
+    def drawn(cls, groups: int, width: int, generator: np.random.Generator) -> Side:
+        """A random start."""
+        mean_GX = np.column_stack([0.3 * generator.normal(size=(groups, width)), np.zeros(groups)])
+        prior_XX = FIRST_SPREAD * np.eye(width + 1)
+        return cls(mean_GX=mean_GX, covariance_GXX=np.tile(0.1 * prior_XX, (groups, 1, 1)), prior_XX=prior_XX)
+
+    @property
+    def vector_GK(self) -> Floats:
+        """Posterior means."""
+        return self.mean_GX[:, :-1]
+
+    @property
+    def number_G(self) -> Floats:
+        """Posterior means of the numbers."""
+        return self.mean_GX[:, -1]
+
+    @property
+    def factor_GX(self) -> Floats:
+        """(vector, 1)."""
+        return np.column_stack([self.vector_GK, np.ones(len(self.mean_GX))])
+
+    @property
+    def square_GXX(self) -> Floats:
+        """Second moments of (vector, 1)."""
+        square_GXX: Floats = self.factor_GX[:, :, None] * self.factor_GX[:, None, :]
+        square_GXX[:, :-1, :-1] += self.covariance_GXX[:, :-1, :-1]
+        return square_GXX
+
+    @property
+    def tied_GX(self) -> Floats:
+        """Covariances of the number with (vector, 1)."""
+        return np.column_stack([self.covariance_GXX[:, -1, :-1], np.zeros(len(self.mean_GX))])
+
+    @property
+    def second_moment_XX(self) -> Floats:
+        """Of vector and number over all groups, what is not known of them included."""
+        spread_XX: Floats = self.covariance_GXX.mean(axis=0) + self.mean_GX.T @ self.mean_GX / len(self.mean_GX)
+        return spread_XX + LEAST_SPREAD * np.eye(len(spread_XX))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What outcomes say of each group, given the other side: sums of E x xᵀ and of E x·(outcome − the other's number)."""
+
+    square_GXX: Floats
+    pulled_GX: Floats
+
+    @classmethod
+    def of(cls, group_N: Rows, groups: int, other: Side, other_N: Rows, weight_N: Floats, beyond_N: Floats) -> Said:
+        """`beyond_N` are outcomes above the mean of all."""
+        size = other.mean_GX.shape[1]
+        square_GXX, pulled_GX = np.empty((groups, size, size)), np.empty((groups, size))
+        factor_GX, tied_GX = other.factor_GX, other.tied_GX
+        rest_N = beyond_N - other.number_G[other_N]
+        for k in range(size):
+            told_N = rest_N * factor_GX[other_N, k] - tied_GX[other_N, k]
+            pulled_GX[:, k] = np.bincount(group_N, weight_N * told_N, groups)
+            for j in range(k + 1):
+                moment_G = factor_GX[:, k] * factor_GX[:, j] + (other.covariance_GXX[:, k, j] if k < size - 1 else 0.0)
+                square_GXX[:, k, j] = square_GXX[:, j, k] = np.bincount(group_N, weight_N * moment_G[other_N], groups)
+        return cls(square_GXX=square_GXX, pulled_GX=pulled_GX)
+
+    def posterior(self, prior_XX: Floats, noise: float) -> Side:
+        """Of each group's vector and number: Bayesian linear regression."""
+        covariance_GXX = np.linalg.inv(np.linalg.inv(prior_XX) + self.square_GXX / noise).astype(np.float64, copy=False)
+        mean_GX = np.einsum("gxy,gy->gx", covariance_GXX, self.pulled_GX) / noise
+        return Side(mean_GX=mean_GX, covariance_GXX=covariance_GXX, prior_XX=prior_XX)
+
+    def explained(self, side: Side) -> float:
+        """By how much this side makes the sum of squares of what the other's numbers leave open smaller."""
+        seen_GX = np.einsum("gxy,gy->gx", self.square_GXX, side.mean_GX)
+        unsure = np.vdot(side.covariance_GXX, self.square_GXX)
+        return float(2.0 * np.vdot(side.mean_GX, self.pulled_GX) - np.vdot(side.mean_GX, seen_GX) - unsure)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Factors:
-    """Outcome of listener l with track t ≈ mean + listener's level + bias_t + ⟨taste_l, track_t⟩."""
+    """Outcome of listener l with track t ≈ mean + level_l + bias_t + ⟨taste_l, track_t⟩."""
 
     listeners_L: NDArray[np.int64]
     """Ids, ascending."""
-    taste_LK: Floats
-    track_TK: Floats
-    """Posterior means: near 0 where little is known, so that a track heard once says little."""
-    taste_square_LKK: Floats
-    """Second moments of the tastes."""
-    covariance_TKK: Floats
-    """How unsure the track vectors are."""
-    spread_K: Floats
-    """Variance of the vector of a track that nobody heard."""
-    bias_T: Floats
-    """What everybody thinks of the track, beyond who they are."""
-    bias_variance_T: Floats
-    level_L: Floats
+    listener: Side
+    """Tastes and levels."""
+    track: Side
+    """Vectors and biases."""
     mean: float
     """Of all outcomes."""
     noise: float
     """Variance of an outcome that all of this leaves open."""
-    level_variance: float
-    """Of the listeners' levels."""
 
     def pleasure(self, listener_N: NDArray[np.int64], track_N: Rows) -> Floats:
         """Expected outcome of each pair above the listener's own level."""
         place_N = np.searchsorted(self.listeners_L, listener_N)
-        found: Floats = self.bias_T[track_N] + (self.taste_LK[place_N] * self.track_TK[track_N]).sum(axis=1)
+        found: Floats = self.bias_T[track_N] + (self.listener.vector_GK[place_N] * self.track_TK[track_N]).sum(axis=1)
         return found
 
     @property
-    def variance_TK(self) -> Floats:
-        """Of each track's vector."""
-        return np.asarray(np.einsum("tkk->tk", self.covariance_TKK))
+    def track_TK(self) -> Floats:
+        """Track vectors."""
+        return self.track.vector_GK
+
+    @property
+    def bias_T(self) -> Floats:
+        """What everybody thinks of the track, beyond who they are."""
+        return self.track.number_G
+
+    @property
+    def level_variance(self) -> float:
+        """Of the listeners' levels."""
+        return float(self.listener.prior_XX[-1, -1])
+
+    @property
+    def row_variance_T(self) -> Floats:
+        """Of an outcome, given the taste of somebody: noise, and what is not known of its track; last a track nobody heard."""
+        unknown_T = np.append(np.einsum("txx->t", self.track.covariance_GXX), np.trace(self.track.prior_XX))
+        return np.asarray(self.noise + unknown_T)
 
     @property
     def size(self) -> float:
@@ -81,22 +177,20 @@ class Factors:
         pair, first, pair_N = np.unique(place_N * len(self.bias_T) + track_N, return_index=True, return_inverse=True)
         place_P, track_P = place_N[first], track_N[first]
         share_P = np.bincount(pair_N, weight_N, len(pair)) / self.noise
-        beyond_N = weight_N / self.noise * (outcome_N - self.mean - self.level_L[place_N] - self.bias_T[track_N])
-        beyond_P = np.bincount(pair_N, beyond_N, len(pair))
-        precision_TKK = np.linalg.inv(self.covariance_TKK)
-        vector_PK = np.empty((len(pair), self.track_TK.shape[1]), dtype=np.float32)
+        rest_N = outcome_N - self.mean - self.listener.number_G[place_N]
+        rest_P = np.bincount(pair_N, weight_N * rest_N, len(pair)) / self.noise
+        precision_TXX = np.linalg.inv(self.track.covariance_GXX)
+        pulled_TX = np.einsum("txy,ty->tx", precision_TXX, self.track.mean_GX)
+        square_LXX, factor_LX, tied_LX = self.listener.square_GXX, self.listener.factor_GX, self.listener.tied_GX
+        left_PX = np.empty((len(pair), self.track.mean_GX.shape[1]))
         for start in range(0, len(pair), CHUNK):
             here = slice(start, start + CHUNK)
-            place, precision_PKK = place_P[here], precision_TKK[track_P[here]]
-            pulled_PK = np.einsum("pkj,pj->pk", precision_PKK, self.track_TK[track_P[here]])
-            pulled_PK -= beyond_P[here, None] * self.taste_LK[place]
-            left_PKK = precision_PKK - share_P[here, None, None] * self.taste_square_LKK[place]
-            vector_PK[here] = np.linalg.solve(left_PKK, pulled_PK[:, :, None])[:, :, 0] / self.size
-        joined_N = (self.taste_LK[place_N] * self.track_TK[track_N]).sum(axis=1)
-        rest_N = beyond_N + weight_N / self.noise * (self.bias_T[track_N] - joined_N)
-        left_P = np.bincount(track_N, rest_N, len(self.bias_T))[track_P] - np.bincount(pair_N, rest_N, len(pair))
-        bias_P = left_P / (1.0 / self.bias_variance_T[track_P] - share_P)
-        return vector_PK[pair_N], bias_P[pair_N].astype(np.float32)
+            place, track, share = place_P[here], track_P[here], share_P[here]
+            precision_PXX = precision_TXX[track] - share[:, None, None] * square_LXX[place]
+            pulled_PX = pulled_TX[track] - rest_P[here, None] * factor_LX[place] + share[:, None] * tied_LX[place]
+            left_PX[here] = np.linalg.solve(precision_PXX, pulled_PX[:, :, None])[:, :, 0]
+        vector_PK, bias_P = left_PX[:, :-1] / self.size, left_PX[:, -1]
+        return vector_PK.astype(np.float32)[pair_N], bias_P.astype(np.float32)[pair_N]
 
 
 def factorise(
@@ -109,115 +203,35 @@ def factorise(
     width: int,
     seed: int,
 ) -> Factors:
-    """Variational Bayes: taste ~ N(0, 1), track_k ~ N(0, s_k), biases and noise with spreads learned from the log.
+    """Variational Bayes: taste ~ N(0, 1), level ~ N(0, v), (vector, bias) of a track ~ N(0, S); v and S from the log.
 
-    Lim & Teh 2007 (Variational Bayesian approach to movie rating prediction); every spread is set by expectation maximisation,
-    so there is no strength of regularisation to choose: with little feedback the vectors shrink to nothing by themselves.
-    """
+    Lim & Teh 2007 (Variational Bayesian approach to movie rating prediction), with one posterior of a track's vector and bias
+    together: what everybody thinks of a track then says which vector it has, and the other way round. Every spread is set by
+    expectation maximisation, so there is no strength of regularisation to choose: with little feedback the vectors shrink to
+    nothing by themselves."""
     listeners_L, place_N = np.unique(listener_N, return_inverse=True)
-    taste = _Side.drawn(len(listeners_L), width, np.ones(width), np.random.default_rng([seed, 1]))
-    track = _Side.drawn(tracks, width, np.full(width, 0.1), np.random.default_rng([seed, 2]))
+    track = Side.drawn(tracks, width, np.random.default_rng([seed, 2]))
+    prior_X = np.append(np.ones(width), FIRST_SPREAD)
     mean = float(np.average(outcome_N, weights=weight_N))
-    rest_N = outcome_N - mean
-    level, bias = _Bias.of(len(listeners_L)), _Bias.of(tracks)
-    unsure_N = rest_N**2
-    least_noise = LEAST_NOISE * float(np.average(unsure_N, weights=weight_N)) + 1e-9
+    beyond_N, weight = outcome_N - mean, float(weight_N.sum())
+    open_square = float(weight_N @ beyond_N**2) / weight
+    least_noise = LEAST_NOISE * open_square + 1e-9
     for _ in range(ROUNDS):
-        noise = max(least_noise, float(np.average(unsure_N, weights=weight_N)))
-        joined_N = (taste.mean_GK[place_N] * track.mean_GK[track_N]).sum(axis=1)
-        bias = bias.fitted(track_N, weight_N, rest_N - level.mean_G[place_N] - joined_N, noise)
-        level = level.fitted(place_N, weight_N, rest_N - bias.mean_G[track_N] - joined_N, noise)
-        own_N = rest_N - level.mean_G[place_N] - bias.mean_G[track_N]
-        taste = taste.fitted(place_N, track, track_N, weight_N, own_N, noise)
-        track = track.fitted(track_N, taste, place_N, weight_N, own_N, noise).with_own_spread()
-        unsure_N = _expected_square(own_N, taste, place_N, track, track_N)
-        unsure_N += bias.variance_G[track_N] + level.variance_G[place_N]
+        noise = max(least_noise, open_square)
+        listener = Said.of(place_N, len(listeners_L), track, track_N, weight_N, beyond_N).posterior(np.diag(prior_X), noise)
+        prior_X[-1] = listener.second_moment_XX[-1, -1]
+        said = Said.of(track_N, tracks, listener, place_N, weight_N, beyond_N)
+        track = said.posterior(track.prior_XX, noise)
+        left_N = (beyond_N - listener.number_G[place_N]) ** 2 + listener.covariance_GXX[place_N, -1, -1]
+        open_square = (float(weight_N @ left_N) - said.explained(track)) / weight
+        track = replace(track, prior_XX=track.second_moment_XX)
     return Factors(
         listeners_L=listeners_L,
-        taste_LK=taste.mean_GK,
-        track_TK=track.mean_GK,
-        taste_square_LKK=taste.square_GKK,
-        covariance_TKK=track.covariance_GKK,
-        spread_K=track.spread_K,
-        bias_T=bias.mean_G,
-        bias_variance_T=bias.variance_G,
-        level_L=level.mean_G,
+        listener=replace(listener, prior_XX=np.diag(prior_X)),
+        track=track,
         mean=mean,
         noise=noise,
-        level_variance=level.spread,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Bias:
-    """Posterior of one number per group."""
-
-    mean_G: Floats
-    variance_G: Floats
-    spread: float
-
-    @classmethod
-    def of(cls, groups: int) -> _Bias:
-        return cls(mean_G=np.zeros(groups), variance_G=np.zeros(groups), spread=0.1)
-
-    def fitted(self, group_N: Rows, weight_N: Floats, rest_N: Floats, noise: float) -> _Bias:
-        groups = len(self.mean_G)
-        variance_G = 1.0 / (np.bincount(group_N, weight_N, groups) / noise + 1.0 / self.spread)
-        mean_G = variance_G * np.bincount(group_N, weight_N * rest_N, groups) / noise
-        return _Bias(mean_G=mean_G, variance_G=variance_G, spread=max(LEAST_SPREAD, float((mean_G**2 + variance_G).mean())))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Side:
-    """Posterior of one vector per group: listeners' tastes, or tracks."""
-
-    mean_GK: Floats
-    covariance_GKK: Floats
-    spread_K: Floats
-
-    @classmethod
-    def drawn(cls, groups: int, width: int, spread_K: Floats, generator: np.random.Generator) -> _Side:
-        covariance_GKK = np.broadcast_to(np.diag(0.1 * spread_K), (groups, width, width)).copy()
-        return cls(mean_GK=0.3 * generator.normal(size=(groups, width)), covariance_GKK=covariance_GKK, spread_K=spread_K)
-
-    @property
-    def square_GKK(self) -> Floats:
-        """Second moments."""
-        square: Floats = self.mean_GK[:, :, None] * self.mean_GK[:, None, :] + self.covariance_GKK
-        return square
-
-    def fitted(self, group_N: Rows, other: _Side, other_N: Rows, weight_N: Floats, rest_N: Floats, noise: float) -> _Side:
-        groups, width = self.mean_GK.shape
-        share_N = weight_N / noise
-        precision_GKK = np.broadcast_to(np.diag(1.0 / self.spread_K), (groups, width, width)).copy()
-        square_GKK = other.square_GKK
-        pulled_GK = np.zeros((groups, width))
-        for k in range(width):
-            pulled_GK[:, k] = np.bincount(group_N, share_N * rest_N * other.mean_GK[other_N, k], groups)
-            for j in range(k + 1):
-                found_G = np.bincount(group_N, share_N * square_GKK[other_N, k, j], groups)
-                precision_GKK[:, k, j] += found_G
-                if j < k:
-                    precision_GKK[:, j, k] += found_G
-        covariance_GKK = np.linalg.inv(precision_GKK).astype(np.float64, copy=False)
-        mean_GK = np.einsum("gkj,gj->gk", covariance_GKK, pulled_GK)
-        return _Side(mean_GK=mean_GK, covariance_GKK=covariance_GKK, spread_K=self.spread_K)
-
-    def with_own_spread(self) -> _Side:
-        """Spreads as the posterior has them."""
-        second_K = np.einsum("gkk->k", self.square_GKK) / max(1, len(self.mean_GK))
-        return _Side(mean_GK=self.mean_GK, covariance_GKK=self.covariance_GKK, spread_K=np.maximum(second_K, LEAST_SPREAD))
-
-
-def _expected_square(rest_N: Floats, taste: _Side, place_N: Rows, track: _Side, track_N: Rows) -> Floats:
-    """E (rest − ⟨taste, track⟩)² under the posterior."""
-    u_NK, v_NK = taste.mean_GK[place_N], track.mean_GK[track_N]
-    expected: Floats = (rest_N - (u_NK * v_NK).sum(axis=1)) ** 2
-    for k in range(u_NK.shape[1]):
-        for j in range(u_NK.shape[1]):
-            of_u, of_v = taste.covariance_GKK[place_N, k, j], track.covariance_GKK[track_N, k, j]
-            expected += u_NK[:, k] * u_NK[:, j] * of_v + v_NK[:, k] * v_NK[:, j] * of_u + of_u * of_v
-    return expected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,9 +268,7 @@ class TasteModels:
     def row_variances(self) -> NDArray[np.float32]:
         """Of an outcome, given the listener's taste: noise, and what is not known of the track, [T + 1, M]; last a track of
         which nothing is known."""
-        unsure = [np.append(factors.variance_TK.sum(axis=1), factors.spread_K.sum()) for factors in self.each]
-        found_TM = np.stack([factors.noise + unsure_T for factors, unsure_T in zip(self.each, unsure, strict=True)], axis=1)
-        return found_TM.astype(np.float32)
+        return np.stack([factors.row_variance_T for factors in self.each], axis=1).astype(np.float32)
 
     def precisions(self) -> NDArray[np.float32]:
         """Of a listener nothing is known of: taste in units of the scaled vectors, then their level; a row for each model."""

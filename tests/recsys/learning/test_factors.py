@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsys.learning.factors import Factors, Known, factorise, taste_models_of
+from recsys.learning.factors import Factors, Known, Said, Side, factorise, taste_models_of
 from recsys.learning.replay_dataset import ReplayDataset
 
 LISTENERS, TRACKS = 40, 30
@@ -96,7 +96,7 @@ def test_a_track_left_out_does_not_know_what_its_listener_said() -> None:
         told = opposed(flipped)
         factors = factorise(*told, tracks=TRACKS, width=3, seed=0)
         vector_NK, bias_N = factors.left_out(*told)
-        own = factors.taste_LK[-1] * factors.size
+        own = factors.listener.vector_GK[-1] * factors.size
         found.append((vector_NK[-1] @ own + bias_N[-1], factors.pleasure(np.array([LISTENERS - 1]), np.array([TRACKS - 1]))[0]))
 
     (left_out, whole), (left_out_of_flipped, whole_of_flipped) = found
@@ -112,6 +112,82 @@ def test_outcomes_of_one_pair_are_left_out_together() -> None:
 
     assert np.array_equal(vector_NK[-1], vector_NK[-2])
     assert bias_N[-1] == bias_N[-2]
+
+
+def of_normal(groups: int, seed: int, unsure: float) -> Side:
+    """Groups of which a vector of two dimensions and a number are known as normal."""
+    generator = np.random.default_rng(seed)
+    root_GXX = np.sqrt(unsure) * generator.normal(size=(groups, 3, 3))
+    covariance_GXX = root_GXX @ root_GXX.swapaxes(1, 2)
+    return Side(mean_GX=generator.normal(size=(groups, 3)), covariance_GXX=covariance_GXX, prior_XX=np.eye(3))
+
+
+def test_with_known_tastes_a_track_is_what_joint_normal_outcomes_make_of_it() -> None:
+    """Against the other formula: the normal distribution of a track and its outcomes together, given the outcomes."""
+    generator = np.random.default_rng(3)
+    listeners = of_normal(12, seed=1, unsure=0.0)
+    place_N, track_N = np.arange(12), np.repeat([0, 1], [9, 3])
+    outcome_N, weight_N, noise = generator.normal(size=12), generator.uniform(0.3, 1.0, size=12), 0.4
+    root_XX = generator.normal(size=(3, 3))
+    prior_XX = root_XX @ root_XX.T
+
+    found = Said.of(track_N, 3, listeners, place_N, weight_N, outcome_N).posterior(prior_XX, noise)
+
+    for track in range(3):
+        of_track = track_N == track
+        x_NX = np.column_stack([listeners.mean_GX[of_track, :2], np.ones(of_track.sum())])
+        both_NN = x_NX @ prior_XX @ x_NX.T + np.diag(noise / weight_N[of_track])
+        gain_XN = prior_XX @ x_NX.T @ np.linalg.inv(both_NN)
+        expected_X = gain_XN @ (outcome_N[of_track] - listeners.mean_GX[of_track, 2])
+        np.testing.assert_allclose(found.mean_GX[track], expected_X, atol=1e-9)
+        np.testing.assert_allclose(found.covariance_GXX[track], prior_XX - gain_XN @ x_NX @ prior_XX, atol=1e-9)
+
+
+def test_what_tracks_explain_is_the_expected_square_by_second_moments() -> None:
+    """E (outcome − level − bias − ⟨taste, track⟩)² over all pairs, from moments of both sides of each pair."""
+    listeners, tracks = of_normal(6, seed=1, unsure=0.3), of_normal(5, seed=2, unsure=0.3)
+    place_N, track_N = np.divmod(np.arange(30), 5)
+    generator = np.random.default_rng(4)
+    outcome_N, weight_N = generator.normal(size=30), generator.uniform(0.3, 1.0, size=30)
+    by_hand = 0.0
+    for place, track, outcome, weight in zip(place_N, track_N, outcome_N, weight_N, strict=True):
+        of_listener, of_track = (
+            np.outer(mean, mean) + covariance
+            for mean, covariance in (
+                (np.append(listeners.mean_GX[place], 1.0), np.pad(listeners.covariance_GXX[place], (0, 1))),
+                (
+                    np.insert(tracks.mean_GX[track], 2, 1.0),
+                    np.insert(np.insert(tracks.covariance_GXX[track], 2, 0, 0), 2, 0, 1),
+                ),
+            )
+        )
+        means = np.append(listeners.mean_GX[place], 1.0) @ np.insert(tracks.mean_GX[track], 2, 1.0)
+        by_hand += weight * (outcome**2 - 2 * outcome * means + (of_listener * of_track).sum())
+
+    said = Said.of(track_N, 5, listeners, place_N, weight_N, outcome_N)
+
+    levels = (outcome_N - listeners.number_G[place_N]) ** 2 + listeners.covariance_GXX[place_N, 2, 2]
+    assert weight_N @ levels - said.explained(tracks) == pytest.approx(by_hand)
+
+
+def test_what_everybody_thinks_of_a_track_says_whom_it_pleases() -> None:
+    """Tracks that please many please one kind of listener above all. Of a track that the other kind alone heard, and liked
+    less than most, it is known that the first kind likes it still less."""
+    generator = np.random.default_rng(6)
+    listener_N, track_N = np.divmod(np.arange(60 * 40), 40)
+    worth_T, is_keen_N = generator.normal(size=40), listener_N % 2 == 1
+    worth_T[-1] = -2.0
+    heard_N = (track_N < 39) | ~is_keen_N
+    outcome_N = worth_T[track_N] * (1.0 + is_keen_N) + 0.1 * generator.normal(size=len(track_N))
+    factors = factorise(
+        listener_N[heard_N], track_N[heard_N], outcome_N[heard_N], np.ones(heard_N.sum()), tracks=40, width=2, seed=0
+    )
+
+    pleasure_of_keen = factors.pleasure(np.arange(1, 60, 2), np.full(30, 39))
+    pleasure_of_others = factors.pleasure(np.arange(0, 60, 2), np.full(30, 39))
+
+    assert pleasure_of_keen.mean() == pytest.approx(-4.0 - factors.mean, abs=0.5)
+    assert pleasure_of_others.mean() == pytest.approx(-2.0 - factors.mean, abs=0.5)
 
 
 Passed = tuple[list[int], list[int]]
@@ -180,21 +256,22 @@ def test_left_out_is_the_own_word_with_what_was_passed_over_and_nobody_elses(dat
     rows += [(each, 0.0, weight) for each in (listener, *others)]
     biases = []
     for number, factors in enumerate(models.each):
-        own = [row for row in rows if row[0] == listener]
-        place = int(np.searchsorted(factors.listeners_L, listener))
-        beyond = sum(w / factors.noise * (o - factors.mean - factors.level_L[place] - factors.bias_T[track]) for _, o, w in own)
-        share = sum(w for _, _, w in own) / factors.noise
-        precision = np.linalg.inv(factors.covariance_TKK[track])
-        pulled = precision @ factors.track_TK[track] - beyond * factors.taste_LK[place]
-        by_hand = np.linalg.solve(precision - share * factors.taste_square_LKK[place], pulled) / factors.size
-        np.testing.assert_allclose(left_out.vector_NZ[at, 3 * number : 3 * number + 3], by_hand, atol=1e-4)
-        left = 0.0
-        for who, outcome, w in rows:
-            if who != listener:
-                theirs = int(np.searchsorted(factors.listeners_L, who))
-                joined = factors.taste_LK[theirs] @ factors.track_TK[track]
-                left += w / factors.noise * (outcome - factors.mean - factors.level_L[theirs] - joined)
-        biases.append(left / (1.0 / factors.bias_variance_T[track] - share))
+        # The precision that others leave: all of it less the own terms, of which E x xᵀ and E x·(outcome − level) are by hand.
+        mean_LX, covariance_LXX = factors.listener.mean_GX, factors.listener.covariance_GXX
+        precision = np.linalg.inv(factors.track.covariance_GXX[track])
+        pulled = precision @ factors.track.mean_GX[track]
+        for _, outcome, w in [row for row in rows if row[0] == listener]:
+            place = int(np.searchsorted(factors.listeners_L, listener))
+            x = np.append(mean_LX[place, :-1], 1.0)
+            unsure = np.zeros((4, 4))
+            unsure[:3, :3] = covariance_LXX[place, :3, :3]
+            tied = np.append(covariance_LXX[place, 3, :3], 0.0)
+            precision = precision - w / factors.noise * (np.outer(x, x) + unsure)
+            pulled = pulled - w / factors.noise * ((outcome - factors.mean - mean_LX[place, -1]) * x - tied)
+        by_hand = np.linalg.solve(precision, pulled)
+        np.testing.assert_allclose(left_out.vector_NZ[at, 3 * number : 3 * number + 3], by_hand[:3] / factors.size, atol=1e-4)
+        biases.append(by_hand[3])
+    own = [row for row in rows if row[0] == listener]
     assert len(own) == 2
     assert left_out.bias_N[at] == pytest.approx(float(np.mean(biases)), abs=1e-4)
     assert len(left_out.bias_N) == len(taught)

@@ -82,7 +82,7 @@ def test_outcomes_of_a_training_listener_give_their_taste_again(dataset: ReplayD
             alone_Mk=models.precisions().astype(np.float64),
         ).taste()[0]
         for number, factors in enumerate(models.each):
-            learned = factors.taste_LK[np.searchsorted(factors.listeners_L, listener)] * factors.size
+            learned = factors.listener.vector_GK[np.searchsorted(factors.listeners_L, listener)] * factors.size
             found = again[4 * number : 4 * number + 4]
             vector_TK = models.vectors()[:, 4 * number : 4 * number + 4]
             assert np.corrcoef(vector_TK @ learned, vector_TK @ found)[0, 1] > 0.95
