@@ -156,12 +156,13 @@ class RecommenderNetwork(nn.Module):
         precision_BML = speaks_BL[:, None, :] / self.row_variance_TM[track_BL].transpose(1, 2)
         models, width = self.configuration.taste_models, self.configuration.identity_width
         e_BLMZ = self.identity_TZ[track_BL].reshape(*track_BL.shape, models, width)
-        e_BMLk = nn.functional.pad(e_BLMZ.transpose(1, 2), (0, 1), value=1.0)
+        # In 64 bits, as `tastes.py` has it: a surely known level beside a hardly known taste costs half the digits.
+        e_BMLk = nn.functional.pad(e_BLMZ.transpose(1, 2), (0, 1), value=1.0).double()
         weighed_BMLk = precision_BML[:, :, :, None] * e_BMLk
         precision_BMkk = weighed_BMLk.transpose(2, 3) @ e_BMLk + torch.diag_embed(self.taste_precision_Mk)
-        pulled_BMk = torch.einsum("bmlk,bl->bmk", weighed_BMLk, said_BL)
+        pulled_BMk = torch.einsum("bmlk,bl->bmk", weighed_BMLk, said_BL.double())
         taste_BMk: Tensor = torch.linalg.solve_ex(precision_BMkk, pulled_BMk)[0]
-        return taste_BMk[:, :, :-1].flatten(1)
+        return taste_BMk[:, :, :-1].flatten(1).float()
 
     def state_vector(self, observation: Mapping[str, Tensor], z_TZ: Tensor) -> Tensor:
         """f_BHd. Rows are weighed by their tracks' content. What listeners said of the tracks goes through the taste models,
