@@ -1,6 +1,6 @@
 """What a logged transition is compared with: returns of several lengths, what else was open. Before: credit.py, behaviour.py.
 
-After: training.py's replay. Letters: B batch, K listed tracks, N transitions, S numbers of steps, A pool."""
+After: replay.py. Letters: B batch, K listed tracks, N transitions, S numbers of steps, A pool."""
 
 from __future__ import annotations
 

@@ -5,34 +5,32 @@ Letters: B batch, H heads, A listed tracks, N transitions, M states, T tracks.""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from django.conf import settings
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
 from dqn.checkpoint import read_state, write_checkpoint, write_state
 from dqn.learner import Learner
-from dqn.replay import Replay, Transitions
-from recsys.learning.alternatives import Returns, rivals, scattered, tried, valued_by
+from dqn.replay import Replay
 from recsys.learning.choice import ChoiceModel
 from recsys.learning.choice_training import choice_of
 from recsys.learning.configuration import RecommenderConfiguration
 from recsys.learning.credit import returns_of
 from recsys.learning.dqn_policy import export
 from recsys.learning.evaluation import evaluate
-from recsys.learning.factors import Known, LeftOut, taste_models_of
-from recsys.learning.features import Arrays, Scaling
+from recsys.learning.factors import Known, taste_models_of
+from recsys.learning.features import Scaling
 from recsys.learning.lookahead import lookahead_of
 from recsys.learning.network import RecommenderNetwork, observe
 from recsys.learning.next_choices import NextChoices, next_tracks_of
-from recsys.learning.next_tracks import NextTracks, Placed
-from recsys.learning.played_rows import PlayedRows
+from recsys.learning.next_tracks import NextTracks
+from recsys.learning.replay import Gathering, Played
 from recsys.learning.replay_dataset import ReplayDataset
 from training.slots import RunContext, StopRequested, Trained
 
@@ -40,15 +38,6 @@ STATE = "state.safetensors"
 CHECKPOINT = "checkpoint"
 AFTER_PULL = 1.0
 """How strongly what content leads to is held at its closed form: a few hundred gradient steps on returns know less."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Played(Transitions):
-    """Transitions over several tracks, with the reward of the first alone."""
-
-    own_reward_B: Tensor
-    next_choice: dict[str, Tensor] | None = None
-    """What the rows of other listeners' moments said of what they then chose, as `NextChoices` has it."""
 
 
 def train(context: RunContext, dataset: ReplayDataset, known: Known | None = None) -> Trained:
@@ -119,7 +108,7 @@ def prepare(
     lookahead = lookahead_of(dataset, content_TX, taste_models) if configuration.discount > 0 else None
     network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), taste_models, lookahead)
     learner = Learner(network, configuration.learner(seed=seed, device=device), _further_losses(network))
-    return learner, replay_of(dataset, configuration, left_out, device, choices)
+    return learner, Gathering(dataset, configuration, left_out, device, choices).replay()
 
 
 def _further_losses(started: RecommenderNetwork) -> Callable[[torch.nn.Module, Played], dict[str, Tensor]]:
@@ -169,65 +158,6 @@ def write_network(
         str(settings.ENCORE_VERSION),
         seed,
     )
-
-
-def replay_of(
-    dataset: ReplayDataset,
-    configuration: RecommenderConfiguration,
-    left_out: LeftOut,
-    device: str,
-    choices: NextChoices | None = None,
-) -> Replay[Played]:
-    """Training transitions, gathered from shared tables on the device; choices of what is played next beside them."""
-    states = {name: torch.as_tensor(array, device=device) for name, array in dataset.states.items()}
-    chosen = np.flatnonzero(~dataset.is_held_out_N)
-    returns = Returns(dataset, configuration, chosen, device)
-    columns: dict[str, NDArray[Any]] = {
-        "state": dataset.state_N,
-        "track": dataset.track_N,
-        "own_reward": dataset.reward_N,
-        "candidates": dataset.candidate_NK,
-    }
-    rows = {name: torch.as_tensor(column[chosen], device=device) for name, column in columns.items()}
-    without_own = {
-        "taken_identity_BZ": torch.as_tensor(left_out.vector_NZ, device=device),
-        "taken_popularity_B": torch.as_tensor(left_out.bias_N, device=device),
-    }
-    recommendable = np.flatnonzero(dataset.table.recommendable_T)
-    open_tracks = torch.as_tensor(recommendable if len(recommendable) else np.arange(len(dataset.table)), device=device)
-    share_T = torch.as_tensor(dataset.shown_share_T, device=device)
-    whole_pool_BA = torch.ones((configuration.batch_size, configuration.pool_size), dtype=torch.bool, device=device)
-    first_B = torch.zeros(configuration.batch_size, dtype=torch.int64, device=device)
-    place_A = torch.arange(configuration.pool_size, device=device)
-    told = {} if choices is None or not len(choices) else choices.named()
-    chosen_next = {name: torch.as_tensor(array, device=device) for name, array in told.items()}
-
-    def gather(index_B: Tensor) -> Played:
-        pool_A = open_tracks[scattered(index_B, place_A) % len(open_tracks)]
-        taken_B = rows["track"][index_B]
-        reward_B, discount_B, next_state_B, next_track_B = returns.at(index_B)
-        beside: dict[str, Tensor] = {"pool_A": pool_A}
-        mask_BA = whole_pool_BA
-        if configuration.logged_candidates > 0:
-            listed_BK, mask_BA = rivals(rows["candidates"][index_B], taken_B, pool_A)
-            beside = {"listed_BA": listed_BK}
-        tried_A = tried(share_T[pool_A], configuration.target_tracks, configuration.behaviour_filter)
-        return Played(
-            observation=observe(states, rows["state"][index_B])
-            | beside
-            | {"taken_B": taken_B}
-            | {name: known[index_B] for name, known in without_own.items()},
-            mask_BA=torch.cat([first_B[:, None] == 0, mask_BA], dim=1),
-            action_B=first_B,
-            own_reward_B=rows["own_reward"][index_B],
-            reward_B=reward_B,
-            discount_B=discount_B,
-            next_observation=observe(states, next_state_B) | {"pool_A": pool_A, "taken_B": next_track_B.clamp(min=0)},
-            next_mask_BA=valued_by(next_track_B >= 0, place_A, configuration.target_tracks, tried_A),
-            next_choice={name: seen[index_B % len(seen)] for name, seen in chosen_next.items()} or None,
-        )
-
-    return Replay.from_gather(len(chosen), gather, device)
 
 
 def _run(context: RunContext, learner: Learner, replay: Replay[Played], dataset: ReplayDataset) -> None:
@@ -291,35 +221,3 @@ class _HeldOut:
         if len(q_B) > 2 and float(together.std(dim=1).min()) > 0:
             figures["held_out_correlation"] = float(torch.corrcoef(together)[0, 1])
         return figures
-
-
-def scores_of_network(
-    network: RecommenderNetwork, arrays: Arrays, track_rows: NDArray[np.int64], placed: Placed | None = None
-) -> NDArray[np.float64]:
-    """scores_HN of one encoded state by the trained network itself: what the exported towers and gates are held against."""
-    observation = {
-        "row_track_BL": torch.as_tensor(arrays["row_track_L"])[None],
-        "row_open_BL": torch.as_tensor(arrays["row_open_L"])[None],
-        "row_signal_BLS": torch.as_tensor(arrays["row_signal_LS"])[None],
-        "clock_BC": torch.as_tensor(arrays["clock_C"])[None],
-        "declared_BS": torch.as_tensor(arrays["declared_S"])[None],
-        "pool_A": torch.as_tensor(track_rows),
-    }
-    network.eval()
-    with torch.no_grad():
-        scores: NDArray[np.float64] = network(observation)[0].double().numpy()
-        if placed is not None:
-            scores += _next_scores(network, arrays, placed)[track_rows]
-    return scores
-
-
-def _next_scores(network: RecommenderNetwork, arrays: Arrays, placed: Placed) -> NDArray[np.float64]:
-    """What the network's gates add to the score of each track of the table."""
-    one = {name: array[None] for name, array in arrays.items()}
-    played = PlayedRows.of(one["row_track_L"], one["row_open_L"], one["row_signal_LS"], one["clock_C"], placed.artist_T)
-    totals = torch.as_tensor(placed.totals(played), dtype=torch.float32)
-    gate_LK = network.next_gates(torch.as_tensor(played.feature_NLF), totals)[0].double().numpy()
-    log_chance_T = placed.log_background_T.copy()
-    named, lift = placed.lift(played.track_NL[0][played.open_NL[0]], gate_LK[played.open_NL[0]])
-    log_chance_T[named] += lift
-    return network.configuration.next_track_weight * network.configuration.serving_temperature * log_chance_T

@@ -9,16 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from accounts.models import Listener
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from recsys.learning.credit import steps_of
 from recsys.learning.dqn_policy import TRACK_MATRIX, DqnPolicy
-from recsys.learning.features import Scaling, build_state, encode_state, track_table
+from recsys.learning.features import Arrays, Scaling, build_state, encode_state, track_table
 from recsys.learning.network import RecommenderNetwork
+from recsys.learning.next_tracks import Placed
+from recsys.learning.played_rows import PlayedRows
 from recsys.learning.policy import load_policy
 from recsys.learning.replay_dataset import ReplayDataset, build
-from recsys.learning.training import STATE, prepare, scores_of_network, train
+from recsys.learning.training import STATE, prepare, train
 from recsys.learning.windows import SIGNAL_NAMES
 from recsys.models import Track
 from recsys.rewards import RewardWeights
@@ -30,6 +33,38 @@ NOW = MONDAY + timedelta(days=3, minutes=30)
 
 
 SHORT = replace(SMALL, updates=150, save_every_updates=50)
+
+
+def scores_of_network(
+    network: RecommenderNetwork, arrays: Arrays, track_rows: NDArray[np.int64], placed: Placed | None = None
+) -> NDArray[np.float64]:
+    """scores_HN of one encoded state by the trained network itself: what the exported towers and gates are held against."""
+    observation = {
+        "row_track_BL": torch.as_tensor(arrays["row_track_L"])[None],
+        "row_open_BL": torch.as_tensor(arrays["row_open_L"])[None],
+        "row_signal_BLS": torch.as_tensor(arrays["row_signal_LS"])[None],
+        "clock_BC": torch.as_tensor(arrays["clock_C"])[None],
+        "declared_BS": torch.as_tensor(arrays["declared_S"])[None],
+        "pool_A": torch.as_tensor(track_rows),
+    }
+    network.eval()
+    with torch.no_grad():
+        scores: NDArray[np.float64] = network(observation)[0].double().numpy()
+        if placed is not None:
+            scores += _next_scores(network, arrays, placed)[track_rows]
+    return scores
+
+
+def _next_scores(network: RecommenderNetwork, arrays: Arrays, placed: Placed) -> NDArray[np.float64]:
+    """What the network's gates add to the score of each track of the table."""
+    one = {name: array[None] for name, array in arrays.items()}
+    played = PlayedRows.of(one["row_track_L"], one["row_open_L"], one["row_signal_LS"], one["clock_C"], placed.artist_T)
+    totals = torch.as_tensor(placed.totals(played), dtype=torch.float32)
+    gate_LK = network.next_gates(torch.as_tensor(played.feature_NLF), totals)[0].double().numpy()
+    log_chance_T = placed.log_background_T.copy()
+    named, lift = placed.lift(played.track_NL[0][played.open_NL[0]], gate_LK[played.open_NL[0]])
+    log_chance_T[named] += lift
+    return network.configuration.next_track_weight * network.configuration.serving_temperature * log_chance_T
 
 
 def test_each_listener_gets_the_styles_they_hear_out(
