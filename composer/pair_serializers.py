@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.fields import ClientId, Number, OneOf
 from composer.models import BlindPair, Side
 from composer.pair_scores import RunningScore
 from composer.pairs import LONGEST_HEARD_SECONDS
@@ -18,14 +19,12 @@ from recsys.serializers import ListenerField
 class AnswerSerializer(serializers.Serializer[Any]):
     """What a listener said of a pair."""
 
-    client_id = serializers.UUIDField(help_text="Made by the client: the same answer sent again changes nothing.")
-    answer = serializers.ChoiceField(
-        choices=Choice.Answer.choices, help_text="`first` prefers A, `second` prefers B; a `skip` says nothing."
-    )
-    first_heard_seconds = serializers.FloatField(
+    client_id = ClientId(help_text="Made by the client: the same answer sent again changes nothing.")
+    answer = OneOf(choices=Choice.Answer.choices, help_text="`first` prefers A, `second` prefers B; a `skip` says nothing.")
+    first_heard_seconds = Number(
         required=False, allow_null=True, min_value=0, max_value=LONGEST_HEARD_SECONDS, help_text="How long A was heard."
     )
-    second_heard_seconds = serializers.FloatField(
+    second_heard_seconds = Number(
         required=False, allow_null=True, min_value=0, max_value=LONGEST_HEARD_SECONDS, help_text="How long B was heard."
     )
     occurred_at = serializers.DateTimeField(required=False, allow_null=True)

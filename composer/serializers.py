@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.fields import ClientId
 from composer.composing import LARGEST_SEED
 from composer.models import Commission, Piece
 from composer.prompting.prompt import MOST_CHARACTERS
@@ -49,7 +50,7 @@ class SteeringField(serializers.JSONField):
 class NewCommissionSerializer(serializers.Serializer[Any]):
     """A wish for a piece."""
 
-    id = serializers.UUIDField(required=False, help_text="Made by the client: the same id asked twice gives the same piece.")
+    id = ClientId(required=False, help_text="Made by the client: the same id asked twice gives the same piece.")
     seed = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=LARGEST_SEED)
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a key of the request, not DRF's attribute
         required=False,

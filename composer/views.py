@@ -10,12 +10,12 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
 from rest_framework.exceptions import APIException, NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.cursors import Pages
 from accounts.models import Listener
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
 from composer.composing import IdIsTaken, QueueIsFull, commission, known_styles
@@ -51,22 +51,15 @@ class Conflict(APIException):
     default_code = "id_taken"
 
 
-class NewestFirst(CursorPagination):
+class NewestFirst(Pages):
     """Stable pages while pieces are added."""
 
-    page_size = 50
     ordering = ("-created_at", "-id")
     rows = "pieces"
 
-    def decode_cursor(self, request: Request) -> Any:
-        """The cursor; one whose position is no moment was not made here."""
-        cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None:
-            try:
-                datetime.fromisoformat(str(cursor.position))
-            except ValueError as error:
-                raise NotFound(self.invalid_cursor_message) from error
-        return cursor
+    def read_position(self, text: str) -> datetime:
+        """A moment."""
+        return datetime.fromisoformat(text)
 
     def get_paginated_response(self, data: Any) -> Response:
         """Rows and the cursor of the next page, as everywhere in this API."""

@@ -108,12 +108,12 @@ def _read_cursor(cursor: str, sort: str) -> tuple[Any, int]:
         if SORTS[sort][0] == "created_at":
             value = parse_datetime(value)
     except (ValueError, TypeError, binascii.Error) as error:
-        raise BrokenCursor("cursor: this is no cursor of a list of tracks") from error
+        raise BrokenCursor("this is no cursor of a list of tracks") from error
     kind = {"title": str, "tempo": float, "duration_seconds": float}.get(SORTS[sort][0])
     # Halves of surrogate pairs and zero bytes are JSON, but no text that the database takes.
     is_storable = not isinstance(value, str) or not re.search("[\0\ud800-\udfff]", value)
     if made_by != sort or value is None or not isinstance(pk, int) or (kind and not isinstance(value, kind)) or not is_storable:
-        raise BrokenCursor(f"cursor: it was not made for the sort {sort}")
+        raise BrokenCursor(f"it was not made for the sort {sort}")
     return value, pk
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.fields import ClientId, Moment, Number, OneOf
 from music.keys import NAMES
 from recsys.browsing import FACETS, LONGEST_SEARCH, SORTS
 from recsys.feedback import MOST_ROWS_A_CALL, NewFeedback, Outcome
@@ -95,7 +96,7 @@ class TrackQuerySerializer(serializers.Serializer[Any]):
     metre = serializers.CharField(required=False, max_length=8, help_text="As written, for example 6/8.")
     mode = serializers.CharField(required=False, max_length=12)
     mine = serializers.BooleanField(required=False, help_text="Only one's own pieces.")
-    sort = serializers.ChoiceField(choices=list(SORTS), default="title")
+    sort = OneOf(choices=list(SORTS), default="title")
     cursor = serializers.CharField(required=False, max_length=2000)
     limit = serializers.IntegerField(default=50, min_value=1, max_value=200)
 
@@ -108,18 +109,16 @@ class TrackQuerySerializer(serializers.Serializer[Any]):
 class FeedbackRowSerializer(serializers.Serializer[Any]):
     """One signal. Bounds that need the log (unknown track, foreign recommendation …) are checked when it is stored."""
 
-    client_id = serializers.UUIDField(help_text="Made by the client; sent again, the row is a duplicate.")
+    client_id = ClientId(help_text="Made by the client; sent again, the row is a duplicate.")
     track = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     recommendation = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
     position = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, max_value=MOST_TRACKS - 1, help_text="Place in the slate, from 0."
     )
-    kind = serializers.ChoiceField(choices=Feedback.Kind.choices)
-    value = serializers.FloatField(
-        required=False, allow_null=True, help_text="Seconds really heard for a play, 1 … 5 for a rating."
-    )
-    track_position_seconds = serializers.FloatField(required=False, allow_null=True)
-    occurred_at = serializers.DateTimeField()
+    kind = OneOf(choices=Feedback.Kind.choices)
+    value = Number(required=False, allow_null=True, help_text="Seconds really heard for a play, 1 … 5 for a rating.")
+    track_position_seconds = Number(required=False, allow_null=True)
+    occurred_at = Moment()
 
     def to_row(self) -> NewFeedback:
         """The checked values as feedback.py takes them."""
@@ -223,7 +222,7 @@ class HistoryPageSerializer(serializers.Serializer[Any]):
 class HistoryQuerySerializer(serializers.Serializer[Any]):
     """What a history can be asked for."""
 
-    kind = serializers.ChoiceField(choices=Feedback.Kind.choices, required=False)
+    kind = OneOf(choices=Feedback.Kind.choices, required=False)
     track = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     cursor = serializers.CharField(required=False, max_length=200)
     limit = serializers.IntegerField(default=100, min_value=1, max_value=500)
@@ -247,7 +246,7 @@ class BestWishSerializer(serializers.Serializer[Any]):
 class WishSerializer(BestWishSerializer):
     """What a recommendation is asked for."""
 
-    surface = serializers.ChoiceField(choices=SURFACES, default="api", help_text="Where it will be shown; `radio` asks for 1.")
+    surface = OneOf(choices=SURFACES, default="api", help_text="Where it will be shown; `radio` asks for 1.")
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
@@ -321,7 +320,7 @@ class PreferencesSerializer(serializers.ModelSerializer[Preferences]):
     """Declared tastes and dials."""
 
     styles = serializers.ListField(child=serializers.CharField(max_length=40), max_length=MOST_STYLES, required=False)
-    diversity = serializers.FloatField(min_value=0, max_value=1, required=False)
+    diversity = Number(min_value=0, max_value=1, required=False)
     recently_heard = serializers.IntegerField(min_value=0, max_value=MOST_RECENTLY_HEARD, required=False)
 
     class Meta:

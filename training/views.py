@@ -9,11 +9,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, ListAPIView, RetrieveAPIView, get_object_or_404
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.cursors import Pages
 from accounts.models import Account
 from accounts.permissions import IsOperator, IsViewer
 from training import runs, slots
@@ -23,11 +23,14 @@ from training.runs import RunRefused
 from training.serializers import RunDetailSerializer, RunRequestSerializer, RunSerializer, SlotSerializer
 
 
-class RunPagination(CursorPagination):
+class RunPagination(Pages):
     """Newest first; stable while runs are added."""
 
     ordering = "-id"
-    page_size = 50
+
+    def read_position(self, text: str) -> int:
+        """The number of a run."""
+        return int(text)
 
 
 class RunsView(ListAPIView[Run]):

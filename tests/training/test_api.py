@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -118,3 +120,12 @@ def test_the_list_takes_as_many_queries_for_many_runs_as_for_few(
 
     with django_assert_num_queries(2):  # type: ignore[operator]
         assert len(as_olga.get("/api/v1/runs/").json()["results"]) == 10
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "\0", "AAAA", *(b64encode(text).decode() for text in (b"p=abc", b"p=1.5", b"o=x", b"o=0"))]
+)
+def test_a_cursor_that_was_not_made_here_is_refused(as_olga: APIClient, cursor: str) -> None:
+    answer = as_olga.get("/api/v1/runs/", {"cursor": cursor})
+
+    assert (answer.status_code, answer.json()) == (400, {"cursor": ["this is no cursor of this list"]})

@@ -40,6 +40,33 @@ def test_a_batch_is_stored_and_a_retry_is_harmless(as_alice: APIClient, tracks: 
     assert Feedback.objects.count() == 2
 
 
+@pytest.mark.parametrize("client_id", [True, 0, 7, 2**64, 1.5, [], {}, None, "x" * 10_000])
+def test_a_client_id_that_is_no_uuid_as_text_is_refused(as_alice: APIClient, track: Track, client_id: Any) -> None:
+    results = send(as_alice, row(track, client_id=client_id), row(track, client_id=client_id))
+
+    assert [(each["status"], each["error"]["field"]) for each in results] == [("refused", "client_id")] * 2
+    assert not Feedback.objects.exists()
+
+
+def test_a_refusal_names_what_a_word_may_be_and_does_not_repeat_what_it_was(as_alice: APIClient, track: Track) -> None:
+    (result,) = send(as_alice, row(track, "x" * 10_000))
+
+    assert result["error"] == {"field": "kind", "message": "It must be one of " + ", ".join(Feedback.Kind.values) + "."}
+
+
+def test_a_time_without_its_zone_is_refused(as_alice: APIClient, track: Track) -> None:
+    (result,) = send(as_alice, row(track, occurred_at=timezone.now().replace(tzinfo=None).isoformat()))
+
+    assert result["error"] == {"field": "occurred_at", "message": "The time needs its zone, for example 2026-11-23T08:00:00Z."}
+
+
+@pytest.mark.parametrize(("kind", "field"), [("rate", "value"), ("play", "value"), ("play", "track_position_seconds")])
+def test_true_is_no_number(as_alice: APIClient, track: Track, kind: str, field: str) -> None:
+    (result,) = send(as_alice, row(track, kind, **{"value": 1, field: True}))
+
+    assert (result["status"], result["error"]["field"]) == ("refused", field)
+
+
 def test_a_slate_and_its_feedback_belong_together(as_alice: APIClient, tracks: list[Track]) -> None:
     slate = as_alice.post("/api/v1/recommendations/", {"count": 3}).json()
     second = slate["tracks"][1]["track"]["id"]

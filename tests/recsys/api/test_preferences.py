@@ -31,6 +31,7 @@ def test_a_change_is_a_new_version_and_keeps_the_rest(as_alice: APIClient) -> No
     [
         ({"diversity": 1.5}, "diversity"),
         ({"diversity": None}, "diversity"),
+        ({"diversity": True}, "diversity"),
         ({"recently_heard": -1}, "recently_heard"),
         ({"recently_heard": 1001}, "recently_heard"),
         ({"styles": ["x" * 41]}, "styles"),
