@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from accounts.models import Account, Listener
+from accounts.models import Listener
 from recsys.models import Feedback, Recommendation, Track
 from tests.conftest import MakeTracks, api_client
 
@@ -147,26 +147,23 @@ def hear(client: APIClient, track: Track, kind: str, value: float | None = None)
     assert sent.json()["results"][0]["status"] == "stored", sent.content
 
 
-def liked_by_somebody(tracks: list[Track], account: Account) -> None:
-    """The more, the later in the list; long enough ago that popularity knows of it."""
+@pytest.fixture
+def liked(tracks: list[Track]) -> list[Track]:
+    """By the more people, the later in the list; long enough ago that popularity knows of it."""
     before = timezone.now() - timedelta(hours=3)
+    people = Listener.objects.bulk_create(Listener(external_id=f"listener {number}") for number in range(len(tracks)))
     Feedback.objects.bulk_create(
-        Feedback(
-            listener=account.listener, client_id=uuid.uuid4(), track=track, kind="like", occurred_at=before, received_at=before
-        )
+        Feedback(listener=person, client_id=uuid.uuid4(), track=track, kind="like", occurred_at=before, received_at=before)
         for place, track in enumerate(tracks)
-        for _ in range(place)
+        for person in people[:place]
     )
+    return tracks
 
 
-def test_the_best_slate_is_the_most_popular_one_each_time_and_is_not_logged(
-    as_alice: APIClient, bob: Account, tracks: list[Track]
-) -> None:
-    liked_by_somebody(tracks, bob)
-
+def test_the_best_slate_is_the_most_popular_one_each_time_and_is_not_logged(as_alice: APIClient, liked: list[Track]) -> None:
     bodies = [best(as_alice, count=4) for _ in range(5)]
 
-    expected = [track.pk for track in reversed(tracks)][:4]
+    expected = [track.pk for track in reversed(liked)][:4]
     assert [[pick["track"]["id"] for pick in body["tracks"]] for body in bodies] == [expected] * 5
     assert [pick["position"] for pick in bodies[0]["tracks"]] == [0, 1, 2, 3]
     assert all(pick["reasons"][0]["text"] for pick in bodies[0]["tracks"])
@@ -175,17 +172,14 @@ def test_the_best_slate_is_the_most_popular_one_each_time_and_is_not_logged(
     assert not Recommendation.objects.exists()
 
 
-def test_the_best_slate_leaves_out_what_a_recommendation_leaves_out(
-    as_alice: APIClient, bob: Account, tracks: list[Track]
-) -> None:
-    liked_by_somebody(tracks, bob)
-    hear(as_alice, tracks[-1], "dislike")
-    hear(as_alice, tracks[-2], "ban")
-    hear(as_alice, tracks[-3], "play", 20.0)
+def test_the_best_slate_leaves_out_what_a_recommendation_leaves_out(as_alice: APIClient, liked: list[Track]) -> None:
+    hear(as_alice, liked[-1], "dislike")
+    hear(as_alice, liked[-2], "ban")
+    hear(as_alice, liked[-3], "play", 20.0)
 
-    assert best(as_alice, count=1)["tracks"][0]["track"]["id"] == tracks[-4].pk
+    assert best(as_alice, count=1)["tracks"][0]["track"]["id"] == liked[-4].pk
     assert len(best(as_alice, count=100)["tracks"]) == 9
-    jigs = {track.pk for track in tracks if track.style == "jig"}
+    jigs = {track.pk for track in liked if track.style == "jig"}
     assert {pick["track"]["id"] for pick in best(as_alice, styles=["jig"])["tracks"]} <= jigs
     assert best(as_alice, styles="polka")["word"].startswith("Nothing is left")
 
