@@ -1,6 +1,6 @@
 """What people's tunes are like, style by style, and how far a piece lies outside of it. Before: measures. After: judging.
 
-Shapes: N notes, n melodies, F features of `music.features`, X figures that are held against people's."""
+Shapes: N notes, n melodies, F features of `music.features`, X figures that are held against people's, E of them told early."""
 
 from __future__ import annotations
 
@@ -38,9 +38,13 @@ BANDED = (
 )
 """Features that should lie where people's do; how alike the rhythms of neighbouring bars are is held against them too."""
 GROOVE = "groove_consistency"
-EARLY = ("range_over_36_semitones", "mean_interval_over_8_semitones", "notes_per_quarter_over_4")
+EARLY = ("range_over_36_semitones", "mean_interval_over_8_semitones", "notes_per_quarter_over_4", GROOVE)
 """Figures that are told before the piece ends."""
-EARLY_OF_BANDED = np.array([BANDED.index(name) for name in EARLY])
+EARLY_OF_BANDED = np.array([(*BANDED, GROOVE).index(name) for name in EARLY])
+FEWEST_BANDED_BARS = 5
+"""Shorter pieces are no tunes: the bands of whole tunes say nothing about them."""
+CELL_TICKS = 12
+"""A sixteenth: so finely is groove measured."""
 _BANDED = np.array([NAMES.index(name) for name in BANDED])
 MOVED_BY = {
     "density": ("notes_per_quarter_over_4", "duration_entropy_over_3_bits"),
@@ -90,6 +94,15 @@ class Bands:
         return np.array(low), np.array(high)
 
 
+def early_edges(bands: Bands, steering: Steering) -> NDArray[np.float64]:
+    """Low and high edge of each figure of EARLY, 2E; nan where any will do."""
+    if steering.bars < FEWEST_BANDED_BARS:
+        return np.full((2, len(EARLY)), np.nan)
+    edges_2X = np.where(left_open(steering), np.nan, np.stack(bands.of(steering.style)))
+    edges_2E: NDArray[np.float64] = edges_2X[:, EARLY_OF_BANDED]
+    return edges_2E
+
+
 def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """What of a melody is held against people's bands, X; takes its features where they are known."""
     phi_F = features(melody) if phi_F is None else phi_F
@@ -117,14 +130,28 @@ def band_miss(figures_X: NDArray[np.float64], bands: Bands, style: str) -> float
 
 
 def early_figures(line: Line) -> NDArray[np.float64]:
-    """The figures of EARLY after each note, N3: those that a few notes settle, and that need not wait for the end."""
+    """The figures of EARLY after each note, NE: those that a few notes settle, and that need not wait for the end. Of the
+    first bar groove is nan."""
     pitch_N = np.array([np.nan if pitch is None else pitch for pitch in line.pitches], dtype=np.float64)
     sounds_N = np.isfinite(pitch_N)
     heard = pitch_N[sounds_N]
     count_N = np.maximum(np.cumsum(sounds_N), 1)
     if not len(heard):
-        return np.zeros((len(pitch_N), len(EARLY)))
+        return np.full((len(pitch_N), len(EARLY)), np.nan)
     range_n = np.maximum.accumulate(heard) - np.minimum.accumulate(heard)
     moved_n = np.cumsum(np.abs(np.diff(heard, prepend=heard[0]))) / np.maximum(np.arange(len(heard)), 1)
     quarters_N = np.maximum((line.starts + line.ticks) / 48, 0.25)
-    return np.stack([range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, np.cumsum(sounds_N) / quarters_N / 4], axis=1)
+    density_N = np.cumsum(sounds_N) / quarters_N / 4
+    return np.stack([range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, density_N, _early_groove(line, sounds_N)], axis=1)
+
+
+def _early_groove(line: Line, sounds_N: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """1 less the share of sixteenths since the second bar that differ from those a bar before in whether a note begins, N."""
+    done_N, bar = (line.starts + line.ticks) // CELL_TICKS, max(line.bar_ticks // CELL_TICKS, 1)
+    begins_C = np.zeros(bar + int(done_N[-1]) + 1, dtype=bool)
+    begins_C[bar + line.starts[sounds_N] // CELL_TICKS] = True
+    differs_C = begins_C[bar:] != begins_C[:-bar]
+    differs_C[:bar] = False
+    differing_C = np.concatenate([[0], np.cumsum(differs_C)])
+    compared_N = done_N - bar
+    return np.where(compared_N > 0, 1 - differing_C[done_N] / np.maximum(compared_N, 1), np.nan)

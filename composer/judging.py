@@ -9,15 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.bands import EARLY_OF_BANDED, Bands, band_misses, banded, early_figures, left_open
+from composer.bands import EARLY_OF_BANDED, FEWEST_BANDED_BARS, Bands, band_misses, banded, early_figures, left_open
 from composer.copies import CatalogueIndex
 from composer.rewards import Line, Reward, RuleWeights, rules
 from composer.steering import Steering
 from music.features import NAMES, features
 from music.notes import Melody
 
-FEWEST_BANDED_BARS = 5
-"""Shorter pieces are no tunes: the bands of whole tunes say nothing about them."""
 STEERED = {
     "density": "notes_per_quarter_over_4",
     "leaps": "share_of_leaps",
@@ -57,8 +55,8 @@ class Judge:
         grows with the piece and comes to the same at the end."""
         edges_2X = np.stack(self.bands.of(steering.style))
         price_X = (self.weights.band_of_tasted if has_taste else self.weights.band) * ~left_open(steering)
-        miss_N3 = band_misses(early_figures(line), edges_2X[:, EARLY_OF_BANDED])
-        lent_N = miss_N3 @ price_X[EARLY_OF_BANDED] * (line.starts + line.ticks) / line.ticks.sum()
+        miss_NE = np.nan_to_num(band_misses(early_figures(line), edges_2X[:, EARLY_OF_BANDED]))
+        lent_N = miss_NE @ price_X[EARLY_OF_BANDED] * (line.starts + line.ticks) / line.ticks.sum()
         lent_N[-1] = 0.0
         reward_N: Reward = -np.diff(lent_N, prepend=0.0)
         reward_N[-1] -= float(band_misses(figures_X, edges_2X) @ price_X)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from composer.bands import Bands
 from composer.constraints import RELAXED, Plan
 from composer.copies import CatalogueIndex, Originality
 from composer.judging import taste_liking
@@ -32,8 +33,8 @@ from music.features import features
 from music.notes import Melody
 
 KINDS = ("prior", "dqn")
-HEADS = 2
-"""Grows when a policy's weights mean something else than before: 2 came with relations and foresight."""
+HEADS = 3
+"""Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
 
@@ -220,6 +221,7 @@ def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
     writer = Writer(
         prior=prior.eval(),
         is_added_to_prior=is_added_to_prior(settings.get("algorithm", "kl_residual")),
+        bands=Bands(settings["bands"]) if settings.get("bands") else None,
         wish_gain=settings.get("wish_gain", 0.0),
         advantage=advantage,
         foresight=foresight,

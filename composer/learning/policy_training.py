@@ -90,10 +90,12 @@ class PolicyTraining:
         self.imitation = configuration.imitation_weight
         self.learner = Learner(advantage, _learner_configuration(configuration, context), self._imitate_best)
         self.foresight = ForesightTraining(foresight, configuration.foresight_learning_rate, context.seed, self.learner.device)
+        bands = Bands(policy.settings["bands"])
         writer = replace(
             policy.writer,
             advantage=advantage,
             foresight=self.foresight.at_hand(),
+            bands=bands,
             is_added_to_prior=is_added_to_prior(configuration.algorithm),
             wish_gain=configuration.wish_gain,
             temperature=configuration.temperature,
@@ -102,7 +104,7 @@ class PolicyTraining:
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
         catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
-        self.judge = Judge(RuleWeights(), Bands(policy.settings["bands"]), catalogue)
+        self.judge = Judge(RuleWeights(), bands, catalogue)
         self.judge_of_people = Judge(self.judge.weights, self.judge.bands)
         self.examples = Examples(dataset.training)
         self.novelty = Novelty(configuration.novelty_weight)

@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.bands import CELL_TICKS
 from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS
-from composer.learning.standing import STANDING
+from composer.learning.standing import AHEAD, STANDING
 from composer.rewards import LEAP_SEMITONES, PATIENT_STEPS
 from composer.tokens import REST
 
 Related = NDArray[np.float32]
 Whole = NDArray[np.int64]
-PITCH_RELATIONS = 32
-DURATION_RELATIONS = 12
+PITCH_RELATIONS = 34
+DURATION_RELATIONS = 16
 _SIZES = ((1, 2), (3, 4), (5, 6), (7, 99))
 _TICKS = np.append(DURATION_TICKS, 0)
 """Of each duration token; the escape has none."""
@@ -53,6 +54,7 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
         has_note, last, before, before_that = standing_BS[b, 0], standing_BS[b, 1], standing_BS[b, 2], standing_BS[b, 3]
         highest, high_count, lowest, low_count = standing_BS[b, 4], standing_BS[b, 5], standing_BS[b, 6], standing_BS[b, 7]
         direction, leap_left, leap_steps = standing_BS[b, 8], standing_BS[b, 9], standing_BS[b, 10]
+        allowed = max(standing_BS[b, 15], highest - lowest)
         for k in range(len(token_K)):
             pitch, is_so = token_K[k], related_BKJ[b, k]
             if pitch == REST:
@@ -84,6 +86,8 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
             is_so[25] = pitch != last and pitch != before and last != before
             is_so[26] = interval * (last - before) < 0 and before >= 0
             is_so[30], is_so[31] = interval / 12, size / 12
+            beyond = max(highest, pitch) - min(lowest, pitch) - allowed
+            is_so[32], is_so[33] = beyond > 0, max(beyond, 0) / 12
 
 
 @compiled
@@ -91,7 +95,7 @@ def _relate_durations(related_BKL: Related, token_BK: Whole, standing_BS: NDArra
     for b in range(len(standing_BS)):
         token_K = token_BK[b % len(token_BK)]
         beat, place = max(standing_BS[b, 11], 1), standing_BS[b, 12]
-        bar_left, last = standing_BS[b, 13], standing_BS[b, 14]
+        bar_left, last, rhythm = standing_BS[b, 13], standing_BS[b, 14], standing_BS[b, 16]
         for k in range(len(token_K)):
             ticks, is_so = _TICKS[token_K[k]], related_BKL[b, k]
             end = (place + ticks) % beat
@@ -102,3 +106,10 @@ def _relate_durations(related_BKL: Related, token_BK: Whole, standing_BS: NDArra
             is_so[7], is_so[8] = ticks > 0 and ticks % 18 == 0, ticks % 3 != 0
             is_so[9] = np.log2(max(ticks, 6) / 24) / 2
             is_so[10], is_so[11] = place == 0 and ticks < beat, ticks / max(bar_left, 1)
+            if rhythm < 0 or ticks == 0:
+                continue
+            cells, passed = ticks // CELL_TICKS, 0
+            for ahead in range(1, min(cells, AHEAD)):
+                passed += (rhythm >> ahead) & 1
+            is_new = ticks % CELL_TICKS != 0 or cells >= AHEAD or (rhythm >> cells) & 1 == 0
+            is_so[12], is_so[13], is_so[14], is_so[15] = not is_new, is_new, passed > 0, passed / 4

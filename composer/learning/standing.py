@@ -1,7 +1,7 @@
 """How the rules stand in growing lines: what a listener would remember. Before: features.Lines. After: relations, network.
 
 Shapes: B lines, R values for the networks' input (roughly −1 … 1), S whole numbers that `relations` compares tokens with,
-X numbers and Y tallies remembered of each line."""
+X numbers and Y tallies remembered of each line, C sixteenths of it, E figures of `bands.EARLY`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.bands import CELL_TICKS, EARLY, Bands, early_edges
 from composer.constraints import Plan
 from composer.learning.compiled import compiled
 from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
@@ -35,8 +36,16 @@ STANDING = (
     "tick_in_beat",
     "ticks_to_bar_line",
     "last_ticks",
+    "widest",
+    "rhythm_before",
 )
-"""Names of the S numbers; pitches are tokens."""
+"""Names of the S numbers; pitches are tokens. `widest` is the range that people keep to; `rhythm_before` has a bit for each of
+the next sixteenths, 1 where a note began in the bar before."""
+NO_LIMIT = 999
+"""Of the range, where any will do."""
+NO_BAR_BEFORE = -1
+AHEAD = 15
+"""Sixteenths of the bar before that are looked at."""
 AGES = 5
 """Half bars since the highest (lowest) note, counted up to here: a copy of what holds it would repeat it."""
 TALLIES = (
@@ -53,8 +62,7 @@ TALLIES = (
     "pitch_sum",
 )
 """Counted over the notes so far: what the final features will mostly be made of."""
-RULE_VALUES = 21 + SOURCES + 2 * AGES + 2 * len(TALLIES) + 1 + 12
-
+RULE_VALUES = 21 + SOURCES + 2 * AGES + 2 * len(TALLIES) + 1 + 12 + 2 * len(EARLY)
 
 NUMBERS = (
     "notes",
@@ -73,6 +81,9 @@ NUMBERS = (
     "repeated_steps",
     "rest_ticks",
     "last_ticks",
+    "moved",
+    "cells",
+    "differing",
 )
 """What is remembered of each line beside tallies and profile; pitches are tokens, moments are ticks."""
 _N = {name: number for number, name in enumerate(NUMBERS)}
@@ -81,6 +92,7 @@ _HIGHEST, _HIGH_COUNT, _HIGH_AT = (_N[name] for name in ("highest", "high_count"
 _LOWEST, _LOW_COUNT, _LOW_AT = (_N[name] for name in ("lowest", "low_count", "low_at"))
 _DIRECTION, _LEFT, _SINCE = (_N[name] for name in ("direction", "left", "since"))
 _REPEATED, _REST_TICKS, _LAST_TICKS = (_N[name] for name in ("repeated_steps", "rest_ticks", "last_ticks"))
+_MOVED, _CELLS, _DIFFERING = (_N[name] for name in ("moved", "cells", "differing"))
 _PITCH_SUM = TALLIES.index("pitch_sum")
 _SHARES = len(TALLIES) - 1
 
@@ -88,8 +100,13 @@ _SHARES = len(TALLIES) - 1
 class RuleState:
     """B growing lines as the rules see them."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(self, plans: Sequence[Plan], bands: Bands | None = None) -> None:
         count = len(plans)
+        self._edge_B2E = np.full((count, 2, len(EARLY)), np.nan)
+        if bands is not None:
+            self._edge_B2E = np.stack([early_edges(bands, plan.steering) for plan in plans])
+        longest = max(plan.end_ticks for plan in plans) + max(plan.bar_ticks for plan in plans)
+        self._begins_BC = np.zeros((count, longest // CELL_TICKS + AHEAD), dtype=np.bool_)
         self._range_B2 = np.array([_range(plan) for plan in plans], dtype=np.float64)
         self._beat_B = np.array([72 if _is_compound(plan.steering.metre) else TICKS_PER_QUARTER for plan in plans])
         self.number_BX = np.zeros((count, len(NUMBERS)))
@@ -101,13 +118,13 @@ class RuleState:
     def standing(self, lines: Lines) -> NDArray[np.int16]:
         """The S numbers of each line, BS."""
         standing_BS = np.empty((len(self.number_BX), len(STANDING)), dtype=np.int16)
-        _stand(standing_BS, self.number_BX, self._beat_B, lines.now_B, lines.bar_B)
+        _stand(standing_BS, self.number_BX, self._edge_B2E, self._begins_BC, self._beat_B, lines.now_B, lines.bar_B)
         return standing_BS
 
     def observe(self, lines: Lines) -> Values:
         """R values of each line, BR."""
         values_BR = np.zeros((len(self.number_BX), RULE_VALUES), dtype=np.float32)
-        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._range_B2)
+        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._range_B2, self._edge_B2E)
         _observe(values_BR, *remembered, lines.now_B, lines.end_B, lines.bar_B, lines.run_ticks_BS)
         return values_BR
 
@@ -115,12 +132,20 @@ class RuleState:
         self, lines: Lines, pitch_B: NDArray[np.int64], ticks_B: NDArray[np.int64], is_live_B: NDArray[np.bool_]
     ) -> None:
         """Takes a note in, before the lines do."""
-        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._beat_B)
-        _append(*remembered, pitch_B, ticks_B, is_live_B, lines.now_B, lines.run_ticks_BS)
+        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._begins_BC, self._beat_B)
+        _append(*remembered, pitch_B, ticks_B, is_live_B, lines.now_B, lines.bar_B, lines.run_ticks_BS)
 
 
 @compiled
-def _stand(standing_BS: NDArray[np.int16], number_BX: Floats, beat_B: Whole, now_B: Whole, bar_B: Whole) -> None:
+def _stand(
+    standing_BS: NDArray[np.int16],
+    number_BX: Floats,
+    edge_B2E: Floats,
+    begins_BC: NDArray[np.bool_],
+    beat_B: Whole,
+    now_B: Whole,
+    bar_B: Whole,
+) -> None:
     """In the order of STANDING."""
     for b in range(len(now_B)):
         of = number_BX[b]
@@ -133,6 +158,14 @@ def _stand(standing_BS: NDArray[np.int16], number_BX: Floats, beat_B: Whole, now
         standing_BS[b, 10] = min((now_B[b] - of[_SINCE]) // STEP_TICKS, 99.0)
         standing_BS[b, 11], standing_BS[b, 12] = beat_B[b], now_B[b] % beat_B[b]
         standing_BS[b, 13], standing_BS[b, 14] = bar_B[b] - now_B[b] % bar_B[b], of[_LAST_TICKS]
+        widest = edge_B2E[b, 1, 0] * 36
+        standing_BS[b, 15] = int(widest + 1e-6) if widest >= 0 else NO_LIMIT
+        standing_BS[b, 16] = NO_BAR_BEFORE
+        if edge_B2E[b, 1, 3] >= 0 and now_B[b] >= bar_B[b]:
+            before, bits = (now_B[b] - bar_B[b]) // CELL_TICKS, 0
+            for ahead in range(min(AHEAD, begins_BC.shape[1] - before)):
+                bits |= int(begins_BC[b, before + ahead]) << ahead
+            standing_BS[b, 16] = bits
 
 
 @compiled
@@ -142,6 +175,7 @@ def _observe(
     tally_BY: Floats,
     profile_BP: Floats,
     range_B2: Floats,
+    edge_B2E: Floats,
     now_B: Whole,
     end_B: Whole,
     bar_B: Whole,
@@ -190,6 +224,23 @@ def _observe(
         at = settled + 1 + _SHARES
         for degree in range(12):
             values[at + degree] = 4 * profile_BP[b, degree] / now
+        at += 12
+        # How far above and below people's bands the line is so far, in widths; 0 where there is none.
+        compared = of[_CELLS] - bar_B[b] // CELL_TICKS
+        for e in range(4):
+            low, high = edge_B2E[b, 0, e], edge_B2E[b, 1, e]
+            if e == 0:
+                figure = (highest - lowest) / 36 if has else np.nan
+            elif e == 1:
+                figure = of[_MOVED] / max(of[_NOTES] - 1, 1.0) / 8
+            elif e == 2:
+                figure = of[_NOTES] / now * TICKS_PER_QUARTER / 4
+            else:
+                figure = 1 - of[_DIFFERING] / compared if compared > 0 else np.nan
+            if has and high >= 0 and not np.isnan(figure):
+                width = max(high - low, 0.04)
+                values[at + e] = min(max((figure - high) / width, -1.0), 1.0)
+                values[at + 4 + e] = min(max((low - figure) / width, -1.0), 1.0)
 
 
 @compiled
@@ -197,11 +248,13 @@ def _append(
     number_BX: Floats,
     tally_BY: Floats,
     profile_BP: Floats,
+    begins_BC: NDArray[np.bool_],
     beat_B: Whole,
     pitch_B: Whole,
     ticks_B: Whole,
     is_live_B: NDArray[np.bool_],
     now_B: Whole,
+    bar_B: Whole,
     run_ticks_BS: Whole,
 ) -> None:
     for b in range(len(pitch_B)):
@@ -212,6 +265,7 @@ def _append(
         if run > 0 and run + ticks >= MOTIF_TICKS:
             of[_REPEATED] += ticks / STEP_TICKS
         of[_LAST_TICKS] = ticks
+        _compare_rhythm(of, begins_BC[b], now, ticks, bar_B[b], pitch_B[b] != REST)
         if pitch_B[b] == REST:
             of[_REST_TICKS] += ticks
             continue
@@ -230,7 +284,21 @@ def _append(
         elif pitch == of[_LOWEST]:
             of[_LOW_COUNT], of[_LOW_AT] = of[_LOW_COUNT] + 1, now
         of[_NOTES] += 1
+        of[_MOVED] += abs(interval)
         of[_BEFORE_THAT], of[_BEFORE], of[_LAST] = of[_BEFORE], of[_LAST], pitch
+
+
+@compiled
+def _compare_rhythm(of: Floats, begins_C: NDArray[np.bool_], now: int, ticks: int, bar: int, sounds: bool) -> None:
+    """Counts the finished sixteenths that differ from those a bar before in whether a note begins."""
+    end = min((now + ticks) // CELL_TICKS, len(begins_C))
+    if now // CELL_TICKS < len(begins_C):
+        begins_C[now // CELL_TICKS] |= sounds
+    for cell in range(int(of[_CELLS]), end):
+        before = cell - bar // CELL_TICKS
+        if before >= 0 and begins_C[cell] != begins_C[before]:
+            of[_DIFFERING] += 1
+    of[_CELLS] = end
 
 
 @compiled

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from composer.bands import Bands
 from composer.constraints import Constraints, Plan
 from composer.learning.additions import Added, Asked
 from composer.learning.advantage import Advantage, Foresight
@@ -77,6 +78,8 @@ class Writer:
     """Above 1 the prior of phrases (pieces of a few bars) is flattened, that of tunes less: in training as at play."""
     is_added_to_prior: bool = True
     """False for `q`, `double_q` and `psi`, whose values hold log p₀ already: π ∝ exp(Q)."""
+    bands: Bands | None = None
+    """People's, by which G knows how far a line may go; None where there is no G."""
     wish_gain: float = 0.0
     """Nats for each standard deviation that the piece is foreseen to end beside a graded wish."""
 
@@ -129,7 +132,7 @@ class _Writing:
         self.uniform_TB = np.stack([generator.random(2 * capacity) for generator in generators], axis=1)
         self.steps = 0
         self.constraints = Constraints(plans, self.lines)
-        self.rules = RuleState(plans)
+        self.rules = RuleState(plans, writer.bands)
         self.flatness_B1 = np.array([[flatness_of(plan, writer.prior_temperature)] for plan in plans], dtype=np.float32)
         # Who asks to be far from what is usual asks it of G too, which knows what is usual and would hold against it.
         self.farness_B1 = np.array([[max(1.0, flatness_of(plan, 1.0))] for plan in plans], dtype=np.float32)

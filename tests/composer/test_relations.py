@@ -5,7 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
+from composer.bands import BANDED, EARLY, EARLY_OF_BANDED, Bands, early_figures
 from composer.constraints import Plan
 from composer.learning.features import Lines, metre_number
 from composer.learning.relations import DURATION_RELATIONS, PITCH_RELATIONS, relate_durations, relate_pitches
@@ -17,26 +19,30 @@ from music.notes import Melody, Note
 
 # Places in the list of relations, in its order.
 REPEATS_NOTE, ABOVE, REPEATS_HIGHEST, BELOW, REPEATS_LOWEST, RESOLVES, DOUBLES = 1, 10, 12, 14, 16, 18, 19
-ENDS_BAR = 4
+WIDENS = 32
+ENDS_BAR, SAME_RHYTHM = 4, 12
 
 
-def grow(pitches: list[int | None], quarters: Fraction = Fraction(1, 2)) -> tuple[RuleState, Lines]:
-    """A line of these pitches in C, 4/4, and how the rules stand after it."""
-    plan = Plan(steering=Steering(tonic=0, bars=4, lowest=48, highest=84))
+def grow(
+    pitches: list[int | None], quarters: Fraction | list[Fraction] = Fraction(1, 2), bands: Bands | None = None
+) -> tuple[RuleState, Lines]:
+    """A line of these pitches in C, 4/4, and how the rules stand after it; a tune where there are bands, else a phrase."""
+    plan = Plan(steering=Steering(tonic=0, bars=8 if bands else 4, lowest=48, highest=84))
     one = np.ones(1, dtype=np.int64)
     lines = Lines(
         bar_B=one * 192,
         pickup_B=one * 0,
-        end_B=one * 768,
+        end_B=one * plan.end_ticks,
         metre_B=one * metre_number((4, 4)),
         mode_B=one * 0,
         style_B=one * 0,
         capacity=64,
     )
-    state = RuleState([plan])
-    for pitch in pitches:
-        token, duration = one * pitch_token(pitch, 0), one * duration_number(quarters)
-        ticks = one * round(quarters * 48)
+    state = RuleState([plan], bands)
+    lengths = quarters if isinstance(quarters, list) else [quarters] * len(pitches)
+    for pitch, length in zip(pitches, lengths, strict=True):
+        token, duration = one * pitch_token(pitch, 0), one * duration_number(length)
+        ticks = one * round(length * 48)
         state.append(lines, token, ticks, np.ones(1, dtype=bool))
         lines.append(token, duration, ticks)
     return state, lines
@@ -113,3 +119,59 @@ def test_the_networks_input_has_the_size_it_says() -> None:
     assert state.observe(lines).shape == (1, RULE_VALUES)
     assert np.isfinite(state.observe(lines)).all()
     assert state.standing(lines).shape == (1, len(STANDING))
+
+
+# Edges of every figure but those told early are not looked at.
+LOW, HIGH = np.zeros(len(BANDED) + 1), np.ones(len(BANDED) + 1)
+LOW[EARLY_OF_BANDED], HIGH[EARLY_OF_BANDED] = [5 / 36, 1 / 8, 0.2, 0.7], [9 / 36, 2 / 8, 0.4, 0.9]
+BANDS = Bands({"": (LOW.tolist(), HIGH.tolist())})
+
+
+def test_it_sees_how_far_the_line_lies_outside_of_peoples_bands() -> None:
+    pitches: list[int | None] = [60, 67, None, 64, 62, 72, 60, 60, 64, None, 65, 62, None, 60, 60]
+    lengths = [Fraction(1, 2)] * 5 + [Fraction(1, 3)] * 3 + [Fraction(1), Fraction(1, 2), Fraction(1), Fraction(3, 2)]
+    lengths += [Fraction(1, 2), Fraction(1, 2), Fraction(1)]
+    for count in range(1, len(pitches) + 1):
+        state, lines = grow(pitches[:count], lengths[:count], BANDS)
+
+        seen = state.observe(lines)[0, -2 * len(EARLY) :]
+        notes = tuple(Note(pitch, length) for pitch, length in zip(pitches[:count], lengths[:count], strict=True))
+        figures_E = early_figures(Line(Melody(notes=notes, metre=(4, 4), tonic=0, mode="major", tempo=100.0)))[-1]
+        low_E, high_E = LOW[EARLY_OF_BANDED], HIGH[EARLY_OF_BANDED]
+        above_E, below_E = (figures_E - high_E) / (high_E - low_E), (low_E - figures_E) / (high_E - low_E)
+        expected = np.nan_to_num(np.concatenate([above_E, below_E]).clip(-1, 1))
+        np.testing.assert_allclose(seen, expected, atol=1e-6)
+
+
+def test_a_phrase_has_no_bands() -> None:
+    state, lines = grow([60, 79])
+
+    assert not state.observe(lines)[0, -2 * len(EARLY) :].any()
+    assert relate_pitches(np.array([pitch_token(40, 0)]), state.standing(lines))[0, 0, WIDENS] == 0
+
+
+def test_it_knows_which_note_would_widen_the_range_beyond_peoples() -> None:
+    state, lines = grow([60, 67], bands=BANDS)
+    related = relate_pitches(np.array([pitch_token(pitch, 0) for pitch in (64, 69, 72, 57)]), state.standing(lines))[0]
+
+    assert related[:, WIDENS].tolist() == [0, 0, 1, 1]
+    assert related[:, WIDENS + 1] == pytest.approx([0, 0, 3 / 12, 1 / 12])
+
+
+def test_it_knows_which_length_ends_where_a_note_began_in_the_bar_before() -> None:
+    quarter, half = Fraction(1), Fraction(2)
+    state, lines = grow([60, 62, None, 64], [quarter, half, quarter / 2, quarter / 2], BANDS)
+    lengths = [duration_number(length) for length in (quarter / 2, quarter, 3 * quarter / 2, half, Fraction(1, 3))]
+    related = relate_durations(np.array(lengths), state.standing(lines))[0]
+
+    # Before, notes began at 0, 1 and 3½ quarters; a rest at 3.
+    assert related[:, SAME_RHYTHM].tolist() == [0, 1, 0, 0, 0]
+    assert related[:, SAME_RHYTHM + 1].tolist() == [1, 0, 1, 1, 1]
+    assert related[:, SAME_RHYTHM + 2].tolist() == [0, 0, 1, 1, 0]
+    assert related[3, SAME_RHYTHM + 3] == 1 / 4
+
+
+def test_in_the_first_bar_no_rhythm_came_before() -> None:
+    state, lines = grow([60, 62], bands=BANDS)
+
+    assert not relate_durations(np.array([duration_number(Fraction(1))]), state.standing(lines))[0, 0, SAME_RHYTHM:].any()
