@@ -34,7 +34,8 @@ def episodes_of(
     valid_BT = kept["valid"].repeat_interleave(2, dim=1)
     discount_BT = torch.full(valid_BT.shape, discount)
     length_B = written.trace["valid"].sum(dim=1)
-    for row in torch.nonzero(length_B <= notes).flatten().tolist():
+    is_whole_B = length_B <= notes
+    for row in torch.nonzero(is_whole_B).flatten().tolist():
         discount_BT[row, 2 * int(length_B[row]) - 1] = 0.0  # a piece that was cut goes on, and bootstraps
     names = ("body", "source_pitch", "source_duration", "rules")
     observation = {name: kept[name] for name in names}
@@ -43,7 +44,8 @@ def episodes_of(
     observation["related_pitch"] = _related(relate_pitches, listed_pitch["token"], standing_BNS)
     observation["related_duration"] = _related(relate_durations, listed_duration["token"], standing_BNS)
     observation["condition"] = written.trace["condition"]
-    observation["log_behaviour"] = torch.from_numpy(written.log_behaviour_B).float()
+    # How likely the kept part of a cut piece was is not known: it is as if surely written, and hardly imitated.
+    observation["log_behaviour"] = torch.from_numpy(written.log_behaviour_B).float() * is_whole_B
     observation["finished"] = torch.from_numpy(finished_BF).float()
     return Episodes(
         observation=observation,

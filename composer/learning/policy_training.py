@@ -27,7 +27,7 @@ from composer.learning.novelty import Novelty
 from composer.learning.policy import ComposerPolicy, new_heads
 from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
-from composer.learning.wishes import CopyGuide, Wishes
+from composer.learning.wishes import NOTES_OF_AN_EPISODE, CopyGuide, Wishes
 from composer.learning.writing import Written
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
@@ -40,7 +40,7 @@ from recsys.taste_answers import standardise
 from training.slots import RunContext
 
 STATE = "policy_state.safetensors"
-LONG_STEPS, SHORT_STEPS = 144, 48
+LONG_STEPS, SHORT_STEPS = 2 * NOTES_OF_AN_EPISODE, 48
 """Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""

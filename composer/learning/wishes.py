@@ -12,7 +12,9 @@ from composer.learning.configuration import ComposerConfiguration
 from composer.learning.features import SOURCES, Lines
 from composer.learning.replay_dataset import Tune
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
+from music.notes import Melody
 
+NOTES_OF_AN_EPISODE = 72
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
@@ -24,10 +26,10 @@ class Wishes:
     def __init__(self, styles: Sequence[str], tunes: Sequence[Tune], configuration: ComposerConfiguration) -> None:
         self.configuration = configuration
         self.kinds = [
-            (tune.style, tune.melody.metre, tune.melody.mode)
+            (tune.style, tune.melody.metre, tune.melody.mode, _most_bars(tune.melody))
             for tune in tunes
             if 1 <= tune.melody.bar_quarters <= 8 and tune.melody.metre[1] <= 16
-        ] or [(style, (4, 4), "major") for style in styles[:8] or ("song",)]
+        ] or [(style, (4, 4), "major", 8) for style in styles[:8] or ("song",)]
 
     def draw(
         self, count: int, is_short: bool, generator: np.random.Generator
@@ -52,12 +54,10 @@ class Wishes:
         return short_plan(style[:40])
 
     def _usual(self, generator: np.random.Generator) -> Plan:
-        style, metre, mode = self.kinds[generator.integers(len(self.kinds))]
+        style, metre, mode, most_bars = self.kinds[generator.integers(len(self.kinds))]
         wishes = {wish: float(generator.random()) for wish in GRADED if generator.random() < WISH_SHARE}
         lowest = int(generator.integers(55, 65))
-        bars = int(generator.choice([4, 8, 8]))
-        if bars * metre[0] / metre[1] * 4 > 32:
-            bars = 4
+        bars = min(int(generator.choice([4, 8, 16])), most_bars)
         return Plan(
             steering=Steering(
                 style=style[:40],
@@ -71,6 +71,12 @@ class Wishes:
                 **wishes,  # type: ignore[arg-type]
             )
         )
+
+
+def _most_bars(melody: Melody) -> int:
+    """How many bars like this tune's fit into an episode: 16 of a hymn, 8 of a reel."""
+    notes_per_bar = len(melody.notes) / max(float(melody.quarters / melody.bar_quarters), 1.0)
+    return next((bars for bars in (16, 8) if bars * notes_per_bar <= NOTES_OF_AN_EPISODE), 4)
 
 
 def short_plan(style: str) -> Plan:
