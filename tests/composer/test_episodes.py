@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from composer.constraints import Plan
@@ -45,6 +46,8 @@ def test_the_last_note_has_the_reward_and_no_successor_and_a_cut_piece_bootstrap
     # The duration earns what the note does, the pitch nothing.
     assert episodes.reward_BT[0].nonzero().flatten().tolist() == [last]
     assert episodes.reward_BT[1].nonzero().flatten().tolist() == [1]
+    # How likely the kept notes of the cut one were is not known: it counts as written for sure, and is hardly imitated.
+    assert episodes.observation["log_behaviour"].tolist() == [pytest.approx(pieces.log_behaviour_B[0], rel=1e-5), 0.0]
 
 
 def test_what_was_taken_stands_first_and_is_open() -> None:

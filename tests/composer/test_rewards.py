@@ -160,8 +160,8 @@ def test_bands_are_peoples_percentiles_by_style() -> None:
     bands = Bands.measure(figures_nX, ["reel"] * 101)
 
     low_X, high_X = bands.of("reel")
-    assert low_X[0] == pytest.approx(0.1)
-    assert high_X[0] == pytest.approx(0.9)
+    assert low_X[0] == pytest.approx(0.2)
+    assert high_X[0] == pytest.approx(0.8)
     assert band_miss(figures_nX[50], bands, "a style nobody wrote") == 0
     assert band_miss(figures_nX[100], bands, "reel") > 0
 
