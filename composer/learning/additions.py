@@ -63,9 +63,9 @@ class Added:
         self.advantage, self.foresight, self.wish_gain = advantage, foresight, wish_gain
         self.farness_B1 = farness_B1
         if advantage is not None:
-            advantage.look(prior.body_BH, rules_BR, condition_BC)
+            advantage.look(prior, rules_BR, condition_BC)
         if foresight is not None and asked is not None:
-            body_BNH, rules_BNR = (torch.from_numpy(each).unsqueeze(1) for each in (prior.body_BH, rules_BR))
+            body_BNH, rules_BNR = (torch.from_numpy(each).unsqueeze(1) for each in (prior.bodies(), rules_BR))
             sources = (torch.from_numpy(each).unsqueeze(1) for each in (prior.source_pitch_BS, prior.source_duration_BS))
             self.view = View(body_BNH, *sources)
             self.seen = foresight.look(body_BNH, rules_BNR, torch.from_numpy(condition_BC))

@@ -164,7 +164,7 @@ class _Writing:
     def _note(self) -> None:
         """One more note for every line."""
         lines, done_B = self.lines, self.constraints.is_done_B
-        self.prior.look(lines.observe())
+        self.prior.look(lines.observe(), done_B)
         given = self._given()
         given_rows = [row for row in self.rows_with_given if given[row] is not None]
         relaxed = self.constraints.relaxed_B3[given_rows]
@@ -269,7 +269,7 @@ class _Writing:
         """Adds this note to the trace."""
         assert self.trace is not None
         step = {
-            "body": self.prior.body_BH.astype(np.float16),
+            "body": self.prior.bodies().astype(np.float16),
             "source_pitch": self.prior.source_pitch_BS.astype(np.uint8),
             "source_duration": self.prior.source_duration_BS.astype(np.uint8),
             "rules": rules[0],
