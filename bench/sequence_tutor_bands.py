@@ -14,7 +14,7 @@ import numpy as np
 from bench.report import Report
 from bench.split_tunes import SplitTune, read_split, read_tunes
 from composer.measures import Measured
-from music.features import bars_of
+from music.counted import Counted
 from music.notes import Melody
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ MEASURES = {
 
 def opening_again(melody: Melody) -> float:
     """Of the first and second bar of each eight, the share that the fifth and sixth repeat: a b c d a b …"""
-    bars = bars_of(melody)
+    bars = Counted.of(melody).bars()
     return _share([bars[number] == bars[number - 4] for number in range(4, len(bars)) if number % 8 in (4, 5)])
 
 
 def ending_again(melody: Melody) -> float:
     """Of the sixth and seventh bar of each eight, the share that was heard eight bars before: two parts that end alike."""
-    bars = bars_of(melody)
+    bars = Counted.of(melody).bars()
     return _share([bars[number] == bars[number - 8] for number in range(8, len(bars)) if number % 8 in (5, 6)])
 
 

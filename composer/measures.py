@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.rewards import Line, RuleWeights, leaps_of, rules
+from music.counted import Counted
 from music.features import NAMES, features
 from music.keys import SCALE_STEPS, pitch_class_profile
 from music.notes import Melody
@@ -41,13 +43,17 @@ def scale_consistency(melody: Melody) -> float:
 
 def groove_consistency(melody: Melody) -> float:
     """1 less the share of sixteenths at which a bar and the next one differ in whether a note begins (Wu and Yang 2020, GS)."""
-    bars: dict[int, set[int]] = {}
-    for start, note in melody.onsets():
-        bar, place = divmod(start - melody.pickup, melody.bar_quarters)
-        if bar >= 0 and note.pitch is not None:
-            bars.setdefault(int(bar), set()).add(int(place * SIXTEENTHS_PER_QUARTER))
-    differing = [len(bars.get(bar, set()) ^ bars.get(bar + 1, set())) for bar in range(max(bars, default=0))]
-    return 1 - float(np.mean(differing)) / float(melody.bar_quarters * SIXTEENTHS_PER_QUARTER) if differing else 1.0
+    counted = Counted.of(melody)
+    is_inside_N = counted.sounds_N & (counted.bar_N >= 0)
+    bar_N, place_N = counted.bar_N[is_inside_N], counted.place_N[is_inside_N]
+    bars: list[set[int]] = [set() for _ in range(int(bar_N.max(initial=0)) + 1)]
+    for bar, place in zip(bar_N.tolist(), place_N.tolist(), strict=True):
+        bars[bar].add(SIXTEENTHS_PER_QUARTER * place // counted.per_quarter)
+    differing = [len(one ^ other) for one, other in pairwise(bars)]
+    # Of two bars the longer one has places for the onsets of both.
+    places = [max(lengths) for lengths in pairwise(counted.length_M[: len(bars)].tolist())]
+    sixteenths = SIXTEENTHS_PER_QUARTER * sum(places) / counted.per_quarter
+    return 1 - sum(differing) / sixteenths if differing else 1.0
 
 
 def interval_profile(melody: Melody) -> Floats:

@@ -4,12 +4,11 @@ Each name carries its unit; each value is the same whether the melody is read fr
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 from numpy.typing import NDArray
 
-from music.keys import SCALE_STEPS, pitch_class_profile
+from music.counted import Counted, Whole
+from music.keys import SCALE_STEPS
 from music.notes import Melody
 
 NAMES: tuple[str, ...] = (
@@ -59,19 +58,25 @@ _MODES = ("major", "minor", "dorian", "mixolydian")
 
 def features(melody: Melody) -> NDArray[np.float64]:
     """φ of a melody: float64 of len(NAMES). Transposing changes only the mean pitch."""
-    pitches = np.array([note.pitch for note in melody.notes if note.pitch is not None], dtype=np.float64)
-    values: NDArray[np.float64] = np.concatenate(
+    counted = Counted.of(melody)
+    sounds_N = counted.sounds_N
+    pitch_N, length_N = counted.pitch_N[sounds_N], counted.length_N[sounds_N]
+    steps = np.diff(pitch_N)
+    time = np.bincount((pitch_N - melody.tonic) % 12, weights=length_N, minlength=12) / max(int(length_N.sum()), 1)
+    values = np.array(
         [
-            np.roll(pitch_class_profile(melody.notes), -melody.tonic),
-            _mode(melody),
-            _metre(melody),
-            _pace(melody, len(pitches)),
-            _heights(pitches),
-            _intervals(pitches),
-            _rhythm(melody),
-            _entropies(melody, pitches),
-            _form(melody),
-            _end(melody, pitches),
+            *time,
+            *_mode(melody),
+            *_metre(melody),
+            *_pace(melody, counted, len(pitch_N)),
+            *_heights(pitch_N),
+            *_intervals(steps),
+            *_rhythm(counted),
+            _entropy(np.bincount(pitch_N % 12)) / np.log2(12),
+            _entropy(np.bincount(np.clip(steps, -12, 12) + 12)) / np.log2(25),
+            _entropy(np.array(list(counted.lengths.values()))) / 3,
+            *_form(counted),
+            *_end(melody, pitch_N, time),
         ]
     )
     assert len(values) == len(NAMES)
@@ -94,107 +99,66 @@ def _metre(melody: Melody) -> list[float]:
     ]
 
 
-def _pace(melody: Melody, note_count: int) -> list[float]:
-    quarters = max(float(melody.quarters), 0.25)
+def _pace(melody: Melody, counted: Counted, note_count: int) -> list[float]:
+    quarters = max(int(counted.length_N.sum()) / counted.per_quarter, 0.25)
     seconds = quarters * 60 / melody.tempo
-    return [melody.tempo / 240, note_count / seconds / 8, note_count / quarters / 4, melody.bars / 64]
+    return [melody.tempo / 240, note_count / seconds / 8, note_count / quarters / 4, max(1, len(counted.length_M)) / 64]
 
 
-def _heights(pitches: NDArray[np.float64]) -> list[float]:
-    if not len(pitches):
+def _heights(pitch_N: Whole) -> list[float]:
+    if not len(pitch_N):
         return [0.0, 0.0]
-    return [(pitches.mean() - 36) / 60, (pitches.max() - pitches.min()) / 36]
+    return [(float(pitch_N.mean()) - 36) / 60, int(np.ptp(pitch_N)) / 36]
 
 
-def _intervals(pitches: NDArray[np.float64]) -> list[float]:
+def _intervals(steps: Whole) -> list[float]:
     """Mean size, shares of repeats, steps (1–2), thirds (3–4) and leaps (5 or more semitones), rising, turning."""
-    steps = np.diff(pitches)
     if not len(steps):
         return [0.0] * 7
     sizes = np.abs(steps)
-    moving = steps[steps != 0]
-    turns = np.mean(np.sign(moving[1:]) != np.sign(moving[:-1])) if len(moving) > 1 else 0.0
+    how_many = np.bincount(sizes, minlength=5).tolist()
+    rises = steps[steps != 0] > 0
     return [
-        sizes.mean() / 8,
-        float(np.mean(sizes == 0)),
-        float(np.mean((sizes >= 1) & (sizes <= 2))),
-        float(np.mean((sizes >= 3) & (sizes <= 4))),
-        float(np.mean(sizes >= 5)),
-        float(np.mean(moving > 0)) if len(moving) else 0.0,
-        float(turns),
+        float(sizes.mean()) / 8,
+        *(count / len(steps) for count in (how_many[0], sum(how_many[1:3]), sum(how_many[3:5]), sum(how_many[5:]))),
+        float(rises.mean()) if len(rises) else 0.0,
+        float((rises[1:] != rises[:-1]).mean()) if len(rises) > 1 else 0.0,
     ]
 
 
-def _beat(melody: Melody) -> Fraction:
-    """Length of a beat in quarter notes: a dotted note in compound metres."""
-    beats, unit = melody.metre
-    return Fraction(12 if beats > 3 and beats % 3 == 0 and unit >= 8 else 4, unit)
+def _rhythm(counted: Counted) -> list[float]:
+    """Shares of notes that begin off the beat, that begin off it and sound across the next, dotted, in triplets; rests.
+
+    Of a quarter note, dotted notes are 3, 3/2, 3/4 …, and triplets thirds or sixths."""
+    sounds_N = counted.sounds_N
+    place_N, length_N = counted.place_N[sounds_N] % counted.beat, counted.length_N[sounds_N]
+    off_beat_N = place_N != 0
+    count, total = max(len(place_N), 1), int(counted.length_N.sum())
+    divisor_N = np.gcd(length_N, counted.per_quarter)
+    numerator_N, part_N = length_N // divisor_N, counted.per_quarter // divisor_N
+    shares = [off_beat_N, off_beat_N & (place_N + length_N > counted.beat)]
+    shares += [(numerator_N % 3 == 0) & (part_N % 3 != 0), part_N % 3 == 0]
+    return [*(int(is_N.sum()) / count for is_N in shares), (total - int(length_N.sum())) / total if total else 0.0]
 
 
-def _rhythm(melody: Melody) -> list[float]:
-    """Shares of notes that begin off the beat, that begin off it and sound across the next, dotted, in triplets; rests."""
-    beat = _beat(melody)
-    count, off_beat, syncopated, dotted, triplets = 0, 0, 0, 0, 0
-    for start, note in melody.onsets():
-        if note.pitch is None:
-            continue
-        count += 1
-        place = (start - melody.pickup) % beat
-        off_beat += place != 0
-        syncopated += place != 0 and place + note.quarters > beat
-        dotted += note.quarters.numerator % 3 == 0 and note.quarters.denominator % 3 != 0
-        triplets += note.quarters.denominator % 3 == 0
-    resting = sum((note.quarters for note in melody.notes if note.pitch is None), Fraction(0))
-    count = max(count, 1)
-    shares = [off_beat / count, syncopated / count, dotted / count, triplets / count]
-    return [*shares, float(resting / melody.quarters) if melody.quarters else 0.0]
-
-
-def _entropies(melody: Melody, pitches: NDArray[np.float64]) -> list[float]:
-    intervals = np.clip(np.diff(pitches), -12, 12).astype(np.int64) + 12
-    durations: dict[Fraction, int] = {}
-    for note in melody.notes:
-        durations[note.quarters] = durations.get(note.quarters, 0) + 1
-    return [
-        _bits(np.bincount(pitches.astype(np.int64) % 12, minlength=12)) / np.log2(12),
-        _bits(np.bincount(intervals, minlength=25)) / np.log2(25),
-        _bits(np.array(list(durations.values()), dtype=np.int64)) / 3,
-    ]
-
-
-def _bits(counts: NDArray[np.int64]) -> float:
+def _entropy(counts: Whole) -> float:
     """Entropy of a histogram in bits."""
     shares = counts[counts > 0] / max(counts.sum(), 1)
     return float(-(shares * np.log2(shares)).sum()) if len(shares) else 0.0
 
 
-def bars_of(melody: Melody) -> list[tuple[tuple[Fraction, Fraction, int | None], ...]]:
-    """Each full bar after the pickup as (place in the bar, length, pitch) of the notes that begin in it."""
-    bars: list[list[tuple[Fraction, Fraction, int | None]]] = []
-    length = melody.bar_quarters
-    for start, note in melody.onsets():
-        number, place = divmod(start - melody.pickup, length)
-        if number < 0:
-            continue
-        while len(bars) <= number:
-            bars.append([])
-        bars[int(number)].append((place, note.quarters, note.pitch))
-    return [tuple(bar) for bar in bars if bar]
-
-
-def _form(melody: Melody) -> list[float]:
+def _form(counted: Counted) -> list[float]:
     """Shares of bars that came before: exactly, in rhythm, with the same first half and another ending."""
-    bars = bars_of(melody)
+    bars = counted.bars()
     if len(bars) < 2:
         return [0.0, 0.0, 0.0]
-    half = melody.bar_quarters / 2
     whole: set[object] = set()
     rhythms: set[object] = set()
     beginnings: set[object] = set()
     exact, same_rhythm, changed = 0, 0, 0
     for bar in bars:
         rhythm = tuple((place, length) for place, length, _ in bar)
-        beginning = tuple(event for event in bar if event[0] < half)
+        beginning = tuple(event for event in bar if 2 * event[0] < counted.bar)
         exact += bar in whole
         same_rhythm += rhythm in rhythms
         changed += bar not in whole and len(beginning) > 1 and beginning in beginnings
@@ -205,12 +169,10 @@ def _form(melody: Melody) -> list[float]:
     return [exact / count, same_rhythm / count, changed / count]
 
 
-def _end(melody: Melody, pitches: NDArray[np.float64]) -> list[float]:
+def _end(melody: Melody, pitch_N: Whole, time: NDArray[np.float64]) -> list[float]:
     """Place of the first highest note (0 first, 1 last), time off the scale, and whether it ends on the tonic."""
-    if not len(pitches):
+    if not len(pitch_N):
         return [0.0, 0.0, 0.0]
-    scale = {(melody.tonic + step) % 12 for step in SCALE_STEPS[melody.mode]}
-    profile = pitch_class_profile(melody.notes)
-    off_scale = sum(profile[pitch_class] for pitch_class in range(12) if pitch_class not in scale)
-    place = int(pitches.argmax()) / max(len(pitches) - 1, 1)
-    return [place, float(off_scale), float(int(pitches[-1]) % 12 == melody.tonic)]
+    off_scale = sum(time[step] for step in range(12) if step not in SCALE_STEPS[melody.mode])
+    place = int(pitch_N.argmax()) / max(len(pitch_N) - 1, 1)
+    return [place, float(off_scale), float(int(pitch_N[-1]) % 12 == melody.tonic)]

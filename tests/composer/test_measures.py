@@ -66,6 +66,14 @@ def test_a_pickup_is_no_bar() -> None:
     assert groove_consistency(with_pickup) == 1.0
 
 
+def test_groove_consistency_follows_the_printed_bar_lines() -> None:
+    bar = [60, 62, 64, 65]
+    odd = replace(melody([*bar, 67, 65, 62, *bar]), odd_bars=((1, Fraction(3)),))
+
+    # The bar of three has no fourth onset: one of sixteen places differs, twice.
+    assert groove_consistency(odd) == pytest.approx(1 - 2 / 32)
+
+
 def test_profiles_count_what_they_say() -> None:
     tune = melody([60, 64, 62, None, 90], tonic=2)
 
