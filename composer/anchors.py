@@ -24,7 +24,7 @@ class Anchors:
     def __init__(self, plans: Sequence[Plan]) -> None:
         self._tokens = [{tick: pitch_token(pitch, plan.steering.tonic) for tick, pitch in plan.anchors} for plan in plans]
         self._ticks = [np.array(sorted(tokens), dtype=np.int64) for tokens in self._tokens]
-        self._rows = [row for row, tokens in enumerate(self._tokens) if tokens]
+        self._rows = [row for row, plan in enumerate(plans) if plan.anchors and not plan.is_free]
 
     def close_pitches(self, now_B: NDArray[np.int64], open_BP: Mask) -> None:
         """Where an anchor stands, its pitch alone is open, even one outside the key."""

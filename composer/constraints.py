@@ -141,7 +141,6 @@ class Constraints:
     def __init__(self, plans: Sequence[Plan], lines: Lines) -> None:
         self.lines = lines
         self._is_free_B = np.array([plan.is_free for plan in plans])
-        self._free = np.flatnonzero(self._is_free_B)
         self._pitches_BP = np.stack([plan.pitches() for plan in plans])
         self._openings_BP = np.stack([plan.openings() for plan in plans])
         self._tonics_BP = np.stack([plan.tonics() for plan in plans])
@@ -155,7 +154,7 @@ class Constraints:
         self._anchors = Anchors(plans)
         self.relaxed_B3 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
         """How often each of RELAXED was given up."""
-        self._last_pitch_B = np.full(len(plans), -1)
+        self._last_pitch_B = np.full(len(plans), -1, dtype=np.int64)
         self._same_B = np.zeros(len(plans), dtype=np.int64)
 
     @property
@@ -166,19 +165,21 @@ class Constraints:
     def pitches(self) -> Mask:
         """Open pitches, BP. A line that is full, and only it, has just the rest."""
         lines = self.lines
-        if lines.length:
-            open_BP = self._pitches_BP.copy()
-            places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
-            excess = (self._last_pitch_B, self._same_B, lines.pitch_BN[:, lines.length - 1].copy())
-            _close_pitches(open_BP, self._tonics_BP, self._durations_B2TD, *places, *excess, self.relaxed_B3)
-        else:
-            open_BP = self._openings_BP.copy()
+        open_BP = self._pitches_BP.copy() if lines.length else self._openings_BP.copy()
+        places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
+        # Before the first note the newest one stands behind the end.
+        excess = (self._last_pitch_B, self._same_B, lines.pitch_BN[:, lines.length - 1].copy())
+        _close_pitches(
+            open_BP,
+            self._pitches_BP,
+            self._tonics_BP,
+            self._durations_B2TD,
+            *places,
+            *excess,
+            lines.length == 0,
+            self.relaxed_B3,
+        )
         self._anchors.close_pitches(lines.now_B, open_BP)
-        open_BP[self._free] = self._pitches_BP[self._free]
-        open_BP[self._free, REST] = True
-        done_B = self.is_done_B
-        open_BP[done_B] = False
-        open_BP[done_B, REST] = True
         return open_BP
 
     def durations(self, pitch_B: NDArray[np.int64]) -> Mask:
@@ -190,26 +191,17 @@ class Constraints:
         _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B3)
         passed = self._anchors.close_durations(lines.now_B, open_BD, _TICKS)
         self.relaxed_B3[passed, _ANCHORS] += 1
-        # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
-        is_beside_B = ~open_BD.any(axis=1)
-        open_BD[is_beside_B, DURATION_COUNT - 1] = True
-        self.relaxed_B3[is_beside_B & ~self.is_done_B, _GRID] += 1
-        done_B = self.is_done_B
-        open_BD[done_B] = False
-        open_BD[done_B, 0] = True
         return open_BD
 
     def append(self, pitch_B: NDArray[np.int64]) -> None:
         """Notes what was played, for excess."""
-        is_note_B = pitch_B != REST
-        is_same_B = is_note_B & (pitch_B == self._last_pitch_B)
-        self._same_B = np.where(is_same_B, self._same_B + 1, np.where(is_note_B, 1, self._same_B))
-        self._last_pitch_B = np.where(is_note_B, pitch_B, self._last_pitch_B)
+        _count_same(pitch_B, self._last_pitch_B, self._same_B)
 
 
 @compiled
 def _close_pitches(
     open_BP: Mask,
+    pitches_BP: Mask,
     tonics_BP: Mask,
     durations_B2TD: Mask,
     now_B: Whole,
@@ -219,19 +211,29 @@ def _close_pitches(
     last_pitch_B: Whole,
     same_B: Whole,
     newest_B: Whole,
+    is_first: bool,
     relaxed_B3: Whole,
 ) -> None:
     """Leaves the tonics where nothing but the end fits, and no pitch that came too often in a row if another one is open."""
     for b in range(len(open_BP)):
         left, open_P = end_B[b] - now_B[b], open_BP[b]
+        if left <= 0:
+            open_P[:] = False
+            open_P[REST] = True
+            continue
+        if is_free_B[b]:
+            open_P[:] = pitches_BP[b]
+            open_P[REST] = True
+        if is_first or is_free_B[b]:
+            continue
         is_last_bar = left <= bar_B[b]
         open_P[REST] = not is_last_bar and newest_B[b] != REST
         if is_last_bar:
-            fitting_D = durations_B2TD[b, 0 if is_free_B[b] else 1, now_B[b] % bar_B[b]]
+            fitting_D = durations_B2TD[b, 1, now_B[b] % bar_B[b]]
             if not (fitting_D & (left > _TICKS)).any():
                 open_P[:] = tonics_BP[b]
         last = last_pitch_B[b]
-        if same_B[b] >= MAXIMUM_SAME_PITCH and left > 0:
+        if same_B[b] >= MAXIMUM_SAME_PITCH:
             if open_P.sum() > int(open_P[REST]) + int(open_P[last]):
                 open_P[REST] = open_P[last] = False
             else:
@@ -255,22 +257,38 @@ def _open_durations(
     relaxed_B3: Whole,
 ) -> None:
     """Those that fit at this place of the bar, end on the tonic, and complete no second copy from the same distance where
-    another one is open."""
+    another one is open. A line that is full has just the shortest."""
     for b in range(len(pitch_B)):
-        left, pitch = end_B[b] - now_B[b], pitch_B[b]
-        is_last_bar = left <= bar_B[b] and not is_free_B[b]
-        open_BD[b] = durations_B2TD[b, 1 if is_last_bar else 0, now_B[b] % bar_B[b]]
-        if is_free_B[b]:
+        left, pitch, open_D = end_B[b] - now_B[b], pitch_B[b], open_BD[b]
+        if left <= 0:
+            open_D[:] = False
+            open_D[0] = True
             continue
-        if not tonics_BP[b, pitch]:
-            open_BD[b] &= left > _TICKS
-        for s in range(SOURCES - 1):
-            duration = source_duration_BS[b, s]
-            if source_pitch_BS[b, s] != pitch or duration >= DURATION_COUNT:
-                continue
-            is_third = run_ticks_BS[b, s] + _TICKS[duration] >= 2 * back_BL[b, s]
-            if is_third and open_BD[b, duration] and left > 0:
-                if open_BD[b].sum() > 1:
-                    open_BD[b, duration] = False
-                else:
-                    relaxed_B3[b, _REPETITION] += 1
+        is_last_bar = left <= bar_B[b] and not is_free_B[b]
+        open_D[:] = durations_B2TD[b, 1 if is_last_bar else 0, now_B[b] % bar_B[b]]
+        if not is_free_B[b]:
+            if not tonics_BP[b, pitch]:
+                open_D &= left > _TICKS
+            for s in range(SOURCES - 1):
+                duration = source_duration_BS[b, s]
+                if source_pitch_BS[b, s] != pitch or duration >= DURATION_COUNT:
+                    continue
+                is_third = run_ticks_BS[b, s] + _TICKS[duration] >= 2 * back_BL[b, s]
+                if is_third and open_D[duration]:
+                    if open_D.sum() > 1:
+                        open_D[duration] = False
+                    else:
+                        relaxed_B3[b, _REPETITION] += 1
+        if not open_D.any():
+            # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
+            open_D[DURATION_COUNT - 1] = True
+            relaxed_B3[b, _GRID] += 1
+
+
+@compiled
+def _count_same(pitch_B: Whole, last_pitch_B: Whole, same_B: Whole) -> None:
+    """How often the last pitch came in a row; rests between count nothing."""
+    for b in range(len(pitch_B)):
+        if pitch_B[b] != REST:
+            same_B[b] = same_B[b] + 1 if pitch_B[b] == last_pitch_B[b] else 1
+            last_pitch_B[b] = pitch_B[b]

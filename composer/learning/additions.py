@@ -75,11 +75,11 @@ class Added:
         """Of the pitches that are open in any line, BP; 0 of the others, which are closed."""
         if self.advantage is None:
             return None
-        self.open_K, self.related_BKJ = open_K, relate_pitches(open_K, self.standing_BS)
-        g_BP = self.advantage.pitches(self.prior, open_K, self.related_BKJ) / self.farness_B1
+        related_BKJ = relate_pitches(open_K, self.standing_BS)
+        g_BP = self.advantage.pitches(self.prior, open_K, related_BKJ) / self.farness_B1
         if self.foresight is not None and self.asked is not None:
             listed_BNK = torch.from_numpy(open_K).expand(len(g_BP), 1, -1)
-            related_BNKJ = torch.from_numpy(self.related_BKJ).unsqueeze(1)
+            related_BNKJ = torch.from_numpy(related_BKJ).unsqueeze(1)
             body_BKH = self.foresight.pitch_bodies(self.seen, self.view, listed_BNK, related_BNKJ)[:, 0]
             g_BP[:, open_K] += self._foreseen(body_BKH, self.foresight.pitch_out, self.asked)
         return g_BP
@@ -88,7 +88,8 @@ class Added:
         """Of each duration of these pitches, BD."""
         if self.advantage is None:
             return None
-        chosen_BJ, related_BDL = self._related(pitch_B), relate_durations(ALL_DURATIONS, self.standing_BS)
+        chosen_BJ = np.ascontiguousarray(relate_pitches(pitch_B[:, None], self.standing_BS)[:, 0])
+        related_BDL = relate_durations(ALL_DURATIONS, self.standing_BS)
         g_BD = self.advantage.durations(self.prior, pitch_B, chosen_BJ, related_BDL) / self.farness_B1
         if self.foresight is not None and self.asked is not None:
             chosen = Chosen(torch.from_numpy(pitch_B).unsqueeze(1), torch.from_numpy(chosen_BJ).unsqueeze(1))
@@ -98,15 +99,6 @@ class Added:
             )[:, 0]
             g_BD += self._foreseen(body_BDH, self.foresight.duration_out, self.asked)
         return g_BD
-
-    def _related(self, pitch_B: Whole) -> NDArray[np.float32]:
-        """Relations of the chosen pitches to their lines, BJ."""
-        place_B = np.searchsorted(self.open_K, pitch_B).clip(0, len(self.open_K) - 1)
-        if (self.open_K[place_B] == pitch_B).all():
-            chosen_BJ: NDArray[np.float32] = self.related_BKJ[np.arange(len(place_B)), place_B]
-            return chosen_BJ
-        # A given note may be one that is closed.
-        return np.ascontiguousarray(relate_pitches(pitch_B[:, None], self.standing_BS)[:, 0])
 
     def _foreseen(self, body_BAH: Tensor, out: nn.Linear, asked: Asked) -> NDArray[np.float32]:
         """What the foreseen piece is worth to taste and wishes, BA: u · ψ, less what it would miss of each goal."""

@@ -90,50 +90,54 @@ def _draw(
     steps_B: Whole,
 ) -> None:
     tokens = open_BA.shape[1]
-    everything_A = np.ones(tokens, dtype=np.bool_)
+    odds_A = np.empty(tokens)
     for b in range(len(chosen_B)):
-        if given_B[b] >= 0 and not done_B[b]:
-            chosen_B[b] = given_B[b]
-            open_BA[b] = False
-            open_BA[b, given_B[b]] = True
-            continue
         open_A, plain_A, worth_A = open_BA[b], plain_BA[b], worth_BA[b]
-        norm, norm_of_prior = _log_sum(worth_A, open_A), _log_sum(plain_A, open_A)
-        if guided_B[b] >= 0 and not done_B[b]:
-            chosen = guided_B[b]
-        else:
+        if done_B[b]:
+            chosen_B[b] = np.argmax(open_A)
+            continue
+        if given_B[b] >= 0:
+            chosen_B[b] = given_B[b]
+            open_A[:] = False
+            open_A[given_B[b]] = True
+            continue
+        top, top_of_prior = -np.inf, -np.inf
+        for a in range(tokens):
+            if open_A[a]:
+                top, top_of_prior = max(top, worth_A[a]), max(top_of_prior, plain_A[a])
+        total, total_of_prior = 0.0, 0.0
+        for a in range(tokens):
+            if open_A[a]:
+                odds_A[a] = np.exp(worth_A[a] - top)
+                total += odds_A[a]
+                total_of_prior += np.exp(plain_A[a] - top_of_prior)
+        chosen = guided_B[b]
+        if chosen < 0:
             # The last open token takes what rounding leaves.
-            left, chosen = uniform_B[b], 0
+            left, chosen = uniform_B[b] * total, 0
             for a in range(tokens):
                 if open_A[a]:
                     chosen = a
-                    left -= np.exp(worth_A[a] - norm)
+                    left -= odds_A[a]
                     if left < 0:
                         break
         chosen_B[b] = chosen
-        if done_B[b]:
-            continue
+        norm, norm_of_prior = top + np.log(total), top_of_prior + np.log(total_of_prior)
         steps_B[b] += 1
-        log_prior_B[b] += plain_A[chosen] - _log_sum(plain_A, everything_A)
+        log_prior_B[b] += plain_A[chosen] - _log_sum(plain_A)
         log_policy_B[b] += worth_A[chosen] - norm
         if guided_B[b] < 0:
             log_behaviour_B[b] += worth_A[chosen] - norm
         # To the prior as it is, whatever flattens it here.
         for a in range(tokens):
             if open_A[a]:
-                log_pi = worth_A[a] - norm
-                kl_B[b] += np.exp(log_pi) * (log_pi - (plain_A[a] - norm_of_prior))
+                kl_B[b] += odds_A[a] / total * (worth_A[a] - norm - (plain_A[a] - norm_of_prior))
 
 
 @compiled
-def _log_sum(scores_A: Scores, counts_A: Mask) -> float:
-    """Logarithm of the sum of exp over the tokens that count."""
-    top = -np.inf
+def _log_sum(scores_A: Scores) -> float:
+    """Logarithm of the sum of exp."""
+    top, total = scores_A.max(), 0.0
     for a in range(len(scores_A)):
-        if counts_A[a]:
-            top = max(top, scores_A[a])
-    total = 0.0
-    for a in range(len(scores_A)):
-        if counts_A[a]:
-            total += np.exp(float(scores_A[a]) - top)
+        total += np.exp(scores_A[a] - top)
     return float(top + np.log(total))

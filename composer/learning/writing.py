@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -240,7 +241,7 @@ class _Writing:
     def _note_of(self, row: int, pitch: int, duration: int) -> Note:
         steering = self.plans[row].steering
         if duration < len(DURATIONS):
-            return _note(pitch_of(pitch, steering.tonic), duration)
+            return _note(pitch, duration, steering.tonic)
         # Only after given notes that end beside the grid: the rest of the bar.
         return Note(pitch_of(pitch, steering.tonic), steering.bar_quarters - self.now[row] % steering.bar_quarters)
 
@@ -249,8 +250,8 @@ class _Writing:
         notes = self.notes.get(row)
         if notes is None:
             lines, count = self.lines, int(np.searchsorted(self.lines.start_BN[row], self.lines.end_B[row]))
-            tokens = zip(lines.pitch_BN[row, :count].tolist(), lines.duration_BN[row, :count].tolist(), strict=True)
-            notes = [self._note_of(row, pitch, duration) for pitch, duration in tokens]
+            tokens = lines.pitch_BN[row, :count].tolist(), lines.duration_BN[row, :count].tolist()
+            notes = list(map(_note, *tokens, repeat(steering.tonic)))
         return Melody(
             notes=tuple(notes),
             metre=steering.metre,
@@ -287,9 +288,9 @@ class _Writing:
 
 
 @lru_cache(maxsize=4096)
-def _note(pitch: int | None, duration: int) -> Note:
-    """One object for all notes that are the same."""
-    return Note(pitch, DURATIONS[duration])
+def _note(pitch: int, duration: int, tonic: int) -> Note:
+    """Of tokens; one object for all notes that are the same."""
+    return Note(pitch_of(pitch, tonic), DURATIONS[duration])
 
 
 def flatness_of(plan: Plan, of_phrases: float) -> float:
