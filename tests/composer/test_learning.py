@@ -358,7 +358,7 @@ def test_who_asks_to_be_far_from_what_is_usual_hears_less_of_g() -> None:
         condition_BC, dice = condition(plan)[None], [np.random.default_rng(1)]
         writer = Writer(prior=prior, advantage=advantage)
         writing = _Writing(writer, [plan], [0], np.zeros_like(condition_BC), dice, None, False, None, None)
-        writing.prior.look(writing.lines.observe())
+        writing.prior.look(writing.lines.observe(), np.zeros(1, dtype=np.bool_))
         rules_BR, standing_BS = writing.rules.observe(writing.lines), writing.rules.standing(writing.lines)
         g_BP = Added(
             writing.prior,
