@@ -35,6 +35,8 @@ FLATNESS_OF_TUNES = 0.65
 """Power of the phrases' flatness that tunes have."""
 FLATTEST = 3.2
 """Temperature of the prior that is as far from the catalogue as can be asked."""
+FARNESS_POWER = 1.5
+"""Of that temperature, by which G is weakened: people's bands say once more what is usual."""
 Guide = Callable[[Lines, NDArray[np.bool_], str], Whole]
 """Forces tokens during rollouts: (lines, open, `pitch` or `duration`) → token per line, −1 where the policy chooses."""
 
@@ -136,7 +138,7 @@ class _Writing:
         self.rules = RuleState(plans, writer.bands)
         self.flatness_B1 = np.array([[flatness_of(plan, writer.prior_temperature)] for plan in plans], dtype=np.float32)
         # Who asks to be far from what is usual asks it of G too, which knows what is usual and would hold against it.
-        self.farness_B1 = np.array([[max(1.0, flatness_of(plan, 1.0))] for plan in plans], dtype=np.float32)
+        self.farness_B1 = np.array([[max(1.0, flatness_of(plan, 1.0)) ** FARNESS_POWER] for plan in plans], dtype=np.float32)
         self.asked = Asked.of(plans, taste_BF) if writer.foresight is not None else None
         self.condition_BC = condition_BC
         self.prior = PriorStep(writer.prior, len(plans))

@@ -23,7 +23,7 @@ from composer.learning.policy_training import SLOWEST, PolicyTraining, falling
 from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
-from composer.learning.writing import FLATTEST, Writer, _Writing
+from composer.learning.writing import FARNESS_POWER, FLATTEST, Writer, _Writing
 from composer.steering import Steering
 from composer.tokens import duration_number, pitch_token
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
@@ -376,5 +376,5 @@ def test_who_asks_to_be_far_from_what_is_usual_hears_less_of_g() -> None:
         return told_K
 
     assert np.abs(told(None)).max() > 1.0
-    assert told(0.0) == pytest.approx(told(None) / FLATTEST, rel=1e-5)
+    assert told(0.0) == pytest.approx(told(None) / FLATTEST**FARNESS_POWER, rel=1e-5)
     assert told(1.0) == pytest.approx(told(None), rel=1e-6)
