@@ -65,30 +65,31 @@ class Popularity:
 
     def without(self, sums: Sums) -> Popularity:
         """That of the others, had one listener not brought these. μ stays where the others played nothing."""
-        at = {int(track): place for place, track in enumerate(self.ids_K)} if sums else {}
-        held = [(at[track], *part) for track, part in sums.items() if track in at]
-        if not held:
+        if not sums or not len(self.ids_K):
             return self
-        place, outcome, plays = (np.array(column) for column in zip(*held, strict=True))
+        tracks = np.fromiter(sums, dtype=np.int64)
+        place, is_known = self._places(tracks)
+        outcome, plays = np.array(list(sums.values()), dtype=np.float64)[is_known].T
+        place = place[is_known]
         outcome_K, plays_K = self.outcome_K.copy(), self.plays_K.copy()
         outcome_K[place] -= outcome
         plays_K[place] = np.maximum(plays_K[place] - plays, 0.0)
         overall = float(outcome_K.sum() / plays_K.sum()) if plays_K.any() else self.overall
         return replace(self, overall=overall, outcome_K=outcome_K, plays_K=plays_K)
 
-    @property
-    def means_K(self) -> NDArray[np.float64]:
-        """The shrunken mean of each track that was counted."""
-        beyond_K = self.outcome_K - self.plays_K * self.overall
-        return np.asarray(self.overall + beyond_K / (self.plays_K + SHRINKAGE_PLAYS))
-
     def of(self, track_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
         """The shrunken means of the listed tracks."""
         wanted = np.asarray(track_ids, dtype=np.int64)
         if not len(self.ids_K):
             return np.full(wanted.shape, self.overall)
-        at = np.minimum(np.searchsorted(self.ids_K, wanted), len(self.ids_K) - 1)
-        return np.where(self.ids_K[at] == wanted, self.means_K[at], self.overall)
+        place, is_known = self._places(wanted)
+        beyond = self.outcome_K[place] - self.plays_K[place] * self.overall
+        return np.asarray(self.overall + is_known * beyond / (self.plays_K[place] + SHRINKAGE_PLAYS))
+
+    def _places(self, tracks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where each of these stands among the counted ones, and whether it does."""
+        place = np.minimum(np.searchsorted(self.ids_K, tracks), len(self.ids_K) - 1)
+        return place, self.ids_K[place] == tracks
 
 
 @lru_cache(maxsize=4)
