@@ -32,7 +32,7 @@ def current(listener: Listener, moment: datetime | None = None, *, tracks: Colle
     Liking takes a dislike back and disliking takes a like back. Of each track's rows of a kind only the last one leaves the
     database: the others can't count.
     """
-    rows = Feedback.objects.filter(listener=listener, kind__in=list(_FAMILIES))
+    rows = Feedback.objects.filter(listener=listener, kind__in=OPINION_KINDS)
     if moment is not None:
         rows = rows.filter(received_at__lte=moment)
     if tracks is not None:
@@ -86,3 +86,5 @@ _FAMILIES: Mapping[str, Sequence[str]] = {
     Kind.UNRATE: (Kind.RATE,),
 }
 """Which standings a row speaks about."""
+OPINION_KINDS = tuple(_FAMILIES)
+"""Of rows that say what is thought of a track, or take it back."""

@@ -4,24 +4,25 @@ Letters: N states, L rows of a state, S signals of a row, C styles, K tracks tha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache, reduce
-from operator import or_
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
-from django.db.models import Case, Count, Exists, F, FloatField, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, F, FloatField, QuerySet, Sum, Value, When
 from django.db.models.functions import Least
 from numpy.typing import NDArray
 
 from recsys.feedback import FeedbackRow
 from recsys.learning.features import ListenerState, RowColumns, TrackTable, encode_rows, places_without
 from recsys.learning.tastes import added_by_signals
-from recsys.learning.windows import KIND_INDEX, OPINIONS, SIGNAL_NAMES
+from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES
 from recsys.models import Feedback
 from recsys.rewards import RewardWeights, weights_as_of
-from recsys.standing import later_rows_about
+from recsys.standing import OPINION_KINDS, standing_of
 
 SHRINKAGE_PLAYS = 5.0
 """A track counts as if it had been played this often with the average outcome, a style of one's own likewise."""
@@ -97,34 +98,33 @@ def popularity_as_of(moment: datetime, simulated: bool, newest_before: int) -> P
     """Popularity from rows received before a moment, by the reward weights of then. `newest_before` (the newest such row) only
     keys the cache."""
     weights = weights_as_of(moment)
-    counted = _rows_that_tell(Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated), moment)
-    sums = (
-        counted.values("track_id")
-        .annotate(outcome=Sum(_outcome(weights)), plays=Count("id", filter=Q(kind="play")))
-        .values_list("track_id", "outcome", "plays")
-    )
-    return Popularity.of_sums({track: (total, float(plays)) for track, total, plays in sums}, weights, moment)
+    rows = Feedback.objects.filter(received_at__lt=moment, listener__is_simulated=simulated)
+    plays = rows.filter(kind="play").values("track_id").annotate(outcome=Sum(_outcome_of_play(weights)), plays=Count("id"))
+    sums = {track: (total, float(count)) for track, total, count in plays.values_list("track_id", "outcome", "plays")}
+    for track, outcome in _opinions(rows, weights):
+        total, count = sums.get(track, (0.0, 0.0))
+        sums[track] = (total + outcome, count)
+    return Popularity.of_sums(sums, weights, moment)
 
 
-def _rows_that_tell(rows: QuerySet[Feedback], before: datetime) -> QuerySet[Feedback]:
-    """Plays, and the opinions that stood at the moment: as `OwnRows` takes them from a state."""
-    stands = [Q(~Exists(later_rows_about(kind).filter(received_at__lt=before)), kind=kind) for kind in OPINIONS]
-    return rows.filter(reduce(or_, stands, Q(kind="play")))
-
-
-def _outcome(weights: RewardWeights) -> Case:
-    """What a row that tells adds to its track's outcome: the signals of windows.py, each by its weight."""
-    added = dict(zip(SIGNAL_NAMES, added_by_signals(weights).tolist(), strict=True))
+def _outcome_of_play(weights: RewardWeights) -> Case:
+    """What a play adds to its track's outcome."""
     early = Least(Value(weights.early_leave_seconds), weights.early_leave_share * F("track__duration_seconds"))
-    completion = added["completion"] * Least(F("value") / F("track__duration_seconds"), Value(1.0))
-    return Case(
-        When(kind="play", value__lt=early, then=completion + added["left_early"]),
-        When(kind="play", then=completion),
-        When(kind="like", then=Value(added["like"])),
-        When(kind="dislike", then=Value(added["dislike"])),
-        When(kind="rate", then=added["rating"] * (F("value") - 3.0) / 2.0),
-        output_field=FloatField(),
-    )
+    completion = weights.completion * Least(F("value") / F("track__duration_seconds"), Value(1.0))
+    return Case(When(value__lt=early, then=completion + weights.early_leave), default=completion, output_field=FloatField())
+
+
+def _opinions(rows: QuerySet[Feedback], weights: RewardWeights) -> Iterator[tuple[int, float]]:
+    """Tracks, and what each opinion adds that stands, as `OwnRows` takes it from a state. Read in order and told listener by
+    listener: a look at later rows for each row took four times as long."""
+    added = dict(zip(SIGNAL_NAMES, added_by_signals(weights).tolist(), strict=True))
+    in_order = rows.filter(kind__in=OPINION_KINDS).order_by("listener_id", "occurred_at", "id")
+    told = in_order.values_list("listener_id", "track_id", "kind", "value").iterator()
+    for _, each in groupby(told, key=itemgetter(0)):
+        standing = standing_of(row[1:] for row in each)
+        yield from ((track, added["like"]) for track in standing.liked)
+        yield from ((track, added["dislike"]) for track in standing.disliked)
+        yield from ((track, added["rating"] * (stars - 3.0) / 2.0) for track, stars in standing.ratings.items())
 
 
 @dataclass(frozen=True, kw_only=True)
