@@ -113,7 +113,7 @@ def _read_cursor(cursor: str, sort: str) -> tuple[Any, int]:
     # Halves of surrogate pairs and zero bytes are JSON, but no text that the database takes.
     is_storable = not isinstance(value, str) or not re.search("[\0\ud800-\udfff]", value)
     if made_by != sort or value is None or not isinstance(pk, int) or (kind and not isinstance(value, kind)) or not is_storable:
-        raise BrokenCursor(f"it was not made for the sort {sort}")
+        raise BrokenCursor(f"this cursor was not made for the sort {sort}")
     return value, pk
 
 
