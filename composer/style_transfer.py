@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 CANDIDATES = 32
-CONTENT_NATS = 60.0
-"""What a chroma cosine of 1 is worth: content 0.1 higher pays for 6 nats of doubt about the style, at half blend."""
+CONTENT_NATS = 75.0
+"""What a chroma cosine of 1 is worth: content 0.1 higher pays for 7.5 nats of doubt about the style, at half blend."""
 MOST_DOUBT_NATS = 12.0
 """Beyond this a melody is of another style anyway; no candidate is the better for being so a little less."""
 NATURAL_NATS = 4.0
