@@ -38,7 +38,7 @@ def request_run(
 ) -> Run:
     """Queues a run. WrongConfiguration names field and bound; RunRefused where the slot has an open run already.
 
-    It starts from the parent run's checkpoint, else from the champion's, if they have one."""
+    It starts from the parent run's checkpoint, else from the champion's, if they have one and the slot's trainings use it."""
     functions = slots.functions_of(slot)
     read = read_configuration(functions.configuration, configuration or {})
     start = parent.versions.first() if parent else champion_of(slot)
@@ -48,7 +48,7 @@ def request_run(
         requested_by=account,
         configuration=asdict(read),
         parent=parent,
-        starts_from=start if start is not None and start.folder else None,
+        starts_from=start if start is not None and start.folder and not functions.starts_anew else None,
         seed=secrets.randbelow(2**31) if seed is None else seed,
     )
 

@@ -151,6 +151,8 @@ class SlotFunctions:
     """Kind of the version that serves before anything was trained (`popularity`), None where nothing can."""
     observed_lift: Callable[[Served, Served], ObservedLift | None] = nothing_observed
     """What the first version gained over the second in the unit of the check that predicts it; None where there is nothing."""
+    starts_anew: bool = False
+    """Whether a training begins with new weights, whatever version serves."""
     promote_first: Callable[[str, str], bool] = never
     """Whether a new version of the first kind may replace a champion of the second kind without a proof, for example a
     prior of the whole catalogue the prior of its first tunes. Never asked when the gate refuses."""

@@ -112,4 +112,5 @@ RECOMMENDER = SlotFunctions(
     wanted_run=wanted_run,
     observed_lift=observed_lift,
     first_kind="popularity",
+    starts_anew=True,
 )

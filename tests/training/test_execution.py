@@ -67,6 +67,13 @@ def test_the_next_run_starts_from_the_champion(counting: SlotFunctions, tmp_path
     assert read_checkpoint(tmp_path / second.versions.get().folder).weights["total"][0] == 8
 
 
+def test_where_trainings_start_anew_no_version_is_named_as_the_start(counting: SlotFunctions) -> None:
+    slots.register(dataclasses.replace(counting, starts_anew=True))
+    run_now(steps=5, quality=1.0)
+
+    assert run_now(steps=3, quality=2.0).starts_from is None
+
+
 def test_a_version_that_is_not_proven_does_not_serve(counting: SlotFunctions) -> None:
     champion = run_now(quality=1.0).versions.get()
 
