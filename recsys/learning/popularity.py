@@ -128,7 +128,7 @@ def _opinions(rows: QuerySet[Feedback], weights: RewardWeights) -> Iterator[tupl
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class RowOutcomes:
     """What rows of N states add to the outcomes of their tracks: the same, row by row, as `popularity_as_of` sums up."""
 
     track_NL: NDArray[np.int64]
@@ -141,7 +141,7 @@ class Told:
     @classmethod
     def of(
         cls, state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64], weights: RewardWeights
-    ) -> Told:
+    ) -> RowOutcomes:
         """Of the rows at these places."""
         arrays = encode_rows(state, columns, table, at_NL, weights)
         signal_NLS = arrays["row_signal_LS"].astype(np.float64)
@@ -165,7 +165,7 @@ class OwnRows:
     """What a listener's rows say beyond what the others say, each track for all of its style."""
 
     table: TrackTable
-    told: Told
+    told: RowOutcomes
     said_NL: NDArray[np.float64]
     """Outcome; of plays, above the mean that the others have."""
     others_N: tuple[Popularity, ...]
@@ -178,12 +178,12 @@ class OwnRows:
         """The state as it were, had each of these sets of tracks left no row."""
         rows = (*state.earlier, *state.rows)
         columns, at_NL = RowColumns.of(rows), places_without(rows, without)
-        told = Told.of(state, columns, table, at_NL, popularity.weights)
+        told = RowOutcomes.of(state, columns, table, at_NL, popularity.weights)
         others = (popularity,) * len(at_NL)
         is_counted_R = np.array([_is_counted(row, state, popularity) for row in rows] + [False])
         if is_counted_R.any():
             # What stood when it was counted may have been taken back since.
-            then = Told.of(state, columns, table, np.where(is_counted_R[at_NL], at_NL, len(rows)), popularity.weights)
+            then = RowOutcomes.of(state, columns, table, np.where(is_counted_R[at_NL], at_NL, len(rows)), popularity.weights)
             others = tuple(popularity.without(then.sums(at, table)) for at in range(len(at_NL)))
         said_NL = told.outcome_NL.copy()
         for at, each in enumerate(others):
