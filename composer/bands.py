@@ -63,6 +63,8 @@ MOVED_BY = {
 """Figures that a graded wish asks to be other than usual."""
 OUTSIDE_WIDTHS = 0.3
 """What a figure costs that lies outside its band at all, so that the last step back is worth going."""
+LEAST_WIDTH = 0.04
+"""A band counts as no narrower."""
 ROUNDING = 1e-6
 """Less is no distance."""
 
@@ -121,7 +123,7 @@ def left_open(steering: Steering) -> NDArray[np.bool_]:
 def band_misses(figures_X: NDArray[np.float64], edges_2X: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each figure lies outside its band: in widths, at most 2, and OUTSIDE_WIDTHS for being outside at all."""
     low_X, high_X = edges_2X
-    width_X = np.maximum(high_X - low_X, 0.04)
+    width_X = np.maximum(high_X - low_X, LEAST_WIDTH)
     outside_X = np.maximum(low_X - figures_X, 0) + np.maximum(figures_X - high_X, 0)
     miss_X: NDArray[np.float64] = np.minimum(outside_X / width_X, 2.0) + OUTSIDE_WIDTHS * (outside_X > ROUNDING)
     return miss_X

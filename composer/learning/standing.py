@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.bands import CELL_TICKS, EARLY, Bands, early_edges
+from composer.bands import CELL_TICKS, EARLY, GROOVE, LEAST_WIDTH, Bands, early_edges
 from composer.constraints import Plan
 from composer.learning.compiled import compiled
 from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
@@ -44,6 +44,7 @@ the next sixteenths, 1 where a note began in the bar before."""
 NO_LIMIT = 999
 """Of the range, where any will do."""
 NO_BAR_BEFORE = -1
+_RANGE, _GROOVE = EARLY.index("range_over_36_semitones"), EARLY.index(GROOVE)
 AHEAD = 15
 """Sixteenths of the bar before that are looked at."""
 AGES = 5
@@ -158,10 +159,10 @@ def _stand(
         standing_BS[b, 10] = min((now_B[b] - of[_SINCE]) // STEP_TICKS, 99.0)
         standing_BS[b, 11], standing_BS[b, 12] = beat_B[b], now_B[b] % beat_B[b]
         standing_BS[b, 13], standing_BS[b, 14] = bar_B[b] - now_B[b] % bar_B[b], of[_LAST_TICKS]
-        widest = edge_B2E[b, 1, 0] * 36
+        widest = edge_B2E[b, 1, _RANGE] * 36
         standing_BS[b, 15] = int(widest + 1e-6) if widest >= 0 else NO_LIMIT
         standing_BS[b, 16] = NO_BAR_BEFORE
-        if edge_B2E[b, 1, 3] >= 0 and now_B[b] >= bar_B[b]:
+        if edge_B2E[b, 1, _GROOVE] >= 0 and now_B[b] >= bar_B[b]:
             before, bits = (now_B[b] - bar_B[b]) // CELL_TICKS, 0
             for ahead in range(min(AHEAD, begins_BC.shape[1] - before)):
                 bits |= int(begins_BC[b, before + ahead]) << ahead
@@ -224,23 +225,28 @@ def _observe(
         at = settled + 1 + _SHARES
         for degree in range(12):
             values[at + degree] = 4 * profile_BP[b, degree] / now
-        at += 12
-        # How far above and below people's bands the line is so far, in widths; 0 where there is none.
-        compared = of[_CELLS] - bar_B[b] // CELL_TICKS
-        for e in range(4):
-            low, high = edge_B2E[b, 0, e], edge_B2E[b, 1, e]
-            if e == 0:
-                figure = (highest - lowest) / 36 if has else np.nan
-            elif e == 1:
-                figure = of[_MOVED] / max(of[_NOTES] - 1, 1.0) / 8
-            elif e == 2:
-                figure = of[_NOTES] / now * TICKS_PER_QUARTER / 4
-            else:
-                figure = 1 - of[_DIFFERING] / compared if compared > 0 else np.nan
-            if has and high >= 0 and not np.isnan(figure):
-                width = max(high - low, 0.04)
-                values[at + e] = min(max((figure - high) / width, -1.0), 1.0)
-                values[at + 4 + e] = min(max((low - figure) / width, -1.0), 1.0)
+        _observe_bands(values[at + 12 :], of, edge_B2E[b], now, bar_B[b])
+
+
+@compiled
+def _observe_bands(values: Values, of: Floats, edge_2E: Floats, now: int, bar: int) -> None:
+    """How far above, then how far below people's bands the line is so far, in widths; 0 where there is none: the figures of
+    `bands.early_figures`, note by note."""
+    if of[_NOTES] == 0:
+        return
+    compared = of[_CELLS] - bar // CELL_TICKS
+    figures = (
+        (of[_HIGHEST] - of[_LOWEST]) / 36,
+        of[_MOVED] / max(of[_NOTES] - 1, 1.0) / 8,
+        of[_NOTES] / now * TICKS_PER_QUARTER / 4,
+        1 - of[_DIFFERING] / compared if compared > 0 else np.nan,
+    )
+    for e in range(len(figures)):
+        low, high, figure = edge_2E[0, e], edge_2E[1, e], figures[e]
+        if high >= 0 and not np.isnan(figure):
+            width = max(high - low, LEAST_WIDTH)
+            values[e] = min(max((figure - high) / width, -1.0), 1.0)
+            values[len(figures) + e] = min(max((low - figure) / width, -1.0), 1.0)
 
 
 @compiled

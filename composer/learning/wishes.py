@@ -15,6 +15,7 @@ from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 from music.notes import Melody
 
 NOTES_OF_AN_EPISODE = 72
+"""Of a tune that the learner takes whole."""
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""

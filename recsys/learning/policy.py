@@ -104,6 +104,7 @@ class PopularityPolicy(KnowsNoChoices):
 
     def __init__(self) -> None:
         self._seen: tuple[ListenerState, Popularity] | None = None
+        self._own: tuple[ListenerState, OwnRows] | None = None
 
     def popularity(self, state: ListenerState) -> Popularity:
         """The popularity that a request of this moment sees; looked up once per request."""
@@ -111,6 +112,13 @@ class PopularityPolicy(KnowsNoChoices):
         if seen is None or seen[0] is not state:
             seen = self._seen = (state, self._as_of(state))
         return seen[1]
+
+    def own_rows(self, state: ListenerState, table: TrackTable) -> OwnRows:
+        """What the listener's rows say; worked out once per request, which asks for candidates, scores and reasons."""
+        kept = self._own
+        if kept is None or kept[0] is not state or kept[1].table is not table:
+            kept = self._own = (state, OwnRows.of(state, table, self.popularity(state)))
+        return kept[1]
 
     @staticmethod
     def _as_of(state: ListenerState) -> Popularity:
@@ -121,7 +129,7 @@ class PopularityPolicy(KnowsNoChoices):
     def score(self, state: ListenerState, track_ids: Sequence[int]) -> NDArray[np.float64]:
         """scores_1N: popularity, and what speaks for the style."""
         table = track_table()
-        own = OwnRows.of(state, table, self.popularity(state))
+        own = self.own_rows(state, table)
         leaning_C = _declared(state, table) + own.by_style()[0]
         return (own.others_N[0].of(track_ids) + _at_styles(leaning_C, table, track_ids))[None]
 
@@ -131,7 +139,7 @@ class PopularityPolicy(KnowsNoChoices):
         Most of a young catalogue is equal, and one style may be most of it: by number, everybody would get the same few of it.
         """
         table = track_table()
-        own = OwnRows.of(state, table, self.popularity(state))
+        own = self.own_rows(state, table)
         scores = own.others_N[0].of(table.ids_T)
         scores += (_declared(state, table) + own.by_style()[0])[table.style_T]
         return best_open(scores - TIE_BREAK * _turns(table, state), table, count, excluded)
@@ -139,7 +147,7 @@ class PopularityPolicy(KnowsNoChoices):
     def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
         """Popularity, the declared style where it is one, and what the listener's own rows say of the style."""
         table, popularity = track_table(), self.popularity(state)
-        own = OwnRows.of(state, table, popularity)
+        own = self.own_rows(state, table)
         added_C, heard = own.by_style()[0], own.tracks_by_style()
         styles = list(heard)
         # Without a style's tracks older rows come into the window, which may say something of the others.
