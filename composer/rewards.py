@@ -4,11 +4,11 @@ Each rule gives a reward per note, credited to the note that earned it. Shapes: 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from music.notes import Melody
 
 Reward = NDArray[np.float64]
+Events = tuple[tuple[int | None, int], ...]
+"""Pitch and length in ticks of some notes."""
 STEP_TICKS = 12
 """A sixteenth: rules of the Sequence Tutor count in it."""
 MOTIF_TICKS = 96
@@ -28,8 +30,13 @@ PATIENT_STEPS = 6
 SHORT_BARS = 4
 WORN = 3
 """A bar's first half that was heard so often before tires the ear."""
-MOTIF_PITCHES, MOTIF_PITCHES_OF_TUNES = 3, 2
-"""Fewer pitches in half a bar are no motif; tunes in quarter notes have two at most."""
+MOTIF_PITCHES = 3
+"""Fewer pitches in half a bar are no motif."""
+RETURNS = {4: (4,), 5: (4,), 6: (4,), 12: (4, 8), 13: (4, 8), 14: (8,), 15: (8,)}
+"""Bars of sixteen that people often bring back, and how many bars from before: a b c d a b c e, f g h i a b c e."""
+ANSWERED = (5, 6, 7)
+"""Bars of eight that people begin like the one four bars before and end otherwise."""
+PART_ENDINGS = (14, 15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +48,7 @@ class RuleWeights:
     approach_step: float = 0.4
     """Per sixteenth of a run towards that half bar, lent until it is complete or broken: the way there is seen at once."""
     repeated_steps_paid_per_bar: float = 4.0
-    """In pieces of up to four bars; more earns nothing: the optimum would be one cell again and again."""
-    repeated_steps_paid_per_bar_of_tunes: float = 1.5
-    """The same in longer pieces, where people repeat less densely."""
-    paid_repeats_per_bar: float = 0.2
-    """Changed endings, and as many copies, that are paid in pieces above four bars: more would be more than people do."""
+    """More earns nothing: the optimum would be one cell again and again."""
     worn_beginning: float = -3.0
     """Per bar whose first half was heard three times before."""
     changed_ending: float = 3.0
@@ -62,8 +65,14 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Per four bars that end on the second, fifth or seventh of the scale, except the last four."""
-    opening_again: float = 1.5
-    """Per fifth and sixth bar of eight that is the first and second again, as in two of three dance tunes: a b c d a b …"""
+    bar_returns: float = 1.5
+    """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way."""
+    part_ending_returns: float = 2.5
+    """The same of the last two bars of a second part: with them the prior is least used to come back."""
+    answered_bar: float = 1.5
+    """Per bar of a tune that answers the one four bars before with another ending."""
+    bar_at_once: float = -2.5
+    """Per bar of a tune that is the one just heard, as one of fifty is."""
     leapt_ending: float = -4.0
     """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
     band: float = 10.0
@@ -115,9 +124,30 @@ class Line:
         """Up to four bars: a phrase, not a tune."""
         return len(self.bars) <= SHORT_BARS
 
-    def events(self, notes: Sequence[int]) -> tuple[tuple[int | None, int], ...]:
+    def events(self, notes: Sequence[int]) -> Events:
         """Pitch and length of some notes, to compare."""
         return tuple((self.pitches[n], int(self.ticks[n])) for n in notes)
+
+    @cached_property
+    def whole_bars(self) -> list[Events]:
+        """What each bar plays."""
+        return [self.events(bar) for bar in self.bars]
+
+    @cached_property
+    def beginnings(self) -> list[Events]:
+        """What begins in the first half of each bar."""
+        half_N = self.starts % self.bar_ticks < self.bar_ticks / 2
+        return [self.events([n for n in bar if half_N[n]]) for bar in self.bars]
+
+    def copied_share(self, number: int, before: int) -> NDArray[np.float64]:
+        """After each note of a bar, how much of it has copied an earlier one; 0 from the first note that doesn't, and at the
+        end of a bar that holds less than the other."""
+        now, then = self.whole_bars[number], self.whole_bars[before]
+        length = next((n for n, (one, other) in enumerate(zip(now, then, strict=False)) if one != other), len(then))
+        share_n = np.cumsum([ticks for _, ticks in now]) / self.bar_ticks
+        share_n[length:] = 0.0
+        share_n[-1] *= now == then
+        return np.minimum(share_n, 1.0)
 
     @cached_property
     def repeated_ticks(self) -> NDArray[np.int64]:
@@ -137,13 +167,14 @@ class Line:
 
 
 def repeated_motif(line: Line, weights: RuleWeights) -> Reward:
-    """Sixteenths at which the last half bar, of three pitches or more (in tunes two), is one that came before."""
+    """Sixteenths at which the last half bar, of three pitches or more, is one that came before. Tunes would be one bar three
+    times and then another one; where theirs come back says `form`."""
     reward_N = np.zeros(len(line.pitches))
-    fewest = MOTIF_PITCHES if line.is_short else MOTIF_PITCHES_OF_TUNES
-    per_bar = weights.repeated_steps_paid_per_bar if line.is_short else weights.repeated_steps_paid_per_bar_of_tunes
-    paid, cap = 0.0, per_bar * len(line.bars)
+    if not line.is_short:
+        return reward_N
+    paid, cap = 0.0, weights.repeated_steps_paid_per_bar * len(line.bars)
     for n, run in enumerate(line.repeated_ticks):
-        if run < MOTIF_TICKS or distinct_pitches(line, n) < fewest:
+        if run < MOTIF_TICKS or distinct_pitches(line, n) < MOTIF_PITCHES:
             continue
         steps = min(line.ticks[n], run - MOTIF_TICKS + STEP_TICKS) / STEP_TICKS
         steps = min(steps, cap - paid)
@@ -177,27 +208,50 @@ def motif(line: Line, weights: RuleWeights) -> Reward:
 
 
 def structure(line: Line, weights: RuleWeights) -> Reward:
-    """Bars that come again: a changed ending is worth more than a copy, a third copy nothing, a worn beginning costs."""
+    """Bars of a phrase that come again: a changed ending is worth more than a copy, a third copy nothing."""
     reward_N = np.zeros(len(line.pitches))
-    seen: dict[Any, int] = {}
-    beginnings: dict[Any, int] = {}
-    most = len(line.bars) if line.is_short else max(1, round(weights.paid_repeats_per_bar * len(line.bars)))
-    copies = changed = 0
-    for bar in line.bars:
-        if len(bar) < 2:
+    seen: Counter[Events] = Counter()
+    begun: set[Events] = set()
+    for bar, whole, beginning in zip(line.bars, line.whole_bars, line.beginnings, strict=True):
+        if len(bar) < 2 or not line.is_short:
             continue
-        whole = line.events(bar)
-        half = [n for n in bar if line.starts[n] % line.bar_ticks < line.bar_ticks / 2]
-        beginning = line.events(half)
         if whole in seen:
-            copies += seen[whole] == 1
-            reward_N[bar[-1]] += weights.exact_bar * (seen[whole] == 1 and copies <= most)
-        elif len(half) > 1 and beginning in beginnings:
-            changed += 1
-            reward_N[bar[-1]] += weights.changed_ending * (changed <= most)
-        reward_N[bar[-1]] += weights.worn_beginning * (beginnings.get(beginning, 0) >= WORN)
-        seen[whole] = seen.get(whole, 0) + 1
-        beginnings[beginning] = beginnings.get(beginning, 0) + 1
+            reward_N[bar[-1]] += weights.exact_bar * (seen[whole] == 1)
+        elif len(beginning) > 1 and beginning in begun:
+            reward_N[bar[-1]] += weights.changed_ending
+        seen[whole] += 1
+        begun.add(beginning)
+    return reward_N
+
+
+def worn_beginnings(line: Line, weights: RuleWeights) -> Reward:
+    """A bar's first half that was heard too often costs."""
+    reward_N = np.zeros(len(line.pitches))
+    heard: Counter[Events] = Counter()
+    for bar, beginning in zip(line.bars, line.beginnings, strict=True):
+        if len(bar) > 1:
+            reward_N[bar[-1]] += weights.worn_beginning * (heard[beginning] >= WORN)
+            heard[beginning] += 1
+    return reward_N
+
+
+def form(line: Line, weights: RuleWeights) -> Reward:
+    """Bars of a tune that come back where people's do: in the second half of eight bars those of the first, at last with
+    another ending; at the end of a second part the end of the first. A bar that is heard twice in a row costs."""
+    reward_N = np.zeros(len(line.pitches))
+    for number, bar in enumerate(line.bars):
+        if len(bar) < 2 or line.is_short:
+            continue
+        whole, beginning = line.whole_bars[number], line.beginnings[number]
+        if number and whole == line.whole_bars[number - 1]:
+            reward_N[bar[-1]] += weights.bar_at_once
+        if number % 8 in ANSWERED and len(beginning) > 1 and beginning == line.beginnings[number - 4]:
+            reward_N[bar[-1]] += weights.answered_bar * (whole != line.whole_bars[number - 4])
+        worth = weights.part_ending_returns if number % 16 in PART_ENDINGS else weights.bar_returns
+        lent_n = np.zeros(len(bar))
+        for back in RETURNS.get(number % 16, ()):
+            lent_n = np.maximum(lent_n, worth * line.copied_share(number, number - back))
+        reward_N[bar.start : bar.stop] += np.diff(lent_n, prepend=0.0)
     return reward_N
 
 
@@ -274,15 +328,6 @@ def question_and_answer(line: Line, weights: RuleWeights) -> Reward:
     return reward_N
 
 
-def period(line: Line, weights: RuleWeights) -> Reward:
-    """Of every eight bars the fifth and sixth begin the answer as the question began: the first and second bar again."""
-    reward_N = np.zeros(len(line.pitches))
-    for number, bar in enumerate(line.bars):
-        if number % 8 in (4, 5) and len(bar) > 1:
-            reward_N[bar[-1]] = weights.opening_again * (line.events(bar) == line.events(line.bars[number - 4]))
-    return reward_N
-
-
 def cadence(line: Line, weights: RuleWeights) -> Reward:
     """The last note is that of the note before, or a step or a third from it."""
     reward_N = np.zeros(len(line.pitches))
@@ -292,7 +337,17 @@ def cadence(line: Line, weights: RuleWeights) -> Reward:
     return reward_N
 
 
-RULES = (repeated_motif, motif, structure, unique_extrema, leaps, question_and_answer, period, cadence)
+RULES = (
+    repeated_motif,
+    motif,
+    structure,
+    worn_beginnings,
+    form,
+    unique_extrema,
+    leaps,
+    question_and_answer,
+    cadence,
+)
 """Every rule; adding one means writing a function like these and its weight."""
 
 

@@ -27,7 +27,7 @@ from composer.learning.novelty import Novelty
 from composer.learning.policy import ComposerPolicy, new_heads
 from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
-from composer.learning.wishes import NOTES_OF_AN_EPISODE, CopyGuide, Wishes
+from composer.learning.wishes import NOTES_OF_A_LONG_ONE, NOTES_OF_AN_EPISODE, CopyGuide, Wishes
 from composer.learning.writing import Written
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
@@ -40,8 +40,12 @@ from recsys.taste_answers import standardise
 from training.slots import RunContext
 
 STATE = "policy_state.safetensors"
-LONG_STEPS, SHORT_STEPS = 2 * NOTES_OF_AN_EPISODE, 48
-"""Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
+STEPS = {"short": 48, "usual": 2 * NOTES_OF_AN_EPISODE, "long": 2 * NOTES_OF_A_LONG_ONE}
+"""Steps of the episodes in each replay, so that short pieces are not mostly padding."""
+LONG_SHARE = 0.2
+"""Of the updates from tunes: from those of sixteen bars with many notes."""
+ROLLOUTS_PER_LONG_ONE = 4
+"""They are written seldom, and many at once: a note of one line takes as long as one of many."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""
 TUNES_WRITTEN = 2.0
@@ -110,9 +114,7 @@ class PolicyTraining:
         self.novelty = Novelty(configuration.novelty_weight)
         self.wishes = Wishes(policy.styles, dataset.training, configuration)
         size = configuration.replay_pieces
-        self.replays: dict[int, Replay[Episodes]] = {
-            steps: Replay(size, self.learner.device) for steps in (SHORT_STEPS, LONG_STEPS)
-        }
+        self.replays: dict[str, Replay[Episodes]] = {span: Replay(size, self.learner.device) for span in STEPS}
         self.rollouts = 0
         self.running: dict[str, float] = {}
         self.good = self.unproven = self._weights()
@@ -164,12 +166,12 @@ class PolicyTraining:
         learned: dict[str, float] = {}
         self.imitation = self.configuration.imitation_weight * max(0.0, 1 - share / IMITATED_SHARE)
         self.foresight.set_learning_rate(self.configuration.foresight_learning_rate * falling(share))
-        for steps, replay in self.replays.items():
+        for span, replay in self.replays.items():
             if len(replay):
-                updates = max(1, round(self.configuration.updates_per_rollout * self._share(steps)))
+                updates = max(1, round(self.configuration.updates_per_rollout * self._share(span)))
                 self.learner.set_learning_rate(self.configuration.learning_rate * falling(share))
                 learned |= self.learner.run(replay, updates)
-                if steps == LONG_STEPS:
+                if span != "short":
                     # Neither tastes nor wishes are heard in the short ones.
                     learned["foresight"] = self.foresight.run(replay, updates, self.configuration.batch_size)
         return learned
@@ -194,18 +196,22 @@ class PolicyTraining:
         generator = np.random.default_rng([self.context.seed & 0x7FFFFFFF, self.rollouts])
         self.rollouts += 1
         figures: dict[str, float] = {}
-        for steps, replay in self.replays.items():
-            figures |= self._write(steps, replay, generator)
+        for span, replay in self.replays.items():
+            figures |= self._write(span, replay, generator)
         return figures
 
-    def _write(self, steps: int, replay: Replay[Episodes], generator: np.random.Generator) -> dict[str, float]:
-        """Writes short or long pieces into their replay."""
-        configuration, is_short = self.configuration, steps == SHORT_STEPS
-        count = round(configuration.rollout_pieces * self._share(steps) * (1.0 if is_short else TUNES_WRITTEN))
+    def _write(self, span: str, replay: Replay[Episodes], generator: np.random.Generator) -> dict[str, float]:
+        """Writes pieces of one span into their replay."""
+        configuration, is_short = self.configuration, span == "short"
+        count = round(configuration.rollout_pieces * self._share(span) * (1.0 if is_short else TUNES_WRITTEN))
+        if span == "long":
+            count *= ROLLOUTS_PER_LONG_ONE * (self.rollouts % ROLLOUTS_PER_LONG_ONE == 1)
         if count == 0:
             return {}
-        plans, tastes = self.wishes.draw(count, is_short, generator)
-        people = [] if is_short else self.examples.draw(round(count * configuration.human_share), generator)
+        plans, tastes = self.wishes.draw(count, span, generator)
+        people = (
+            [] if is_short else self.examples.draw(round(count * configuration.human_share), span, STEPS[span] // 2, generator)
+        )
         plans += [plan for plan, _ in people]
         tastes += [None] * len(people)
         seeds = generator.integers(2**62, size=len(plans)).tolist()
@@ -222,14 +228,16 @@ class PolicyTraining:
         phi_BF = np.stack([features(melody) for melody in written.melodies])
         has_taste_B = np.array([taste is not None for taste in tastes])
         reward_BN = self._rewards(written, plans, phi_BF, has_taste_B, examples.is_forced_B)
-        replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, steps))
+        replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, STEPS[span]))
         is_asked_B = has_taste_B | np.array([plan.steering.is_wished for plan in plans])
         is_free_B = ~(copies.is_forced_B | examples.is_forced_B | is_asked_B)
-        return self._figures(written, reward_BN, is_free_B, "_short" if is_short else "")
+        return self._figures(written, reward_BN, is_free_B, "" if span == "usual" else f"_{span}")
 
-    def _share(self, steps: int) -> float:
-        """Of pieces and updates, for short or long pieces."""
-        return self.configuration.short_share if steps == SHORT_STEPS else 1 - self.configuration.short_share
+    def _share(self, span: str) -> float:
+        """Of pieces and updates, for pieces of one span."""
+        long_share = LONG_SHARE if self.wishes.long_kinds else 0.0
+        tunes = 1 - self.configuration.short_share
+        return {"short": 1 - tunes, "usual": tunes * (1 - long_share), "long": tunes * long_share}[span]
 
     def _rewards(
         self,

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from composer.constraints import Plan
 from composer.learning.configuration import ComposerConfiguration
-from composer.learning.features import SOURCES, Lines
+from composer.learning.features import Lines
 from composer.learning.replay_dataset import Tune
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 from music.notes import Melody
 
-NOTES_OF_AN_EPISODE = 72
-"""Of a tune that the learner takes whole."""
+NOTES_OF_AN_EPISODE, NOTES_OF_A_LONG_ONE = 72, 136
+"""Of a tune that the learner takes whole; sixteen bars of running eighths are 128."""
+LONG_BARS = 16
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
@@ -31,9 +32,16 @@ class Wishes:
             for tune in tunes
             if 1 <= tune.melody.bar_quarters <= 8 and tune.melody.metre[1] <= 16
         ] or [(style, (4, 4), "major", 8) for style in styles[:8] or ("song",)]
+        self.long_kinds = [
+            (tune.style, tune.melody.metre, tune.melody.mode, LONG_BARS)
+            for tune in tunes
+            if 1 <= tune.melody.bar_quarters <= 8
+            and tune.melody.metre[1] <= 16
+            and NOTES_OF_AN_EPISODE < LONG_BARS * _notes_per_bar(tune.melody) <= NOTES_OF_A_LONG_ONE
+        ]
 
     def draw(
-        self, count: int, is_short: bool, generator: np.random.Generator
+        self, count: int, span: str, generator: np.random.Generator
     ) -> tuple[list[Plan], list[NDArray[np.float64] | None]]:
         """Plans, and a taste for some of them."""
         from recsys.taste_population import population
@@ -43,10 +51,10 @@ class Wishes:
         tastes: list[NDArray[np.float64] | None] = []
         while len(plans) < count:
             try:
-                plans.append(self._short(generator) if is_short else self._usual(generator))
+                plans.append(self._short(generator) if span == "short" else self._usual(generator, span))
             except ImpossibleSteering:
                 continue
-            has_taste = not is_short and generator.random() < TASTE_SHARE
+            has_taste = span != "short" and generator.random() < TASTE_SHARE
             tastes.append(known.draw(generator) if has_taste else None)
         return plans, tastes
 
@@ -54,11 +62,12 @@ class Wishes:
         style = self.kinds[generator.integers(len(self.kinds))][0]
         return short_plan(style[:40])
 
-    def _usual(self, generator: np.random.Generator) -> Plan:
-        style, metre, mode, most_bars = self.kinds[generator.integers(len(self.kinds))]
+    def _usual(self, generator: np.random.Generator, span: str) -> Plan:
+        kinds = self.long_kinds if span == "long" else self.kinds
+        style, metre, mode, most_bars = kinds[generator.integers(len(kinds))]
         wishes = {wish: float(generator.random()) for wish in GRADED if generator.random() < WISH_SHARE}
         lowest = int(generator.integers(55, 65))
-        bars = min(int(generator.choice([4, 8, 16])), most_bars)
+        bars = LONG_BARS if span == "long" else min(int(generator.choice([4, 8, LONG_BARS])), most_bars)
         return Plan(
             steering=Steering(
                 style=style[:40],
@@ -76,8 +85,11 @@ class Wishes:
 
 def _most_bars(melody: Melody) -> int:
     """How many bars like this tune's fit into an episode: 16 of a hymn, 8 of a reel."""
-    notes_per_bar = len(melody.notes) / max(float(melody.quarters / melody.bar_quarters), 1.0)
-    return next((bars for bars in (16, 8) if bars * notes_per_bar <= NOTES_OF_AN_EPISODE), 4)
+    return next((bars for bars in (LONG_BARS, 8) if bars * _notes_per_bar(melody) <= NOTES_OF_AN_EPISODE), 4)
+
+
+def _notes_per_bar(melody: Melody) -> float:
+    return len(melody.notes) / max(float(melody.quarters / melody.bar_quarters), 1.0)
 
 
 def short_plan(style: str) -> Plan:
@@ -94,11 +106,19 @@ class CopyGuide:
         self.is_forced_B = generator.random(count) < share
         self._bar_B = np.array([plan.bar_ticks for plan in plans])
         is_phrase_B = np.array([plan.steering.bars for plan in plans]) <= 2
-        self._source_B = np.where(is_phrase_B, generator.integers(0, 2, count), generator.integers(1, SOURCES - 1, count))
+        bars_B = np.array([plan.steering.bars for plan in plans])
+        far_B = generator.choice([2, 3, 4], size=count, p=(0.2, 0.4, 0.4))
+        far_B = np.where(bars_B <= 4, 2, np.where(bars_B <= 8, np.minimum(far_B, 3), far_B))
+        self._source_B = np.where(is_phrase_B, generator.integers(0, 2, count), far_B)
         back_B = self._bar_B * np.array([1, 2, 4, 8, 16])[self._source_B] // 2
-        # Two bars have room for one copy, and only half a bar or more is a motif that came again.
-        self._from_B = back_B + np.where(is_phrase_B, 0, self._bar_B // 2 * generator.integers(0, 3, count))
-        longest_B = np.where(is_phrase_B, self._bar_B // 2 * generator.uniform(1.0, 1.75, count), back_B)
+        # Two bars have room for one copy, and only half a bar or more is a motif that came again. Of tunes the second four
+        # bars come from the first, and the last ones of sixteen from eight bars before.
+        later_B = np.where(self._source_B == 4, generator.integers(4, 7, count), generator.integers(0, 2, count))
+        later_B += np.where((self._source_B == 3) & (bars_B > 8), 8 * generator.integers(0, 2, count), 0)
+        self._from_B = back_B + np.where(is_phrase_B, self._bar_B // 2 * 0, self._bar_B * later_B)
+        longest_B = np.where(
+            is_phrase_B, self._bar_B // 2 * generator.uniform(1.0, 1.75, count), np.minimum(back_B, 4 * self._bar_B)
+        )
         shorter_B = np.where(is_phrase_B, 1.0, generator.uniform(0.4, 1.0, count))
         self._to_B = self._from_B + (longest_B * shorter_B).astype(np.int64)
         self._rows = np.arange(count)
