@@ -25,15 +25,16 @@ from composer.rewards import (
     Line,
     RuleWeights,
     cadence,
+    form,
     leaps,
     leaps_of,
     motif,
-    period,
     question_and_answer,
     repeated_motif,
     rules,
     structure,
     unique_extrema,
+    worn_beginnings,
 )
 from composer.steering import Steering
 from music.features import NAMES, features
@@ -124,9 +125,9 @@ def test_a_changed_ending_is_worth_more_than_a_copy_and_a_third_copy_nothing() -
 def test_a_beginning_heard_three_times_before_costs() -> None:
     bars = [(60, 62, 64, 65, 60 + n, 62, 62, 60) for n in (0, 2, 4, 5)]
 
-    reward_N = structure(Line(eighths(*(pitch for bar in bars for pitch in bar))), WEIGHTS)
+    reward_N = worn_beginnings(tune_of(*bars), WEIGHTS)
 
-    assert reward_N[-1] == WEIGHTS.changed_ending + WEIGHTS.worn_beginning
+    assert reward_N.tolist() == [0.0] * 31 + [WEIGHTS.worn_beginning]
 
 
 def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
@@ -136,16 +137,63 @@ def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
     assert question_and_answer(Line(eighths(*question)), WEIGHTS).sum() == 0
 
 
-def test_an_answer_that_opens_like_its_question_is_a_period() -> None:
-    opening, middle, other = (60, 62, 64, 65, 67, 65, 64, 62), (60, 67) * 4, (72, 71) * 4
-    second = opening[::-1]
+A, B, C, D, E, F, G, H = ((60 + n, 62 + n, 64 + n, 60 + n, 65 + n, 64 + n, 62 + n, 67 - n) for n in range(8))
+"""Bars that begin and end in different ways."""
 
-    def paid(*bars: tuple[int, ...]) -> float:
-        return float(period(Line(eighths(*(pitch for bar in bars for pitch in bar))), WEIGHTS).sum())
 
-    assert paid(opening, second, middle, middle, opening, second, other, middle) == 2 * WEIGHTS.opening_again
-    assert paid(opening, second, middle, middle, other, second, opening, second) == WEIGHTS.opening_again
-    assert paid(opening, second, opening, second) == 0
+def tune_of(*bars: tuple[int, ...]) -> Line:
+    """Bars of eighths in a row."""
+    return Line(eighths(*(pitch for bar in bars for pitch in bar)))
+
+
+def formed(*bars: tuple[int, ...]) -> float:
+    """What the form of these bars is worth."""
+    return float(form(tune_of(*bars), WEIGHTS).sum())
+
+
+def test_an_answer_begins_like_its_question() -> None:
+    assert formed(A, B, C, D, A, B, C, E) == pytest.approx(3 * WEIGHTS.bar_returns)
+    assert formed(A, B, C, D, A, B, E, F) == pytest.approx(2 * WEIGHTS.bar_returns)
+    assert formed(A, B, C, D, E, F, G, D) == 0.0, "the end of the question is none of the answer"
+    assert formed(A, B, C, D) == 0.0, "a phrase"
+
+
+def test_an_answer_that_ends_otherwise_is_worth_something_too() -> None:
+    other = (*C[:4], 72, 71, 69, 67)
+
+    assert formed(A, B, C, D, E, F, other, G) == pytest.approx(WEIGHTS.answered_bar)
+    assert formed(A, B, C, D, (*A[:4], *other[4:]), F, G, H) == 0.0, "its beginning should be that of the question"
+
+
+def test_a_second_part_ends_like_the_first() -> None:
+    first, high = (A, B, C, D, E, F, G, H), tuple(pitch + 12 for pitch in A)
+    second = (high, B[::-1], C[::-1], D[::-1])
+
+    ends = formed(*first, *second, E[::-1], F[::-1], G, H)
+    returns = formed(*first, *second, E, F, G, H)
+
+    assert ends == pytest.approx(2 * WEIGHTS.part_ending_returns)
+    assert returns - ends == pytest.approx(2 * WEIGHTS.bar_returns)
+    assert formed(*first, A, B, *second[2:], E[::-1], F[::-1], G[::-1], H[::-1]) == 0.0, "a second part begins with its own"
+
+
+def test_a_bar_just_heard_costs() -> None:
+    assert formed(A, A, B, C, D, E, F, G) == WEIGHTS.bar_at_once
+
+
+def test_a_bar_on_the_way_to_come_back_is_lent_its_worth() -> None:
+    broken = form(tune_of(A, B, C, D, (*A[:3], 72, *A[4:]), E, F, G), WEIGHTS)
+
+    assert broken[32:36] == pytest.approx([WEIGHTS.bar_returns / 8] * 3 + [-3 * WEIGHTS.bar_returns / 8])
+    assert broken.sum() == pytest.approx(0.0)
+
+
+def test_a_bar_that_ends_sooner_than_the_other_is_no_copy() -> None:
+    line = tune_of(A, B, C, D, A)
+    shorter = replace(line.melody, notes=(*line.melody.notes[:-2], Note(67, Fraction(1))))
+
+    assert line.copied_share(4, 0)[-1] == 1.0
+    assert Line(shorter).copied_share(4, 0)[-1] == 0.0
 
 
 def test_a_last_note_is_not_leapt_to() -> None:
