@@ -14,11 +14,12 @@ from composer.excerpts import excerpt_of
 from composer.learning.drawing import NOTHING
 from composer.learning.features import Lines, in_ticks
 from composer.learning.replay_dataset import Tune
+from composer.learning.wishes import NOTES_OF_AN_EPISODE
 from composer.steering import ImpossibleSteering, Steering
 from composer.tokens import duration_number, pitch_token
 from music.notes import Melody
 
-BARS = {"usual": (4, 8, 8, 16), "long": (16,)}
+BARS = (4, 8, 8, 16)
 ROOM_SEMITONES = 3
 """Above the highest and below the lowest note of the tune."""
 MOST_TRIES = 50
@@ -30,16 +31,16 @@ class Examples:
     def __init__(self, tunes: Sequence[Tune]) -> None:
         self.tunes = tunes
 
-    def draw(self, count: int, span: str, most_notes: int, generator: np.random.Generator) -> list[tuple[Plan, Melody]]:
+    def draw(self, count: int, generator: np.random.Generator) -> list[tuple[Plan, Melody]]:
         """So many tunes with the plan of a piece of their kind; fewer where the catalogue has hardly any that fit."""
         found: list[tuple[Plan, Melody]] = []
         for _ in range(MOST_TRIES * count if self.tunes else 0):
             if len(found) == count:
                 break
             tune = self.tunes[int(generator.integers(len(self.tunes)))]
-            melody = excerpt_of(tune.melody, int(generator.choice(BARS[span])))
+            melody = excerpt_of(tune.melody, int(generator.choice(BARS)))
             plan = _plan_of(melody, tune.style) if melody is not None else None
-            if melody is not None and plan is not None and len(melody.notes) <= most_notes:
+            if melody is not None and plan is not None and len(melody.notes) <= NOTES_OF_AN_EPISODE:
                 found.append((plan, melody))
         return found
 

@@ -27,7 +27,7 @@ from composer.learning.novelty import Novelty
 from composer.learning.policy import ComposerPolicy, new_heads
 from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
-from composer.learning.wishes import NOTES_OF_A_LONG_ONE, NOTES_OF_AN_EPISODE, CopyGuide, Wishes
+from composer.learning.wishes import NOTES_OF_AN_EPISODE, CopyGuide, Wishes
 from composer.learning.writing import Written
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
@@ -40,12 +40,8 @@ from recsys.taste_answers import standardise
 from training.slots import RunContext
 
 STATE = "policy_state.safetensors"
-STEPS = {"short": 48, "usual": 2 * NOTES_OF_AN_EPISODE, "long": 2 * NOTES_OF_A_LONG_ONE}
-"""Steps of the episodes in each replay, so that short pieces are not mostly padding."""
-LONG_SHARE = 0.2
-"""Of the updates from tunes: from those of sixteen bars with many notes."""
-ROLLOUTS_PER_LONG_ONE = 4
-"""They are written seldom, and many at once: a note of one line takes as long as one of many."""
+LONG_STEPS, SHORT_STEPS = 2 * NOTES_OF_AN_EPISODE, 48
+"""Steps of the episodes in the two replays, so that short pieces are not mostly padding."""
 HEARD_FULLY_AT = 0.25
 """Share of the training from which tastes and wishes are followed as at play."""
 TUNES_WRITTEN = 2.0
@@ -114,7 +110,9 @@ class PolicyTraining:
         self.novelty = Novelty(configuration.novelty_weight)
         self.wishes = Wishes(policy.styles, dataset.training, configuration)
         size = configuration.replay_pieces
-        self.replays: dict[str, Replay[Episodes]] = {span: Replay(size, self.learner.device) for span in STEPS}
+        self.replays: dict[int, Replay[Episodes]] = {
+            steps: Replay(size, self.learner.device) for steps in (SHORT_STEPS, LONG_STEPS)
+        }
         self.rollouts = 0
         self.running: dict[str, float] = {}
         self.good = self.unproven = self._weights()
@@ -125,8 +123,8 @@ class PolicyTraining:
         while (share := self.budget.share(self.learner.updates / self.configuration.updates)) < 1.0:
             self._hear(share)
             figures = self.roll_out()
-            if not self._is_good(figures):
-                self.context.log("The guard stopped the training: it had left the prior, or wrote too much alike.")
+            if broken := self._broken_bounds(figures):
+                self.context.log(f"The guard stopped the training after {self.learner.updates} updates: {broken}.")
                 return self.good
             if self.rollouts % ROLLOUTS_UNTIL_PROVEN == 0:
                 self.good, self.unproven = self.unproven, self._weights()
@@ -166,12 +164,12 @@ class PolicyTraining:
         learned: dict[str, float] = {}
         self.imitation = self.configuration.imitation_weight * max(0.0, 1 - share / IMITATED_SHARE)
         self.foresight.set_learning_rate(self.configuration.foresight_learning_rate * falling(share))
-        for span, replay in self.replays.items():
+        for steps, replay in self.replays.items():
             if len(replay):
-                updates = max(1, round(self.configuration.updates_per_rollout * self._share(span)))
+                updates = max(1, round(self.configuration.updates_per_rollout * self._share(steps)))
                 self.learner.set_learning_rate(self.configuration.learning_rate * falling(share))
                 learned |= self.learner.run(replay, updates)
-                if span != "short":
+                if steps == LONG_STEPS:
                     # Neither tastes nor wishes are heard in the short ones.
                     learned["foresight"] = self.foresight.run(replay, updates, self.configuration.batch_size)
         return learned
@@ -196,22 +194,18 @@ class PolicyTraining:
         generator = np.random.default_rng([self.context.seed & 0x7FFFFFFF, self.rollouts])
         self.rollouts += 1
         figures: dict[str, float] = {}
-        for span, replay in self.replays.items():
-            figures |= self._write(span, replay, generator)
+        for steps, replay in self.replays.items():
+            figures |= self._write(steps, replay, generator)
         return figures
 
-    def _write(self, span: str, replay: Replay[Episodes], generator: np.random.Generator) -> dict[str, float]:
-        """Writes pieces of one span into their replay."""
-        configuration, is_short = self.configuration, span == "short"
-        count = round(configuration.rollout_pieces * self._share(span) * (1.0 if is_short else TUNES_WRITTEN))
-        if span == "long":
-            count *= ROLLOUTS_PER_LONG_ONE * (self.rollouts % ROLLOUTS_PER_LONG_ONE == 1)
+    def _write(self, steps: int, replay: Replay[Episodes], generator: np.random.Generator) -> dict[str, float]:
+        """Writes short or long pieces into their replay."""
+        configuration, is_short = self.configuration, steps == SHORT_STEPS
+        count = round(configuration.rollout_pieces * self._share(steps) * (1.0 if is_short else TUNES_WRITTEN))
         if count == 0:
             return {}
-        plans, tastes = self.wishes.draw(count, span, generator)
-        people = (
-            [] if is_short else self.examples.draw(round(count * configuration.human_share), span, STEPS[span] // 2, generator)
-        )
+        plans, tastes = self.wishes.draw(count, is_short, generator)
+        people = [] if is_short else self.examples.draw(round(count * configuration.human_share), generator)
         plans += [plan for plan, _ in people]
         tastes += [None] * len(people)
         seeds = generator.integers(2**62, size=len(plans)).tolist()
@@ -228,16 +222,14 @@ class PolicyTraining:
         phi_BF = np.stack([features(melody) for melody in written.melodies])
         has_taste_B = np.array([taste is not None for taste in tastes])
         reward_BN = self._rewards(written, plans, phi_BF, has_taste_B, examples.is_forced_B)
-        replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, STEPS[span]))
+        replay.add(episodes_of(written, reward_BN, standardise(phi_BF), configuration.discount, steps))
         is_asked_B = has_taste_B | np.array([plan.steering.is_wished for plan in plans])
         is_free_B = ~(copies.is_forced_B | examples.is_forced_B | is_asked_B)
-        return self._figures(written, reward_BN, is_free_B, "" if span == "usual" else f"_{span}")
+        return self._figures(written, reward_BN, is_free_B, "_short" if is_short else "")
 
-    def _share(self, span: str) -> float:
-        """Of pieces and updates, for pieces of one span."""
-        long_share = LONG_SHARE if self.wishes.long_kinds else 0.0
-        tunes = 1 - self.configuration.short_share
-        return {"short": 1 - tunes, "usual": tunes * (1 - long_share), "long": tunes * long_share}[span]
+    def _share(self, steps: int) -> float:
+        """Of pieces and updates, for short or long pieces."""
+        return self.configuration.short_share if steps == SHORT_STEPS else 1 - self.configuration.short_share
 
     def _rewards(
         self,
@@ -274,13 +266,19 @@ class PolicyTraining:
         }
         return {f"{name}{ending}": value for name, value in figures.items()}
 
-    def _is_good(self, figures: dict[str, float]) -> bool:
-        """By running means: one rollout has so few short pieces that two alike would look like a collapse."""
+    def _broken_bounds(self, figures: dict[str, float]) -> str:
+        """Running figures beyond their bounds, in words: one rollout has so few short pieces that two alike would look like a
+        collapse."""
         for name, value in figures.items():
             self.running[name] = value + GUARD_MEMORY * (self.running.get(name, value) - value)
-        kl = [value for name, value in self.running.items() if name.startswith("kl_per_step")]
-        distinct = [value for name, value in self.running.items() if name.startswith("distinct")]
-        return max(kl) <= self.configuration.maximum_kl and min(distinct) >= self.configuration.minimum_distinct
+        most, fewest = self.configuration.maximum_kl, self.configuration.minimum_distinct
+        far = [f"{name} {value:.2f} is above {most:g}" for name, value in self._running("kl_per_step") if value > most]
+        alike = [f"{name} {value:.2f} is below {fewest:g}" for name, value in self._running("distinct") if value < fewest]
+        return ", ".join(far + alike)
+
+    def _running(self, name: str) -> list[tuple[str, float]]:
+        """A running figure, of short and of long pieces."""
+        return [(key, value) for key, value in self.running.items() if key.startswith(name)]
 
     def _keep(self) -> None:
         """Keeps what going on needs. The replay is written anew after a resume: its pieces are of the newest policy."""

@@ -14,9 +14,8 @@ from composer.learning.replay_dataset import Tune
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 from music.notes import Melody
 
-NOTES_OF_AN_EPISODE, NOTES_OF_A_LONG_ONE = 72, 136
-"""Of a tune that the learner takes whole; sixteen bars of running eighths are 128."""
-LONG_BARS = 16
+NOTES_OF_AN_EPISODE = 72
+"""Of a tune that the learner takes whole."""
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
@@ -32,16 +31,9 @@ class Wishes:
             for tune in tunes
             if 1 <= tune.melody.bar_quarters <= 8 and tune.melody.metre[1] <= 16
         ] or [(style, (4, 4), "major", 8) for style in styles[:8] or ("song",)]
-        self.long_kinds = [
-            (tune.style, tune.melody.metre, tune.melody.mode, LONG_BARS)
-            for tune in tunes
-            if 1 <= tune.melody.bar_quarters <= 8
-            and tune.melody.metre[1] <= 16
-            and NOTES_OF_AN_EPISODE < LONG_BARS * _notes_per_bar(tune.melody) <= NOTES_OF_A_LONG_ONE
-        ]
 
     def draw(
-        self, count: int, span: str, generator: np.random.Generator
+        self, count: int, is_short: bool, generator: np.random.Generator
     ) -> tuple[list[Plan], list[NDArray[np.float64] | None]]:
         """Plans, and a taste for some of them."""
         from recsys.taste_population import population
@@ -51,10 +43,10 @@ class Wishes:
         tastes: list[NDArray[np.float64] | None] = []
         while len(plans) < count:
             try:
-                plans.append(self._short(generator) if span == "short" else self._usual(generator, span))
+                plans.append(self._short(generator) if is_short else self._usual(generator))
             except ImpossibleSteering:
                 continue
-            has_taste = span != "short" and generator.random() < TASTE_SHARE
+            has_taste = not is_short and generator.random() < TASTE_SHARE
             tastes.append(known.draw(generator) if has_taste else None)
         return plans, tastes
 
@@ -62,12 +54,11 @@ class Wishes:
         style = self.kinds[generator.integers(len(self.kinds))][0]
         return short_plan(style[:40])
 
-    def _usual(self, generator: np.random.Generator, span: str) -> Plan:
-        kinds = self.long_kinds if span == "long" else self.kinds
-        style, metre, mode, most_bars = kinds[generator.integers(len(kinds))]
+    def _usual(self, generator: np.random.Generator) -> Plan:
+        style, metre, mode, most_bars = self.kinds[generator.integers(len(self.kinds))]
         wishes = {wish: float(generator.random()) for wish in GRADED if generator.random() < WISH_SHARE}
         lowest = int(generator.integers(55, 65))
-        bars = LONG_BARS if span == "long" else min(int(generator.choice([4, 8, LONG_BARS])), most_bars)
+        bars = min(int(generator.choice([4, 8, 16])), most_bars)
         return Plan(
             steering=Steering(
                 style=style[:40],
@@ -85,11 +76,8 @@ class Wishes:
 
 def _most_bars(melody: Melody) -> int:
     """How many bars like this tune's fit into an episode: 16 of a hymn, 8 of a reel."""
-    return next((bars for bars in (LONG_BARS, 8) if bars * _notes_per_bar(melody) <= NOTES_OF_AN_EPISODE), 4)
-
-
-def _notes_per_bar(melody: Melody) -> float:
-    return len(melody.notes) / max(float(melody.quarters / melody.bar_quarters), 1.0)
+    notes_per_bar = len(melody.notes) / max(float(melody.quarters / melody.bar_quarters), 1.0)
+    return next((bars for bars in (16, 8) if bars * notes_per_bar <= NOTES_OF_AN_EPISODE), 4)
 
 
 def short_plan(style: str) -> Plan:

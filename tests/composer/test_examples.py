@@ -23,7 +23,7 @@ def tunes(count: int = 8) -> list[Tune]:
 
 
 def test_examples_are_beginnings_of_tunes_and_ask_for_their_kind() -> None:
-    found = Examples(tunes()).draw(5, "usual", 72, np.random.default_rng(1))
+    found = Examples(tunes()).draw(5, np.random.default_rng(1))
 
     assert len(found) == 5
     for plan, melody in found:
@@ -35,9 +35,8 @@ def test_examples_are_beginnings_of_tunes_and_ask_for_their_kind() -> None:
 def test_where_no_tune_fits_there_are_none() -> None:
     short = Melody(notes=(Note(60, Fraction(4)),), metre=(4, 4), tonic=0, mode="major")
 
-    assert Examples([Tune(melody=short, style="toy", group="0")]).draw(3, "usual", 72, np.random.default_rng(1)) == []
-    assert Examples(tunes()).draw(3, "usual", 8, np.random.default_rng(1)) == [], "more notes than an episode has"
-    assert Examples([]).draw(3, "usual", 72, np.random.default_rng(1)) == []
+    assert Examples([Tune(melody=short, style="toy", group="0")]).draw(3, np.random.default_rng(1)) == []
+    assert Examples([]).draw(3, np.random.default_rng(1)) == []
 
 
 def test_an_untrained_writer_writes_the_example_to_the_note_beside_a_line_of_its_own() -> None:
@@ -46,7 +45,7 @@ def test_an_untrained_writer_writes_the_example_to_the_note_beside_a_line_of_its
     steps = (0, 4, 2, 5, 4, 7, 5, 9, 7, 5, 9, 7, 11, 9, 7, 4, 2, 0, 4, 5, 2, 4, 0, 2, 9, 11, 7, 5, 4, 2)
     notes = (*(Note(60 + step, Fraction(1, 2)) for step in steps), Note(60, Fraction(1)))
     tune = Tune(melody=Melody(notes=notes, metre=(4, 4), tonic=0, mode="major"), style="toy", group="0")
-    (plan, melody), *_ = Examples([tune]).draw(1, "usual", 72, np.random.default_rng(2))
+    (plan, melody), *_ = Examples([tune]).draw(1, np.random.default_rng(2))
     plans = [Plan(steering=Steering(bars=4)), plan]
     guide = ExampleGuide(2, [melody])
     writer = Writer(prior=Prior(inputs=8, hidden=8, body=8).eval())

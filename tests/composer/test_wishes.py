@@ -23,17 +23,7 @@ def tune(notes_per_bar: int) -> Tune:
 def test_long_pieces_are_asked_for_where_few_notes_make_a_bar(notes_per_bar: int, asked: set[int]) -> None:
     wishes = Wishes(("song",), [tune(notes_per_bar)], ComposerConfiguration())
 
-    plans, _ = wishes.draw(60, "usual", np.random.default_rng(0))
+    plans, _ = wishes.draw(60, False, np.random.default_rng(0))
 
     assert {plan.steering.bars for plan in plans} == asked
     assert max(asked) * notes_per_bar <= NOTES_OF_AN_EPISODE
-
-
-def test_sixteen_bars_with_many_notes_are_asked_for_by_themselves() -> None:
-    few, many, too_many = tune(4), tune(8), tune(16)
-
-    wishes = Wishes(("song",), [few, many, too_many], ComposerConfiguration())
-    plans, _ = wishes.draw(5, "long", np.random.default_rng(0))
-
-    assert len(wishes.long_kinds) == 1
-    assert {plan.steering.bars for plan in plans} == {16}
