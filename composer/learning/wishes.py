@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from composer.constraints import Plan
 from composer.learning.configuration import ComposerConfiguration
-from composer.learning.features import Lines
+from composer.learning.features import LOOKBACK_HALF_BARS, Lines
 from composer.learning.replay_dataset import Tune
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 from music.notes import Melody
@@ -92,30 +92,30 @@ class CopyGuide:
     def __init__(self, plans: Sequence[Plan], share: float, generator: np.random.Generator) -> None:
         count = len(plans)
         self.is_forced_B = generator.random(count) < share
-        self._bar_B = np.array([plan.bar_ticks for plan in plans])
-        is_phrase_B = np.array([plan.steering.bars for plan in plans]) <= 2
+        bar_B = np.array([plan.bar_ticks for plan in plans])
         bars_B = np.array([plan.steering.bars for plan in plans])
+        is_phrase_B = bars_B <= 2
         far_B = generator.choice([2, 3, 4], size=count, p=(0.2, 0.4, 0.4))
-        far_B = np.where(bars_B <= 4, 2, np.where(bars_B <= 8, np.minimum(far_B, 3), far_B))
-        self._source_B = np.where(is_phrase_B, generator.integers(0, 2, count), far_B)
-        back_B = self._bar_B * np.array([1, 2, 4, 8, 16])[self._source_B] // 2
-        # Two bars have room for one copy, and only half a bar or more is a motif that came again. Of tunes the second four
-        # bars come from the first, and the last ones of sixteen from eight bars before.
-        later_B = np.where(self._source_B == 4, generator.integers(4, 7, count), generator.integers(0, 2, count))
-        later_B += np.where((self._source_B == 3) & (bars_B > 8), 8 * generator.integers(0, 2, count), 0)
-        self._from_B = back_B + np.where(is_phrase_B, self._bar_B // 2 * 0, self._bar_B * later_B)
-        longest_B = np.where(
-            is_phrase_B, self._bar_B // 2 * generator.uniform(1.0, 1.75, count), np.minimum(back_B, 4 * self._bar_B)
-        )
-        shorter_B = np.where(is_phrase_B, 1.0, generator.uniform(0.4, 1.0, count))
-        self._to_B = self._from_B + (longest_B * shorter_B).astype(np.int64)
+        far_B = np.minimum(far_B, np.select([bars_B <= 4, bars_B <= 8], [2, 3], 4))
+        self.source_B = np.where(is_phrase_B, generator.integers(0, 2, count), far_B)
+        back_B = bar_B * np.array(LOOKBACK_HALF_BARS)[self.source_B] // 2
+        # Of tunes the second four bars come from the first, and the last ones of sixteen from eight bars before.
+        later_B = np.where(self.source_B == 4, generator.integers(4, 7, count), generator.integers(0, 2, count))
+        later_B += np.where((self.source_B == 3) & (bars_B > 8), 8 * generator.integers(0, 2, count), 0)
+        start_B = back_B + np.where(is_phrase_B, 0, bar_B * later_B)
+        # Two bars have room for one copy, and only half a bar or more is a motif that came again.
+        in_phrases_B = bar_B // 2 * generator.uniform(1.0, 1.75, count)
+        in_tunes_B = np.minimum(back_B, 4 * bar_B) * generator.uniform(0.4, 1.0, count)
+        end_B = start_B + np.where(is_phrase_B, in_phrases_B, in_tunes_B).astype(np.int64)
+        self.places_B2 = np.stack([start_B, end_B], axis=1)
+        """Ticks at which copying begins and ends."""
         self._rows = np.arange(count)
 
     def __call__(self, lines: Lines, open_BA: NDArray[np.bool_], kind: str) -> NDArray[np.int64]:
         """The token to force, −1 where the policy chooses."""
         source_BS = lines.sources()[0 if kind == "pitch" else 1]
-        wanted_B = source_BS[self._rows, self._source_B]
-        is_on_B = self.is_forced_B & (lines.now_B >= self._from_B) & (lines.now_B < self._to_B)
+        wanted_B = source_BS[self._rows, self.source_B]
+        is_on_B = self.is_forced_B & (lines.now_B >= self.places_B2[:, 0]) & (lines.now_B < self.places_B2[:, 1])
         size = open_BA.shape[1]
         is_open_B = is_on_B & (wanted_B < size) & open_BA[self._rows, np.minimum(wanted_B, size - 1)]
         return np.where(is_open_B, wanted_B, -1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from composer.constraints import Plan
 from composer.learning.condition import CONDITION
 from composer.learning.network import Prior
 from composer.learning.wishes import CopyGuide, short_plan
 from composer.learning.writing import Writer
 from composer.rewards import MOTIF_TICKS, Line
+from composer.steering import Steering
 
 
 def share_with_half_a_bar_again(forced_share: float, count: int = 64) -> float:
@@ -29,3 +32,15 @@ def share_with_half_a_bar_again(forced_share: float, count: int = 64) -> float:
 def test_a_phrase_that_is_made_to_copy_mostly_repeats_half_a_bar() -> None:
     assert share_with_half_a_bar_again(0.0) == 0.0
     assert share_with_half_a_bar_again(1.0) > 0.5
+
+
+@pytest.mark.parametrize(("bars", "sources"), [(4, {2}), (8, {2, 3}), (16, {2, 3, 4})])
+def test_tunes_are_made_to_copy_what_people_bring_back(bars: int, sources: set[int]) -> None:
+    plans = [Plan(steering=Steering(bars=bars))] * 200
+
+    guide = CopyGuide(plans, 1.0, np.random.default_rng(3))
+
+    start_B, _ = guide.places_B2.T // plans[0].bar_ticks
+    assert set(guide.source_B.tolist()) == sources
+    assert (start_B[guide.source_B == 4] >= 12).all(), "the end of a second part"
+    assert (start_B[guide.source_B == 3] % 8 >= 4).all(), "the second half of eight bars"
