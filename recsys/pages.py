@@ -23,7 +23,7 @@ from recsys.recommending import recommend
 from training.models import Run
 from training.promotion import champion_of, serving_version
 
-SLATE_SIZE = 18
+SLATE_SIZE = 20
 OWN_REASONS = ("heard", "heard_style", "heard_lately", "declared")
 """Kinds of reasons that lie with the listener."""
 SLATE_STAYS = timedelta(minutes=30)

@@ -107,7 +107,9 @@ def _verbs(state: ListenerState) -> dict[int, str]:
 
 
 def plural(style: str) -> str:
-    """`reels` of `reel`; `german folk` stays as it is."""
-    if style.endswith(("folk", "s")):
+    """`reels` of `reel`, `German folk tunes` of `german folk`."""
+    if style.endswith(" folk"):
+        return f"{style[:1].upper()}{style[1:]} tunes"
+    if style.endswith("s"):
         return style
     return f"{style}es" if style.endswith(("ch", "tz")) else f"{style}s"

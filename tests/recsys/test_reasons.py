@@ -113,7 +113,7 @@ def test_where_nothing_speaks_for_a_track_it_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "many"), [("reel", "reels"), ("waltz", "waltzes"), ("march", "marches"), ("german folk", "german folk")]
+    ("one", "many"), [("reel", "reels"), ("waltz", "waltzes"), ("march", "marches"), ("german folk", "German folk tunes")]
 )
 def test_styles_in_the_plural(one: str, many: str) -> None:
     assert plural(one) == many
