@@ -65,11 +65,11 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Per four bars that end on the second, fifth or seventh of the scale, except the last four."""
-    bar_returns: float = 1.5
+    bar_returns: float = 3.5
     """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way."""
-    part_ending_returns: float = 2.5
+    part_ending_returns: float = 4.0
     """The same of the last two bars of a second part: with them the prior is least used to come back."""
-    answered_bar: float = 1.5
+    answered_bar: float = 2.5
     """Per bar of a tune that answers the one four bars before with another ending."""
     bar_at_once: float = -2.5
     """Per bar of a tune that is the one just heard, as one of fifty is."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from training.configuration import Bounds
 
 STAGES = ("prior", "policy")
-SECONDS = {"prior": 360.0, "policy": 3200.0}
+SECONDS = {"prior": 360.0, "policy": 2700.0}
 """Of a training that nobody waits for; the first start asks for shorter ones (slot.py)."""
 
 
