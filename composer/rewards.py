@@ -64,7 +64,7 @@ class RuleWeights:
     """While a leap of a fifth or more waits for its resolution; given back when it comes."""
     doubled_leap: float = -4.0
     question: float = 0.8
-    """Per four bars that end on the second, fifth or seventh of the scale, except the last four."""
+    """Where the fourth of eight bars ends on the second, fifth or seventh of the scale."""
     bar_returns: float = 3.5
     """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way."""
     part_ending_returns: float = 4.0
@@ -319,9 +319,10 @@ def leaps(line: Line, weights: RuleWeights) -> Reward:
 
 
 def question_and_answer(line: Line, weights: RuleWeights) -> Reward:
-    """Every four bars but the last end like a question: on the second, fifth or seventh of the scale."""
+    """The fourth of eight bars ends like a question: on the second, fifth or seventh of the scale. The eighth one answers:
+    seven to nine of ten dance tunes are back on the tonic there."""
     reward_N = np.zeros(len(line.pitches))
-    for last_bar in range(3, len(line.bars) - 1, 4):
+    for last_bar in range(3, len(line.bars) - 1, 8):
         bar = line.bars[last_bar]
         if len(bar) and (pitch := line.pitches[bar[-1]]) is not None:
             reward_N[bar[-1]] = weights.question * ((pitch - line.melody.tonic) % 12 in (2, 7, 11, 10))

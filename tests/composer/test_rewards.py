@@ -134,6 +134,7 @@ def test_a_fourth_bar_that_ends_on_the_fifth_is_a_question() -> None:
     question = (60, 62, 64, 65) * 7 + (60, 62, 64, 67)
 
     assert question_and_answer(Line(eighths(*question, *(60,) * 8)), WEIGHTS).sum() == WEIGHTS.question
+    assert question_and_answer(Line(eighths(*question, *question, *(60,) * 8)), WEIGHTS).sum() == WEIGHTS.question
     assert question_and_answer(Line(eighths(*question)), WEIGHTS).sum() == 0
 
 
