@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import time
 import zoneinfo
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 from accounts.models import Listener
 from recsys.feedback import FeedbackRow
 from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows, in_open_session, session_clock
-from recsys.models import Feedback, Preferences, Track
+from recsys.models import Feedback, Track
+from recsys.preferences import preferences_as_of
 from recsys.rewards import RewardWeights
 
 Arrays = dict[str, NDArray[Any]]
@@ -162,11 +165,25 @@ class TrackTable:
 
 _kept: tuple[tuple[Any, ...], float, TrackTable] | None = None
 _recount_every_seconds = 5.0
+_held: ContextVar[TrackTable | None] = ContextVar("held track table", default=None)
+
+
+@contextmanager
+def one_track_table() -> Iterator[None]:
+    """Inside, `track_table` stays what it is: all steps of a request see the same tracks, and the database is asked once."""
+    token = _held.set(track_table())
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
 def track_table() -> TrackTable:
     """The process's table: read again when a track was added; deletions and approvals are looked for every few seconds."""
     global _kept
+    held = _held.get()
+    if held is not None:
+        return held
     newest = Track.objects.aggregate(newest=Max("id"))["newest"]
     if _kept is not None and _kept[0][0] == newest and time.monotonic() - _kept[1] < _recount_every_seconds:
         return _kept[2]
@@ -186,20 +203,15 @@ def local_clock(moment: datetime, zone: zoneinfo.ZoneInfo) -> tuple[float, float
     return hour, local.weekday() + hour / 24.0
 
 
-def build_state(listener: Listener, moment: datetime) -> ListenerState:
-    """The state as of a moment: only rows received until then. Three queries at most."""
+def build_state(listener: Listener, moment: datetime, *, styles: Sequence[str] | None = None) -> ListenerState:
+    """The state as of a moment: only rows received until then. `styles` were declared by then, where they are at hand."""
     newest_first = Feedback.objects.filter(listener=listener, received_at__lte=moment).order_by("-received_at", "-id")
     fields = FeedbackRow.__slots__
     rows = [
         FeedbackRow(**dict(zip(fields, row, strict=True))) for row in reversed(newest_first.values_list(*fields)[: 2 * WINDOW])
     ]
-    declared = (
-        Preferences.objects.filter(listener=listener, received_at__lte=moment)
-        .order_by("-received_at", "-id")
-        .values_list("styles", flat=True)
-        .first()
-    )
-    state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(declared or ()))
+    styles = preferences_as_of(listener, moment).styles if styles is None else styles
+    state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(styles))
     return replace(state, is_counted=listener.is_simulated == settings.ENCORE_SIMULATED)
 
 

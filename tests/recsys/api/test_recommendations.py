@@ -88,9 +88,9 @@ def test_the_number_of_queries_does_not_grow(
     make_tracks(60)
     ask(as_alice)
 
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(15):
         ask(as_alice, count=2)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(15):
         ask(as_alice, count=60)
 
 
