@@ -211,7 +211,8 @@ def _generator(state: ListenerState) -> np.random.Generator:
 def _turns(table: TrackTable, state: ListenerState) -> NDArray[np.float64]:
     """Each track's turn within its style, 0 … 1, in an order drawn for this request."""
     order = _generator(state).permutation(len(table))
-    by_style = order[np.argsort(table.style_T[order], kind="stable")]
+    # Of 16 bits a stable sort counts instead of comparing.
+    by_style = order[np.argsort(table.style_T[order].astype(np.int16), kind="stable")]
     sizes = np.bincount(table.style_T, minlength=1)
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
     turns_T = np.empty(len(table))
