@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from recsys.feedback import FeedbackRow
-from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows, in_open_session, session_clock
+from recsys.learning.windows import KIND_INDEX, WINDOW, RowColumns, encode_windows, in_open_session
 from recsys.models import Feedback, Track
 from recsys.preferences import preferences_as_of
 from recsys.rewards import RewardWeights
@@ -36,9 +36,6 @@ class ListenerState:
     listener_id: int
     moment: datetime
     rows: tuple[FeedbackRow, ...]
-    session_elapsed_seconds: float
-    session_position: int
-    """Tracks played in the session that is still open (within the remembered rows)."""
     hour: float
     weekday: float
     """0 = Monday, with the hour as a fraction, in the listener's time zone."""
@@ -54,38 +51,14 @@ class ListenerState:
         """`rows` as arrays: made once, however often the state is encoded."""
         return RowColumns.of(self.rows[-WINDOW:])
 
-
-@dataclass(frozen=True, kw_only=True)
-class RowColumns:
-    """Feedback rows as arrays, oldest first, and a last place that stands for “no row”."""
-
-    track_R: NDArray[np.int64]
-    kind_R: NDArray[np.int64]
-    value_R: NDArray[np.float64]
-    recommended_R: NDArray[np.bool_]
-    occurred_R: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, rows: Sequence[FeedbackRow]) -> RowColumns:
-        """One pass over the rows."""
-        listed = [
-            (
-                row.track_id,
-                KIND_INDEX[row.kind],
-                row.recommendation_id is not None,
-                row.value or 0.0,
-                row.occurred_at.timestamp(),
-            )
-            for row in rows
-        ]
-        track, kind, recommended, value, occurred = zip(*listed, (-1, 0, False, 0.0, 0.0), strict=True)
-        return cls(
-            track_R=np.array(track, dtype=np.int64),
-            kind_R=np.array(kind, dtype=np.int64),
-            value_R=np.array(value, dtype=np.float64),
-            recommended_R=np.array(recommended, dtype=np.bool_),
-            occurred_R=np.array(occurred, dtype=np.float64),
-        )
+    @cached_property
+    def session_position(self) -> int:
+        """Tracks played in the session that is still open (within the remembered rows)."""
+        began_NL, occurred_NL = self.columns.began_R[None, :-1], self.columns.occurred_R[None, :-1]
+        is_play_NL = self.columns.kind_R[None, :-1] == KIND_INDEX["play"]
+        moment_N = np.array([self.moment.timestamp()])
+        inside_NL = in_open_session(began_NL, occurred_NL, np.ones_like(is_play_NL), moment_N)
+        return int((inside_NL & is_play_NL).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,21 +194,8 @@ def state_of_rows(
     """The state made of rows that are already at hand (oldest first)."""
     rows, earlier = tuple(rows[-WINDOW:]), tuple(rows[-2 * WINDOW : -WINDOW])
     hour, weekday = local_clock(moment, zone)
-    occurred = np.array([[row.occurred_at.timestamp() for row in rows]], dtype=np.float64)
-    is_play = np.array([[row.kind == "play" for row in rows]], dtype=np.bool_)
-    began = np.array([[row.started_at.timestamp() for row in rows]], dtype=np.float64)
-    inside = in_open_session(began, occurred, np.ones_like(is_play), np.array([moment.timestamp()]))
-    elapsed, plays = session_clock(began, is_play, inside, np.array([moment.timestamp()]))
     return ListenerState(
-        listener_id=listener_id,
-        moment=moment,
-        rows=rows,
-        earlier=earlier,
-        session_elapsed_seconds=float(elapsed[0]),
-        session_position=int(plays[0]),
-        hour=hour,
-        weekday=weekday,
-        styles=styles,
+        listener_id=listener_id, moment=moment, rows=rows, earlier=earlier, hour=hour, weekday=weekday, styles=styles
     )
 
 
@@ -273,9 +233,8 @@ class Scaling:
 def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
     """Equal shares of the declared styles over the known ones and a last place for unknown styles; zeros without any."""
     shares = np.zeros(len(known) + 1, dtype=np.float32)
-    number = {style: index for index, style in enumerate(known)}
     for style in styles:
-        shares[number.get(style, len(known))] += 1.0 / len(styles)
+        shares[known.index(style) if style in known else -1] += 1.0 / len(styles)
     return shares
 
 
@@ -304,33 +263,19 @@ def encode_rows(
     state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64], weights: RewardWeights
 ) -> Arrays:
     """The state from these of the rows, once for each N listed choice; filled up with “no row” at their old end."""
-    moment = state.moment.timestamp()
-    found = table.rows_of(columns.track_R)
-    track = np.maximum(found, 0)
-    duration_R = table.duration_seconds_T[track] if len(table) else np.ones(len(track))
-    occurred_R = columns.occurred_R.copy()
-    occurred_R[-1] = moment
-    open_NL = (found >= 0)[at_NL]
-    signals, clock = encode_windows(
-        kind_NL=columns.kind_R[at_NL],
-        track_NL=columns.track_R[at_NL],
-        value_NL=columns.value_R[at_NL],
-        duration_NL=duration_R[at_NL],
-        recommended_NL=columns.recommended_R[at_NL],
-        occurred_NL=occurred_R[at_NL],
-        open_NL=open_NL,
-        moment_N=np.full(len(at_NL), moment),
-        hour_N=np.full(len(at_NL), state.hour),
-        weekday_N=np.full(len(at_NL), state.weekday),
-        weights=weights,
-    )
-    declared_S = declared_shares(state.styles, table.styles)
+    row_R = table.rows_of(columns.track_R)
+    open_NL = (row_R >= 0)[at_NL]
+    row_R = np.maximum(row_R, 0)
+    duration_R = table.duration_seconds_T[row_R] if len(table) else np.ones(len(row_R))
+    moment_N = np.full(len(at_NL), state.moment.timestamp())
+    local_N2 = np.array([(state.hour, state.weekday)] * len(at_NL)).reshape(-1, 2)
+    signals, clock = encode_windows(columns, columns.signals(duration_R, weights), at_NL, open_NL, moment_N, local_N2)
     return {
-        "row_track_L": track[at_NL],
+        "row_track_L": row_R[at_NL],
         "row_open_L": open_NL,
         "row_signal_LS": signals,
         "clock_C": clock,
-        "declared_S": np.repeat(declared_S[None], len(at_NL), axis=0),
+        "declared_S": np.repeat(declared_shares(state.styles, table.styles)[None], len(at_NL), axis=0),
     }
 
 
