@@ -1,7 +1,8 @@
 """Choosing the best tracks of a whole catalogue for one listener, beside one float32 product over the same tracks.
 
 Before: recsys.learning.dqn_policy, whose `top_of` is what a request calls: it encodes the state, scores all tracks, leaves out
-what is excluded, and picks. Random weights, one thread, processor time."""
+what is excluded, and picks. Random weights, one thread, processor time; each call follows a product, whose matrix has taken the
+processor's cache, as in a process that serves others in between."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 FEATURES, STYLES = 24, 12
 COUNT, EXCLUDED, ROWS = 128, 200, 50
 """Tracks asked for, tracks that may not come, remembered rows of feedback."""
+KINDS, SHARES = ("play", "like", "dislike", "rate", "skip"), (0.8, 0.08, 0.04, 0.04, 0.04)
 TURNS = 15
 
 
@@ -75,22 +77,21 @@ def make_policy(table: TrackTable, seed: int) -> DqnPolicy:
 
 
 def make_state(table: TrackTable, seed: int) -> ListenerState:
-    """A listener with a full window of plays."""
+    """A listener with a full window of plays and opinions."""
     from recsys.feedback import FeedbackRow
     from recsys.learning.features import ListenerState
 
     moment = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    chosen = np.random.default_rng(seed).choice(table.ids_T, size=ROWS)
+    generator = np.random.default_rng(seed)
+    chosen = generator.choice(table.ids_T, size=ROWS // 2)  # tracks come again, as opinions follow plays
     rows = tuple(
         FeedbackRow(
-            id=number, track_id=int(track), kind="play", value=45.0, track_position_seconds=None, occurred_at=moment,
-            received_at=moment, recommendation_id=None, position=None,
+            id=number, track_id=int(generator.choice(chosen)), kind=kind, value={"play": 45.0, "rate": 4.0}.get(kind),
+            track_position_seconds=None, occurred_at=moment, received_at=moment, recommendation_id=None, position=None,
         )
-        for number, track in enumerate(chosen)
+        for number, kind in enumerate(generator.choice(KINDS, size=ROWS, p=SHARES).tolist())
     )  # fmt: skip
-    return ListenerState(
-        listener_id=1, moment=moment, rows=rows, session_elapsed_seconds=900.0, session_position=10, hour=12.0, weekday=0.5
-    )
+    return ListenerState(listener_id=1, moment=moment, rows=rows, hour=12.0, weekday=0.5)
 
 
 def milliseconds(action: Callable[[], object]) -> float:
@@ -102,18 +103,19 @@ def milliseconds(action: Callable[[], object]) -> float:
 
 def measure(report: Report, tracks: int, options: argparse.Namespace) -> None:
     """Rows of one size of catalogue."""
-    taken: dict[str, list[float]] = {"product": [], "ours": []}
+    taken: dict[str, list[float]] = {"product": [], "ours": [], "state of ours": []}
     for seed in range(options.seeds):
         table = make_table(tracks, seed)
         policy = make_policy(table, seed)
         excluded = set(np.random.default_rng(seed).choice(table.ids_T, size=EXCLUDED).tolist())
         matrix_TW = policy.vectors(table).g_TW
         vector_W = np.random.default_rng(seed).standard_normal(matrix_TW.shape[1], dtype=np.float32)
-        turns: dict[str, list[float]] = {"product": [], "ours": []}
+        turns: dict[str, list[float]] = {name: [] for name in taken}
         for _ in range(TURNS):
             turns["product"].append(milliseconds(partial(np.matmul, matrix_TW, vector_W)))
             # A state that the policy has not seen yet: nothing of an earlier turn is at hand.
             turns["ours"].append(milliseconds(partial(policy.top_of, make_state(table, seed), table, COUNT, excluded)))
+            turns["state of ours"].append(milliseconds(partial(policy.seen, make_state(table, seed), policy.vectors(table))))
         for name, each in turns.items():
             taken[name].append(float(np.median(each)))
         say(f"{tracks} tracks, seed {seed}: " + ", ".join(f"{name} {each[-1]:.2f} ms" for name, each in taken.items()))

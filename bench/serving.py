@@ -11,6 +11,10 @@ import time
 from argparse import Namespace
 from typing import Any
 
+# As config/wsgi.py has it, before numpy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 
 from bench.report import Report, make_parser, read_options, say

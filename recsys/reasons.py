@@ -35,28 +35,28 @@ def _of_position(reasons: Sequence[Reason], titles: Mapping[int, str], verbs: Ma
     of_kind: defaultdict[str, float] = defaultdict(float)
     for reason in ranked:
         of_kind[reason.kind] += max(0.0, reason.contribution)
-    told: list[dict[str, Any]] = []
+    worded: list[tuple[Reason, str]] = []
     for reason in ranked:
         # Taken away for the first, the strongest of its kind: it stands for all of them.
         together = of_kind.pop(reason.kind, reason.contribution) if reason.carries else 0.0
         is_strong = reason.contribution > 0 and together >= SMALLEST_SHARE * speaking and reason.carries
-        told.append(
-            {
-                "kind": reason.kind,
-                "text": _text(reason, titles, verbs) if is_strong else "",
-                "contribution": reason.contribution,
-                "track": reason.track_id,
-                "tracks": list(reason.track_ids),
-                "style": reason.style,
-            }
-        )
+        worded.append((reason, _text(reason, titles, verbs) if is_strong else ""))
     # Causes before chance, whatever their size: "something new" says least.
-    told.sort(key=lambda each: (not each["text"], each["kind"] == "chance"))
-    if not told or not told[0]["text"]:
-        told.insert(
-            0, {"kind": "chance", "text": NOTHING_NAMED, "contribution": 0.0, "track": None, "tracks": [], "style": None}
-        )
-    return told[:MOST_REASONS]
+    worded.sort(key=lambda each: (not each[1], each[0].kind == "chance"))
+    if not worded or not worded[0][1]:
+        worded.insert(0, (Reason(kind="chance", contribution=0.0), NOTHING_NAMED))
+    return [_logged(*each) for each in worded[:MOST_REASONS]]
+
+
+def _logged(reason: Reason, text: str) -> dict[str, Any]:
+    return {
+        "kind": reason.kind,
+        "text": text,
+        "contribution": reason.contribution,
+        "track": reason.track_id,
+        "tracks": list(reason.track_ids),
+        "style": reason.style,
+    }
 
 
 def _text(reason: Reason, titles: Mapping[int, str], verbs: Mapping[int, str]) -> str:

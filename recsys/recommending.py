@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from dqn.policy import draw_sequentially
-from recsys.learning.features import ListenerState, TrackTable, build_state, track_table
+from recsys.learning.features import ListenerState, TrackTable, build_state, one_track_table, track_table
 from recsys.learning.policy import RecommenderPolicy
 from recsys.listener_lock import lock_listener
 from recsys.models import Preferences, Recommendation
@@ -69,6 +69,7 @@ class Replayed:
         return float(np.abs(self.scores - self.logged).max(initial=0.0))
 
 
+@one_track_table()
 def recommend(
     listener: Listener,
     *,
@@ -91,7 +92,7 @@ def recommend(
         table = track_table()
         dials = preferences_as_of(listener, moment)
         excluded = excluded_tracks(listener, moment, window=heard_window(dials, table))
-        state = build_state(listener, moment)
+        state = build_state(listener, moment, styles=dials.styles)
         seed = secrets.randbits(63) if seed is None else seed
         slate = draw_slate(policy, state, table, excluded, dials, styles, count, seed)
         return Recommendation.objects.create(

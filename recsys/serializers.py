@@ -262,13 +262,22 @@ class ReasonSerializer(serializers.Serializer[Any]):
     style = serializers.CharField(allow_null=True)  # type: ignore[assignment]  # a key, not DRF's attribute
 
 
+@extend_schema_field(ReasonSerializer(many=True))
+class ReasonsField(serializers.Field[Any, Any, Any, Any]):
+    """Reasons as they were logged; the first ones without `tracks`."""
+
+    def to_representation(self, value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Field by field they took longer than the draw."""
+        return [{"tracks": [], **reason} for reason in value]
+
+
 class BestPickSerializer(serializers.Serializer[Any]):
     """One position of the best slate."""
 
     position = serializers.IntegerField()
     track = TrackSerializer()
     score = serializers.FloatField()
-    reasons = ReasonSerializer(many=True)
+    reasons = ReasonsField(read_only=True)
 
 
 class BestSlateSerializer(serializers.Serializer[Any]):
@@ -283,6 +292,10 @@ class PickSerializer(BestPickSerializer):
     """One position of a slate."""
 
     probability = serializers.FloatField(help_text="Exact probability of this pick given the picks before it.")
+
+
+PICKS = PickSerializer(many=True)
+"""Made once: its fields take a millisecond to set up."""
 
 
 class RecommendationSerializer(serializers.ModelSerializer[Recommendation]):
@@ -313,7 +326,7 @@ class RecommendationSerializer(serializers.ModelSerializer[Recommendation]):
             for at, (pk, score, probability, reasons) in enumerate(columns)
             if pk in tracks
         ]
-        return PickSerializer(picks, many=True).data
+        return PICKS.to_representation(picks)
 
 
 class PreferencesSerializer(serializers.ModelSerializer[Preferences]):

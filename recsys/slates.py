@@ -127,7 +127,7 @@ def _likeness(table: TrackTable, candidates: Sequence[int]) -> Floats:
     features_nD = (features_nD - features_nD.mean(axis=0)) / np.where(spread_D > 0, spread_D, 1.0)
     length_n = np.linalg.norm(features_nD, axis=1, keepdims=True)
     features_nD /= np.where(length_n > 0, length_n, 1.0)
-    angle_nn = np.clip(features_nD @ features_nD.T, 0.0, 1.0)
-    same_style_nn = table.style_T[rows][:, None] == table.style_T[rows][None, :]
-    likeness: Floats = 0.5 * angle_nn + 0.5 * same_style_nn
-    return likeness
+    likeness_nn: Floats = np.clip(features_nD @ features_nD.T, 0.0, 1.0)
+    likeness_nn += table.style_T[rows][:, None] == table.style_T[rows]
+    likeness_nn *= 0.5
+    return likeness_nn

@@ -20,7 +20,7 @@ from recsys.learning.features import Arrays, ListenerState, Scaling, TrackTable,
 from recsys.learning.next_tracks import PREFIX, NextTracks, at_rows, gates
 from recsys.learning.played_rows import PlayedRows
 from recsys.learning.policy import Reason, best_open
-from recsys.learning.tastes import Told
+from recsys.learning.tastes import KnownTracks, Told
 from recsys.learning.track_vectors import TrackVectors, vectors_of
 from recsys.learning.windows import SIGNAL_NAMES
 from recsys.rewards import RewardWeights
@@ -28,20 +28,17 @@ from recsys.rewards import RewardWeights
 TRACK_MATRIX = "tracks.npy"
 ROW_SCALE = 0.2
 """Keeps the sum over fifty rows near 1; the network in torch takes it from here."""
-OF_TRACKS = frozenset({"identity_TZ", "row_variance_TM"})
-"""As large as the catalogue: kept in single precision."""
+OF_ANSWERS = frozenset({"identity_TZ", "row_variance_TM", "popularity_T", "taste_precision_Mk"})
+"""Kept as `KnownTracks`."""
 LAYERS = ("content", "tower_g", "bias", "value", "value_hidden", "weigh", "weigh_hidden")
 NEEDED = frozenset(f"{layer}.{part}" for layer in LAYERS for part in ("weight", "bias")) | {
+    *OF_ANSWERS,
     "tower_f.weight",
-    "identity_TZ",
-    "row_variance_TM",
-    "taste_precision_Mk",
     "worth_S",
     "usual",
     "prior_XH",
     "after_XH",
     "lookahead_H",
-    "popularity_T",
     "popularity_H",
     "mean_D",
     "spread_D",
@@ -83,10 +80,11 @@ class DqnPolicy:
         self.configuration = RecommenderConfiguration.from_json(checkpoint.configuration)
         self.temperature = self.configuration.serving_temperature
         self.weights: dict[str, Floats] = {
-            name: weight if name in OF_TRACKS else weight.astype(np.float64)
+            name: weight.astype(np.float64)
             for name, weight in checkpoint.weights.items()
-            if name != "track_ids" and not name.startswith(PREFIX)
+            if name not in OF_ANSWERS | {"track_ids"} and not name.startswith(PREFIX)
         }
+        self.known = KnownTracks.of_weights(checkpoint.weights)
         self.next_scale = self.configuration.next_track_weight * self.temperature
         """Reward that a unit of log p(next) is worth: π ∝ p^weight · exp(Q / temperature)."""
         self.scaling = Scaling(
@@ -127,7 +125,7 @@ class DqnPolicy:
         content_NX = self.scaling.content(vectors.indexed, vectors.table.rows_of(track_ids)).astype(np.float64)
         after_HN = (content_NX @ self.weights["after_XH"]).T
         pleasure_HN = (scores_HN - value_H[:, None] - after_HN) / (1.0 + self.weights["lookahead_H"])[:, None]
-        clock_C = arrays["clock_C"].astype(np.float64)
+        clock_C = arrays["clock_C"][0].astype(np.float64)
         return self.choice.of(pleasure_HN.mean(axis=0), clock_C, value_H, len(track_ids))
 
     def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
@@ -141,7 +139,7 @@ class DqnPolicy:
         arrays, f_HD = self.seen(state, vectors)
         summed = np.concatenate([f_HD.ravel() / math.sqrt(width), np.ones(heads)]).astype(np.float32)
         scores_T = vectors.g_TW @ summed
-        for named, lift in self.lifts(_one(arrays), vectors):
+        for named, lift in self.lifts(arrays, vectors):
             scores_T[named] += heads * self.next_scale * lift
         return best_open(scores_T, vectors.table, count, excluded)
 
@@ -151,7 +149,8 @@ class DqnPolicy:
 
     def state_tower(self, vectors: TrackVectors) -> tuple[Floats, Floats, Floats]:
         """The rows of the state tower that take past tracks, declared styles, and the clock."""
-        pooled = self.configuration.attention_heads * vectors.content_TY.shape[1] + self.weights["identity_TZ"].shape[1]
+        c = self.configuration
+        pooled = c.attention_heads * c.content_width + c.taste_models * c.identity_width
         past, declared, clock = np.split(self.weights["tower_f.weight"].T, [pooled, pooled + len(self.scaling.styles) + 1])
         return past, declared, clock
 
@@ -188,16 +187,18 @@ class DqnPolicy:
         g_NHD = g_NW[:, : heads * width].reshape(-1, heads, width)
         scores_HN: Floats = np.einsum("hd,nhd->hn", f_HD, g_NHD) + g_NW[:, heads * width :].T
         scores_HN += self._state_value(arrays)[:, None]
-        for named, lift in self.lifts(_one(arrays), vectors):
+        for named, lift in self.lifts(arrays, vectors):
             scores_HN += self.next_scale * at_rows(rows_N, named, lift)
         return scores_HN
 
     def seen(self, state: ListenerState, vectors: TrackVectors) -> tuple[Arrays, Floats]:
-        """The encoded state and f(s), [H, d]; worked out once per request, which asks for candidates, scores and reasons."""
+        """The encoded state, as one of one, and f(s), [H, d]; worked out once per request, which asks for candidates, scores
+        and reasons."""
         kept = self._seen
         if kept is None or kept[0] is not state or kept[1] is not vectors:
-            arrays = encode_state(state, vectors.indexed, self.reward_weights)
-            f_HD = self.state_vectors(_one(arrays), vectors)[0]
+            encoded = encode_state(state, vectors.indexed, self.reward_weights)
+            arrays = {name: array[None] for name, array in encoded.items()}
+            f_HD = self.state_vectors(arrays, vectors)[0]
             kept = self._seen = (state, vectors, arrays, f_HD)
         return kept[2], kept[3]
 
@@ -238,34 +239,23 @@ class DqnPolicy:
 
     def _told(self, arrays: Arrays, vectors: TrackVectors) -> Told:
         """What the rows say of the listener's taste; of tracks that came later nothing is known but how little."""
-        w, signal_SLX = self.weights, arrays["row_signal_LS"].astype(np.float64)
+        signal_SLX = arrays["row_signal_LS"].astype(np.float64)
+        outcome_SL = signal_SLX @ self.weights["worth_S"] - self.weights["usual"]
         place_SL = vectors.place_T[arrays["row_track_L"]]
-        is_known_SL = place_SL >= 0
-        said_SL = signal_SLX @ w["worth_S"] - w["usual"] - np.where(is_known_SL, w["popularity_T"][place_SL], 0.0)
-        return Told(
-            said_SL=said_SL,
-            speaks_SL=signal_SLX[:, :, SIGNAL_NAMES.index("speaks")],
-            variance_SLM=w["row_variance_TM"][place_SL].astype(np.float64),  # −1 takes the last: nothing known
-            vector_SLZ=np.where(is_known_SL[:, :, None], w["identity_TZ"][place_SL], 0.0).astype(np.float64),
-            alone_Mk=w["taste_precision_Mk"],
-        )
+        return self.known.told(place_SL, outcome_SL, signal_SLX[:, :, SIGNAL_NAMES.index("speaks")])
 
     def _state_value(self, arrays: Arrays) -> Floats:
+        """V of the one state."""
         w = self.weights
-        signal_LS = arrays["row_signal_LS"].astype(np.float64)
+        signal_LS = arrays["row_signal_LS"][0].astype(np.float64)
         in_session_L = signal_LS[:, SIGNAL_NAMES.index("in_session")]
         summary = np.concatenate(
             [
                 signal_LS.sum(axis=0) / max(1, int(arrays["row_open_L"].sum())),
                 (signal_LS * in_session_L[:, None]).sum(axis=0) / max(1.0, in_session_L.sum()),
-                arrays["clock_C"],
+                arrays["clock_C"][0],
             ]
         )
         hidden = np.maximum(summary @ w["value_hidden.weight"].T + w["value_hidden.bias"], 0.0)
         value: Floats = hidden @ w["value.weight"].T + w["value.bias"]
         return value
-
-
-def _one(arrays: Arrays) -> Arrays:
-    """One state as a batch of states."""
-    return {name: array[None] for name, array in arrays.items()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.learning.features import ListenerState, TrackTable, declared_shares, encode_without, track_table
+from recsys.learning.features import Arrays, ListenerState, TrackTable, declared_shares, encode_without, track_table
 from recsys.learning.next_tracks import at_rows
 from recsys.learning.policy import Reason, falls
 
@@ -47,8 +47,11 @@ def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], c
     causes = [*_heard_causes(state, vectors.indexed), *_declared_causes(policy, state)]
     rows_n = vectors.table.rows_of(candidates)
     score_n = policy.score_rows(state, vectors.table, rows_n).mean(axis=0)
+    heard = [cause.track_ids for cause in causes if cause.track_ids]
+    without = encode_without(state, vectors.indexed, heard, policy.reward_weights)
     given_En = _given(policy, state, vectors, causes, rows_n) + _given_next(policy, state, vectors, causes, rows_n)
-    lost_En = _lost(policy, state, vectors, causes, rows_n) + _lost_next(policy, state, vectors, causes, rows_n)
+    lost_En = _lost(policy, state, vectors, causes, without, rows_n)
+    lost_En[: len(heard)] += _lost_next(policy, state, vectors, without, rows_n)
     left_En = score_n - lost_En
     place = {track_id: at for at, track_id in enumerate(candidates)}
     listed = [place[track_id] for track_id in track_ids]
@@ -89,34 +92,42 @@ def _given(
     A group adds what its tracks add."""
     arrays, whole_HD = policy.seen(state, vectors)
     past, declared, _ = policy.state_tower(vectors)
-    said_LX = policy.rows_said({name: array[None] for name, array in arrays.items()}, vectors)[0]
+    said_LX = policy.rows_said(arrays, vectors)[0]
     row_LHD = (said_LX @ past).reshape(-1, *whole_HD.shape)
-    heard_L = np.where(arrays["row_open_L"], vectors.table.ids_T[arrays["row_track_L"]], -1)
-    style_SHD = (arrays["declared_S"][:, None] * declared).reshape(-1, *whole_HD.shape)
-    added_EHD = [
-        row_LHD[np.isin(heard_L, cause.track_ids)].sum(axis=0)
-        if cause.track_ids
-        else style_SHD[policy.scaling.styles.index(str(cause.style))]
-        for cause in causes
-    ]
-    stacked_EHD = np.array(added_EHD).reshape(-1, *whole_HD.shape)
-    return np.asarray(np.einsum("ehd,nhd->en", stacked_EHD, _towers(policy, vectors, rows_n)))
+    heard_L = np.where(arrays["row_open_L"][0], vectors.table.ids_T[arrays["row_track_L"][0]], -1)
+    style_SHD = (arrays["declared_S"][0][:, None] * declared).reshape(-1, *whole_HD.shape)
+    added_EHD = np.einsum("el,lhd->ehd", _is_of(causes, heard_L), row_LHD)
+    for at, cause in enumerate(causes):
+        if not cause.track_ids:
+            added_EHD[at] = style_SHD[policy.scaling.styles.index(str(cause.style))]
+    return np.asarray(np.einsum("ehd,nhd->en", added_EHD, _towers(policy, vectors, rows_n)))
+
+
+def _is_of(causes: Sequence[Cause], heard_L: NDArray[np.int64]) -> Floats:
+    """1 where a row is about a track of the cause, [E, L]."""
+    heard = heard_L.tolist()
+    tracks = [frozenset(cause.track_ids) for cause in causes]
+    return np.array([[track in each for track in heard] for each in tracks], dtype=np.float64).reshape(-1, len(heard))
 
 
 def _lost(
-    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
+    policy: DqnPolicy,
+    state: ListenerState,
+    vectors: TrackVectors,
+    causes: Sequence[Cause],
+    without: Arrays,
+    rows_n: NDArray[np.int64],
 ) -> Floats:
     """lost_En: what each candidate would lose, had the listener never left the rows or never declared the style."""
     arrays, whole_HD = policy.seen(state, vectors)
-    heard = [cause.track_ids for cause in causes if cause.track_ids]
     _, declared, _ = policy.state_tower(vectors)
     changed_EHD = np.zeros((len(causes), *whole_HD.shape))
+    heard = len(without["clock_C"])
     if heard:
-        left = encode_without(state, vectors.indexed, heard, policy.reward_weights)
-        changed_EHD[: len(heard)] = whole_HD - policy.state_vectors(left, vectors)
-    for at, cause in enumerate(causes[len(heard) :], start=len(heard)):
+        changed_EHD[:heard] = whole_HD - policy.state_vectors(without, vectors)
+    for at, cause in enumerate(causes[heard:], start=heard):
         others = declared_shares([style for style in state.styles if style != cause.style], policy.scaling.styles)
-        changed_EHD[at] = ((arrays["declared_S"] - others) @ declared).reshape(whole_HD.shape)
+        changed_EHD[at] = ((arrays["declared_S"][0] - others) @ declared).reshape(whole_HD.shape)
     return np.asarray(np.einsum("ehd,nhd->en", changed_EHD, _towers(policy, vectors, rows_n)))
 
 
@@ -126,28 +137,24 @@ def _given_next(
     """given_En: each cause's part of log p of what is played next, above its mean over the catalogue."""
     given_En = np.zeros((len(causes), len(rows_n)))
     arrays, _ = policy.seen(state, vectors)
-    for track_R, gate_RK in policy.next_gates({name: array[None] for name, array in arrays.items()}, vectors):
+    for track_R, gate_RK in policy.next_gates(arrays, vectors):
         if not len(track_R):
             continue
         assert vectors.placed is not None
         by_row_Rn = policy.next_scale * vectors.placed.lift_by_row(track_R, gate_RK, rows_n)
-        heard_R = vectors.table.ids_T[track_R]
-        for at, cause in enumerate(causes):
-            given_En[at] = by_row_Rn[np.isin(heard_R, cause.track_ids)].sum(axis=0)
+        given_En = _is_of(causes, vectors.table.ids_T[track_R]) @ by_row_Rn
     return given_En
 
 
 def _lost_next(
-    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
+    policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, without: Arrays, rows_n: NDArray[np.int64]
 ) -> Floats:
-    """lost_En: by how much log p of what is played next falls without each cause's rows."""
-    lost_En = np.zeros((len(causes), len(rows_n)))
-    heard = [cause.track_ids for cause in causes if cause.track_ids]
-    if not heard or vectors.placed is None:
+    """lost_En: by how much log p of what is played next falls without the rows of each cause that was heard."""
+    lost_En = np.zeros((len(without["clock_C"]), len(rows_n)))
+    if not len(lost_En) or vectors.placed is None:
         return lost_En
     arrays, _ = policy.seen(state, vectors)
-    (whole,) = policy.lifts({name: array[None] for name, array in arrays.items()}, vectors)
-    without = encode_without(state, vectors.indexed, heard, policy.reward_weights)
+    (whole,) = policy.lifts(arrays, vectors)
     for at, left in enumerate(policy.lifts(without, vectors)):
         lost_En[at] = policy.next_scale * (at_rows(rows_n, *whole) - at_rows(rows_n, *left))
     return lost_En
@@ -164,7 +171,7 @@ def _towers(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64])
 def _moment(policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:
     """What the clock adds: hour, weekday, how far the session has come."""
     _, _, clock = policy.state_tower(vectors)
-    f_HD = policy.seen(state, vectors)[0]["clock_C"].astype(np.float64) @ clock
+    f_HD = policy.seen(state, vectors)[0]["clock_C"][0].astype(np.float64) @ clock
     found_n: Floats = np.einsum("hd,nhd->n", f_HD.reshape(policy.configuration.heads, -1), _towers(policy, vectors, rows_n))
     return found_n
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import time
 import zoneinfo
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,8 +21,9 @@ from numpy.typing import NDArray
 
 from accounts.models import Listener
 from recsys.feedback import FeedbackRow
-from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows, in_open_session, session_clock
-from recsys.models import Feedback, Preferences, Track
+from recsys.learning.windows import KIND_INDEX, WINDOW, RowColumns, encode_windows, in_open_session
+from recsys.models import Feedback, Track
+from recsys.preferences import preferences_as_of
 from recsys.rewards import RewardWeights
 
 Arrays = dict[str, NDArray[Any]]
@@ -33,9 +36,6 @@ class ListenerState:
     listener_id: int
     moment: datetime
     rows: tuple[FeedbackRow, ...]
-    session_elapsed_seconds: float
-    session_position: int
-    """Tracks played in the session that is still open (within the remembered rows)."""
     hour: float
     weekday: float
     """0 = Monday, with the hour as a fraction, in the listener's time zone."""
@@ -51,38 +51,14 @@ class ListenerState:
         """`rows` as arrays: made once, however often the state is encoded."""
         return RowColumns.of(self.rows[-WINDOW:])
 
-
-@dataclass(frozen=True, kw_only=True)
-class RowColumns:
-    """Feedback rows as arrays, oldest first, and a last place that stands for “no row”."""
-
-    track_R: NDArray[np.int64]
-    kind_R: NDArray[np.int64]
-    value_R: NDArray[np.float64]
-    recommended_R: NDArray[np.bool_]
-    occurred_R: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, rows: Sequence[FeedbackRow]) -> RowColumns:
-        """One pass over the rows."""
-        listed = [
-            (
-                row.track_id,
-                KIND_INDEX[row.kind],
-                row.recommendation_id is not None,
-                row.value or 0.0,
-                row.occurred_at.timestamp(),
-            )
-            for row in rows
-        ]
-        track, kind, recommended, value, occurred = zip(*listed, (-1, 0, False, 0.0, 0.0), strict=True)
-        return cls(
-            track_R=np.array(track, dtype=np.int64),
-            kind_R=np.array(kind, dtype=np.int64),
-            value_R=np.array(value, dtype=np.float64),
-            recommended_R=np.array(recommended, dtype=np.bool_),
-            occurred_R=np.array(occurred, dtype=np.float64),
-        )
+    @cached_property
+    def session_position(self) -> int:
+        """Tracks played in the session that is still open (within the remembered rows)."""
+        began_NL, occurred_NL = self.columns.began_R[None, :-1], self.columns.occurred_R[None, :-1]
+        is_play_NL = self.columns.kind_R[None, :-1] == KIND_INDEX["play"]
+        moment_N = np.array([self.moment.timestamp()])
+        inside_NL = in_open_session(began_NL, occurred_NL, np.ones_like(is_play_NL), moment_N)
+        return int((inside_NL & is_play_NL).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,11 +138,25 @@ class TrackTable:
 
 _kept: tuple[tuple[Any, ...], float, TrackTable] | None = None
 _recount_every_seconds = 5.0
+_held: ContextVar[TrackTable | None] = ContextVar("held track table", default=None)
+
+
+@contextmanager
+def one_track_table() -> Iterator[None]:
+    """Inside, `track_table` stays what it is: all steps of a request see the same tracks, and the database is asked once."""
+    token = _held.set(track_table())
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
 def track_table() -> TrackTable:
     """The process's table: read again when a track was added; deletions and approvals are looked for every few seconds."""
     global _kept
+    held = _held.get()
+    if held is not None:
+        return held
     newest = Track.objects.aggregate(newest=Max("id"))["newest"]
     if _kept is not None and _kept[0][0] == newest and time.monotonic() - _kept[1] < _recount_every_seconds:
         return _kept[2]
@@ -186,20 +176,15 @@ def local_clock(moment: datetime, zone: zoneinfo.ZoneInfo) -> tuple[float, float
     return hour, local.weekday() + hour / 24.0
 
 
-def build_state(listener: Listener, moment: datetime) -> ListenerState:
-    """The state as of a moment: only rows received until then. Three queries at most."""
+def build_state(listener: Listener, moment: datetime, *, styles: Sequence[str] | None = None) -> ListenerState:
+    """The state as of a moment: only rows received until then. `styles` were declared by then, where they are at hand."""
     newest_first = Feedback.objects.filter(listener=listener, received_at__lte=moment).order_by("-received_at", "-id")
     fields = FeedbackRow.__slots__
     rows = [
         FeedbackRow(**dict(zip(fields, row, strict=True))) for row in reversed(newest_first.values_list(*fields)[: 2 * WINDOW])
     ]
-    declared = (
-        Preferences.objects.filter(listener=listener, received_at__lte=moment)
-        .order_by("-received_at", "-id")
-        .values_list("styles", flat=True)
-        .first()
-    )
-    state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(declared or ()))
+    styles = preferences_as_of(listener, moment).styles if styles is None else styles
+    state = state_of_rows(listener.pk, moment, rows, zone=listener.time_zone, styles=tuple(styles))
     return replace(state, is_counted=listener.is_simulated == settings.ENCORE_SIMULATED)
 
 
@@ -209,21 +194,8 @@ def state_of_rows(
     """The state made of rows that are already at hand (oldest first)."""
     rows, earlier = tuple(rows[-WINDOW:]), tuple(rows[-2 * WINDOW : -WINDOW])
     hour, weekday = local_clock(moment, zone)
-    occurred = np.array([[row.occurred_at.timestamp() for row in rows]], dtype=np.float64)
-    is_play = np.array([[row.kind == "play" for row in rows]], dtype=np.bool_)
-    began = np.array([[row.started_at.timestamp() for row in rows]], dtype=np.float64)
-    inside = in_open_session(began, occurred, np.ones_like(is_play), np.array([moment.timestamp()]))
-    elapsed, plays = session_clock(began, is_play, inside, np.array([moment.timestamp()]))
     return ListenerState(
-        listener_id=listener_id,
-        moment=moment,
-        rows=rows,
-        earlier=earlier,
-        session_elapsed_seconds=float(elapsed[0]),
-        session_position=int(plays[0]),
-        hour=hour,
-        weekday=weekday,
-        styles=styles,
+        listener_id=listener_id, moment=moment, rows=rows, earlier=earlier, hour=hour, weekday=weekday, styles=styles
     )
 
 
@@ -261,9 +233,8 @@ class Scaling:
 def declared_shares(styles: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
     """Equal shares of the declared styles over the known ones and a last place for unknown styles; zeros without any."""
     shares = np.zeros(len(known) + 1, dtype=np.float32)
-    number = {style: index for index, style in enumerate(known)}
     for style in styles:
-        shares[number.get(style, len(known))] += 1.0 / len(styles)
+        shares[known.index(style) if style in known else -1] += 1.0 / len(styles)
     return shares
 
 
@@ -292,33 +263,19 @@ def encode_rows(
     state: ListenerState, columns: RowColumns, table: TrackTable, at_NL: NDArray[np.int64], weights: RewardWeights
 ) -> Arrays:
     """The state from these of the rows, once for each N listed choice; filled up with “no row” at their old end."""
-    moment = state.moment.timestamp()
-    found = table.rows_of(columns.track_R)
-    track = np.maximum(found, 0)
-    duration_R = table.duration_seconds_T[track] if len(table) else np.ones(len(track))
-    occurred_R = columns.occurred_R.copy()
-    occurred_R[-1] = moment
-    open_NL = (found >= 0)[at_NL]
-    signals, clock = encode_windows(
-        kind_NL=columns.kind_R[at_NL],
-        track_NL=columns.track_R[at_NL],
-        value_NL=columns.value_R[at_NL],
-        duration_NL=duration_R[at_NL],
-        recommended_NL=columns.recommended_R[at_NL],
-        occurred_NL=occurred_R[at_NL],
-        open_NL=open_NL,
-        moment_N=np.full(len(at_NL), moment),
-        hour_N=np.full(len(at_NL), state.hour),
-        weekday_N=np.full(len(at_NL), state.weekday),
-        weights=weights,
-    )
-    declared_S = declared_shares(state.styles, table.styles)
+    row_R = table.rows_of(columns.track_R)
+    open_NL = (row_R >= 0)[at_NL]
+    row_R = np.maximum(row_R, 0)
+    duration_R = table.duration_seconds_T[row_R] if len(table) else np.ones(len(row_R))
+    moment_N = np.full(len(at_NL), state.moment.timestamp())
+    local_N2 = np.array([(state.hour, state.weekday)] * len(at_NL)).reshape(-1, 2)
+    signals, clock = encode_windows(columns, columns.signals(duration_R, weights), at_NL, open_NL, moment_N, local_N2)
     return {
-        "row_track_L": track[at_NL],
+        "row_track_L": row_R[at_NL],
         "row_open_L": open_NL,
         "row_signal_LS": signals,
         "clock_C": clock,
-        "declared_S": np.repeat(declared_S[None], len(at_NL), axis=0),
+        "declared_S": np.repeat(declared_shares(state.styles, table.styles)[None], len(at_NL), axis=0),
     }
 
 

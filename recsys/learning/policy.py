@@ -44,14 +44,17 @@ class Reason:
 def falls(score_n: NDArray[np.float64], left_En: NDArray[np.float64], listed: Sequence[int]) -> NDArray[np.bool_]:
     """Whether each listed candidate, once a cause is gone, is overtaken or caught up, and scores less above the others' mean,
     [E, listed]. Equal scores count half of each other."""
-    above_n = score_n - score_n.mean()
-    left_above_En = left_En - left_En.mean(axis=1, keepdims=True)
-    found = []
-    for at in listed:
-        ahead_E = (left_En > left_En[:, [at]]).sum(axis=1) + (left_En >= left_En[:, [at]]).sum(axis=1)
-        was_ahead = (score_n > score_n[at]).sum() + (score_n >= score_n[at]).sum()
-        found.append((ahead_E > was_ahead) & (left_above_En[:, at] < above_n[at]))
-    return np.array(found, dtype=np.bool_).reshape(len(listed), len(left_En)).T
+    at = np.array(listed, dtype=np.int64)
+    lost_above_En = score_n - score_n.mean() - (left_En - left_En.mean(axis=1, keepdims=True))
+    found: NDArray[np.bool_] = (_ahead(left_En, at) > _ahead(score_n[None], at)) & (lost_above_En[:, at] > 0)
+    return found
+
+
+def _ahead(score_En: NDArray[np.float64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many scores of a row stand above each of these, and as many again where they are equal or above, [E, listed]."""
+    of_these = score_En[:, at, None]
+    found: NDArray[np.int64] = (score_En[:, None] > of_these).sum(axis=2) + (score_En[:, None] >= of_these).sum(axis=2)
+    return found
 
 
 class RecommenderPolicy(Protocol):
@@ -74,16 +77,20 @@ class RecommenderPolicy(Protocol):
 
 
 def best_open(scores_T: NDArray[Any], table: TrackTable, count: int, excluded: Collection[int]) -> list[int]:
-    """Ids of the best recommendable tracks, best first; equal scores by id. A partition first: no full sort of a catalogue."""
+    """Ids of the best recommendable tracks, best first; equal scores by id. No full sort of a catalogue: where the best begin
+    is found first."""
+    if not len(table):
+        return []
     scores_T = scores_T.copy()
     scores_T[table.closed_rows] = -np.inf
     if excluded:
-        rows = table.rows_of(np.fromiter(excluded, dtype=np.int64, count=len(excluded)))
+        # In order they are found in half the time.
+        rows = table.rows_of(np.sort(np.fromiter(excluded, dtype=np.int64, count=len(excluded))))
         scores_T[rows[rows >= 0]] = -np.inf
     first = max(0, len(scores_T) - count)
-    listed = np.argpartition(scores_T, first)[first:] if first else np.arange(len(scores_T))
-    listed = listed[scores_T[listed] > -np.inf]
-    order = np.lexsort((table.ids_T[listed], -scores_T[listed]))
+    least = max(np.partition(scores_T, first)[first], np.finfo(scores_T.dtype).min)
+    listed = np.flatnonzero(scores_T >= least)  # ascending by id
+    order = np.argsort(-scores_T[listed], kind="stable")[:count]
     best: list[int] = table.ids_T[listed[order]].tolist()
     return best
 
@@ -211,7 +218,8 @@ def _generator(state: ListenerState) -> np.random.Generator:
 def _turns(table: TrackTable, state: ListenerState) -> NDArray[np.float64]:
     """Each track's turn within its style, 0 … 1, in an order drawn for this request."""
     order = _generator(state).permutation(len(table))
-    by_style = order[np.argsort(table.style_T[order], kind="stable")]
+    # Of 16 bits a stable sort counts instead of comparing.
+    by_style = order[np.argsort(table.style_T[order].astype(np.int16), kind="stable")]
     sizes = np.bincount(table.style_T, minlength=1)
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
     turns_T = np.empty(len(table))

@@ -17,9 +17,9 @@ from django.db.models.functions import Least
 from numpy.typing import NDArray
 
 from recsys.feedback import FeedbackRow
-from recsys.learning.features import ListenerState, RowColumns, TrackTable, encode_rows, places_without
+from recsys.learning.features import ListenerState, TrackTable, encode_rows, places_without
 from recsys.learning.tastes import added_by_signals
-from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES
+from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES, RowColumns
 from recsys.models import Feedback
 from recsys.rewards import RewardWeights, weights_as_of
 from recsys.standing import OPINION_KINDS, standing_of

@@ -11,7 +11,7 @@ import numpy as np
 
 from recsys.feedback import FeedbackRow
 from recsys.learning.features import Arrays, TrackTable, declared_shares
-from recsys.learning.windows import KIND_INDEX, WINDOW, encode_windows
+from recsys.learning.windows import WINDOW, RowColumns, encode_windows
 from recsys.rewards import RewardWeights
 
 CHUNK = 4096
@@ -40,35 +40,19 @@ class States:
 
     def encoded(self, table: TrackTable, row_of_track: Mapping[int, int], weights: RewardWeights) -> Arrays:
         """row_track_ML, row_open_ML, row_signal_MLS (kept as float16), clock_MC, declared_MS."""
-        kind_E = np.array([KIND_INDEX[row.kind] for row in self.rows], dtype=np.int64)
-        value_E = np.array([row.value or 0.0 for row in self.rows])
+        rows = RowColumns.of(self.rows)
         track_E = np.array([row_of_track[row.track_id] for row in self.rows], dtype=np.int64)
-        duration_E = table.duration_seconds_T[track_E]
-        recommended_E = np.array([row.recommendation_id is not None for row in self.rows], dtype=np.bool_)
-        occurred_E = np.array([row.occurred_at.timestamp() for row in self.rows])
+        signal_ES = rows.signals(np.append(table.duration_seconds_T[track_E], 1.0), weights)
         first_M, end_M = (np.array(column, dtype=np.int64) for column in zip(*self.window_ends, strict=True))
         moment_M = np.array(self.moments)
-        hour_M, weekday_M = (np.array(column) for column in zip(*self.clocks, strict=True))
+        local_M2 = np.array(self.clocks)
         window_ML = end_M[:, None] - WINDOW + np.arange(WINDOW)
         open_ML = window_ML >= first_M[:, None]
         window_ML = np.maximum(window_ML, 0)
         signals, clocks = [], []
         for start in range(0, len(moment_M), CHUNK):
             here = slice(start, start + CHUNK)
-            window, is_open = window_ML[here], open_ML[here]
-            signal, clock = encode_windows(
-                kind_NL=kind_E[window],
-                track_NL=track_E[window],
-                value_NL=np.where(is_open, value_E[window], 0.0),
-                duration_NL=duration_E[window],
-                recommended_NL=recommended_E[window],
-                occurred_NL=np.where(is_open, occurred_E[window], moment_M[here, None]),
-                open_NL=is_open,
-                moment_N=moment_M[here],
-                hour_N=hour_M[here],
-                weekday_N=weekday_M[here],
-                weights=weights,
-            )
+            signal, clock = encode_windows(rows, signal_ES, window_ML[here], open_ML[here], moment_M[here], local_M2[here])
             signals.append(signal.astype(np.float16))
             clocks.append(clock)
         return {

@@ -74,13 +74,12 @@ def _matrix(
         g_TW[~fresh] = policy.matrix_PW[place_T[~fresh]]
     place_N = place_T[fresh]
     bias = hidden_TY[fresh] @ w["bias.weight"].T + w["bias.bias"] + np.tanh(content_TX[fresh]) @ w["prior_XH"]
-    bias += np.where(place_N >= 0, w["popularity_T"][place_N], 0.0)[:, None] * w["popularity_H"]
+    bias += policy.known.popularity(place_N)[:, None] * w["popularity_H"]
     ahead_H = 1.0 + w["lookahead_H"]
     bias = bias * ahead_H + content_TX[fresh] @ w["after_XH"]
     if placed is not None:
         bias += policy.next_scale * placed.log_background_T[fresh, None]
-    identity_NZ = np.where(place_N[:, None] >= 0, w["identity_TZ"][place_N], 0.0)
-    z_NZ = np.concatenate([hidden_TY[fresh], identity_NZ], axis=1)
+    z_NZ = np.concatenate([hidden_TY[fresh], policy.known.identity(place_N)], axis=1)
     towers = (z_NZ @ w["tower_g.weight"].T + w["tower_g.bias"]) * np.repeat(ahead_H, width)
     g_TW[fresh] = np.concatenate([towers, bias], axis=1)
     return g_TW

@@ -30,9 +30,7 @@ def state_after(*done: tuple[int, str]) -> ListenerState:
         )
         for at, (track_id, kind) in enumerate(done)
     )
-    return ListenerState(
-        listener_id=1, moment=NOON, rows=rows, session_elapsed_seconds=0, session_position=0, hour=12, weekday=0
-    )
+    return ListenerState(listener_id=1, moment=NOON, rows=rows, hour=12, weekday=0)
 
 
 def told(reasons: list[Reason], state: ListenerState) -> list[str]:

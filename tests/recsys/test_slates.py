@@ -19,9 +19,7 @@ from recsys.learning.policy import RandomPolicy
 from recsys.slates import best_picks, slate_gain
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-STATE = ListenerState(
-    listener_id=1, moment=NOW, rows=(), session_elapsed_seconds=0.0, session_position=0, hour=9.0, weekday=0.4
-)
+STATE = ListenerState(listener_id=1, moment=NOW, rows=(), hour=9.0, weekday=0.4)
 CANDIDATES = [1, 2, 3, 4, 5]
 TABLE = TrackTable.from_rows(
     (number, [float(number), number % 2], ("reel", "jig")[number % 2], "", 60.0, True) for number in CANDIDATES

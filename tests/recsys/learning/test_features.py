@@ -10,7 +10,7 @@ import pytest
 
 from recsys.feedback import FeedbackRow
 from recsys.learning.features import TrackTable, encode_state, state_of_rows
-from recsys.learning.windows import SIGNAL_NAMES, WINDOW
+from recsys.learning.windows import CLOCK_NAMES, SIGNAL_NAMES, WINDOW
 from recsys.rewards import RewardWeights
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -48,14 +48,17 @@ def test_the_clock_is_the_listeners_own() -> None:
 def test_a_gap_above_thirty_minutes_starts_a_new_session() -> None:
     state = state_of_rows(1, NOON, [row(1, 50), row(2, 15), row(3, 5)], zone=BERLIN)
 
-    assert state.session_elapsed_seconds == 15 * 60 + 50
     assert state.session_position == 2
+    clock_C = encode_state(state, table_of(), RewardWeights())["clock_C"]
+    assert clock_C[CLOCK_NAMES.index("session_log_seconds")] == pytest.approx(np.log1p(15 + 50 / 60) / 5)
 
 
 def test_without_a_row_in_the_last_half_hour_no_session_is_open() -> None:
     state = state_of_rows(1, NOON, [row(1, 50), row(2, 31)], zone=BERLIN)
 
-    assert (state.session_elapsed_seconds, state.session_position) == (0.0, 0)
+    assert state.session_position == 0
+    clock_C = encode_state(state, table_of(), RewardWeights())["clock_C"]
+    assert not clock_C[: CLOCK_NAMES.index("session_plays") + 1].any()
 
 
 def test_signals_say_how_much_was_heard_and_how_it_was_rated() -> None:

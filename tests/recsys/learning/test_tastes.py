@@ -14,7 +14,7 @@ from recsys.learning.dqn_policy import DqnPolicy
 from recsys.learning.factors import taste_models_of
 from recsys.learning.features import encode_state, state_of_rows
 from recsys.learning.replay_dataset import ReplayDataset
-from recsys.learning.tastes import Told, worth_of_signals
+from recsys.learning.tastes import Told, regressors, worth_of_signals
 from recsys.learning.windows import KIND_INDEX, SIGNAL_NAMES, WINDOW, speaking
 from recsys.rewards import RewardWeights, rewards_of
 
@@ -50,8 +50,8 @@ def told(said: list[float], e: list[float], *, noise: float = 0.5, speaks: list[
         said_SL=np.array([said]),
         speaks_SL=np.array([speaks or [1.0] * len(said)]),
         variance_SLM=np.full((1, len(said), 1), noise),
-        vector_SLZ=np.array(e)[None, :, None],
-        alone_Mk=np.array([[1.0, 1e12]]),
+        regressor_SLMk=regressors(np.array(e)[:, None], 1)[None],
+        alone_Mkk=np.diag([1.0, 1e12])[None],
     )
 
 
@@ -78,8 +78,8 @@ def test_outcomes_of_a_training_listener_give_their_taste_again(dataset: ReplayD
             said_SL=(dataset.reward_N[of] - models.mean - models.bias_T[track_L])[None].astype(np.float64),
             speaks_SL=np.ones((1, len(of))),
             variance_SLM=models.row_variances()[track_L][None].astype(np.float64),
-            vector_SLZ=models.vectors()[track_L][None].astype(np.float64),
-            alone_Mk=models.precisions().astype(np.float64),
+            regressor_SLMk=regressors(models.vectors()[track_L].astype(np.float64), len(models.each))[None],
+            alone_Mkk=models.precisions().astype(np.float64)[:, :, None] * np.eye(5),
         ).taste()[0]
         for number, factors in enumerate(models.each):
             learned = factors.listener.vector_GK[np.searchsorted(factors.listeners_L, listener)] * factors.size
@@ -145,7 +145,7 @@ def test_a_row_tells_of_the_reward_that_it_earned(
 def test_rows_that_say_nothing_of_pleasure_leave_the_taste(trained: Path, dataset: ReplayDataset) -> None:
     policy = DqnPolicy.load(trained)
 
-    assert np.array_equal(tastes(policy, dataset, []), np.zeros(policy.weights["identity_TZ"].shape[1]))
+    assert not tastes(policy, dataset, []).any()
     assert np.abs(tastes(policy, dataset, [(0, "unlike", 0.0), (1, "unban", 0.0), (2, "skip", 0.0)])).max() == 0.0
     assert np.abs(tastes(policy, dataset, [(0, "dislike", 0.0)])).max() > 0.0
 
@@ -154,7 +154,7 @@ def test_liked_tracks_raise_those_that_the_same_listeners_like(trained: Path, da
     policy = DqnPolicy.load(trained)
     is_first_T = np.isin(np.array(dataset.table.style_names), ["reel", "air"])
     first, second = np.flatnonzero(is_first_T), np.flatnonzero(~is_first_T)
-    identity_TZ, models = policy.weights["identity_TZ"], policy.configuration.taste_models
+    identity_TZ, models = policy.known.identity(np.arange(len(dataset.table))), policy.configuration.taste_models
 
     for liked, other in ((first, second), (second, first)):
         taste_Z = tastes(policy, dataset, [(int(track), "play", 1.0) for track in liked[:3]])

@@ -145,7 +145,7 @@ def test_what_is_left_early_is_served_as_it_was_trained(checkerboard: list[Liste
 
     assert policy.reward_weights == weights
     arrays, _ = policy.seen(build_state(checkerboard[0], NOW), policy.vectors(lenient.table))
-    assert not arrays["row_signal_LS"][:, left_early].any()
+    assert not arrays["row_signal_LS"][:, :, left_early].any()
 
 
 def test_top_is_the_order_of_the_mean_scores(trained: Path, checkerboard: list[Listener], dataset: ReplayDataset) -> None:
