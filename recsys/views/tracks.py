@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from music.audio import UnplayableScore
-from music.notation import UnprintableScore
+from music.bars import UnprintableScore
 from recsys.browsing import BrokenCursor, Search, page_of
 from recsys.exports import FORMATS, Format, export_key, exported
 from recsys.models import Track
