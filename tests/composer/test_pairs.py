@@ -186,6 +186,9 @@ def test_a_malformed_answer_is_refused(as_alice: APIClient, alice: Account, comp
         answer_of("both"),
         answer_of("first", first_heard_seconds=-1),
         answer_of("first", second_heard_seconds="NaN"),
+        answer_of("first", occurred_at="2026-03-01T12:00:00"),
+        answer_of("first", occurred_at="9999-12-31T23:59:59Z"),
+        answer_of("first", occurred_at="1999-12-31T23:59:59Z"),
     ):
         assert as_alice.post(f"{PAIRS}{pair.pk}/answer/", body).status_code == 400, body
     assert not Choice.objects.exists()
