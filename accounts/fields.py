@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
+
+
+class Asked(serializers.Serializer[Any]):
+    """What a call takes in its body. A name that it does not take is refused: passed over in silence, a misspelt one would do
+    something else than was asked."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuses unknown names, then reads the others."""
+        known = names_of(self)
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in known]):
+            there_are = f"there are {', '.join(known)}" if known else "there are none"
+            raise serializers.ValidationError({str(unknown[0])[:40]: [f"is no field of this call; {there_are}"]})
+        return super().to_internal_value(data)
+
+
+def names_of(asked: serializers.Serializer[Any]) -> tuple[str, ...]:
+    """What may be sent, by name."""
+    return tuple(name for name, field in asked.fields.items() if not field.read_only)
 
 
 class OneOf(serializers.ChoiceField):

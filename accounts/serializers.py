@@ -1,13 +1,12 @@
 """Accounts and tokens as JSON. Before: models.py. After: views.py."""
 
-from typing import Any
-
 from rest_framework import serializers
 
+from accounts.fields import Asked
 from accounts.models import Account, ApiToken
 
 
-class AccountSerializer(serializers.ModelSerializer[Account]):
+class AccountSerializer(Asked, serializers.ModelSerializer[Account]):
     """One's own account. Only the time zone can be changed here; the password has its page."""
 
     listener = serializers.IntegerField(source="listener.id", read_only=True)
@@ -19,7 +18,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
         read_only_fields = ["id", "email", "role"]
 
 
-class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+class TokenSerializer(Asked, serializers.ModelSerializer[ApiToken]):
     """A token as it is listed: never its text."""
 
     class Meta:
@@ -37,7 +36,7 @@ class IssuedTokenSerializer(TokenSerializer):
         fields = [*TokenSerializer.Meta.fields, "token"]
 
 
-class EraseSerializer(serializers.Serializer[Any]):
+class EraseSerializer(Asked):
     """Erasing an account asks for its address, so that no stray request does it."""
 
     email = serializers.EmailField()

@@ -38,13 +38,13 @@ def add_split_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, default=SPLIT, help="csv(.gz) of id, collection, split; without it by hash")
 
 
-def read_split(path: Path) -> dict[str, str]:
-    """`collection/file:number` → train, valid or test; empty where there is no file."""
+def read_split(path: Path, column: str = "split") -> dict[str, str]:
+    """`collection/file:number` → train, valid or test, or what stands in another column; empty where there is no file."""
     if not path.exists():
         say(f"{path} is not here: tunes are split by a hash of their opening")
         return {}
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        return {_source(row["id"]): row["split"] for row in csv.DictReader(file)}
+        return {_source(row["id"]): row.get(column) or "" for row in csv.DictReader(file)}
 
 
 def _source(identity: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import Listener
-from composer.composing import known_styles
 from composer.melody_tasks import KINDS, MelodyTask, check_names
 from composer.sources import Source, source_of_abc, source_of_file, source_of_notes, source_of_track
 from composer.steering import ImpossibleSteering, Steering
@@ -38,15 +37,15 @@ def read_wish(listener: Listener, steering: object, task: object = None, file: t
     """A wish from plain values; ImpossibleSteering or ImpossibleTask says what is wrong, NoSuchTrack what isn't there.
 
     `file` is the content and name of an upload, in place of a source within the task."""
-    if not task:
+    if task is None:
         return Wish(steering=Steering.from_json(steering))
     try:
         asked, source = _read_task(listener, task, file)
     except ImpossibleSteering as refusal:
         raise ImpossibleTask(refusal.field, refusal.message) from None
-    if not isinstance(steering or {}, Mapping):
+    wishes: Any = {} if steering is None else steering
+    if not isinstance(wishes, Mapping):
         raise ImpossibleSteering("steering", "must be an object of fields")
-    wishes: Any = steering or {}
     return Wish(steering=asked.steering(wishes), task=asked, source=source.track)
 
 
@@ -61,16 +60,18 @@ def _read_task(listener: Listener, task: object, file: tuple[bytes, str] | None)
         raise ImpossibleSteering("track", f"name one melody: by one of {', '.join(SOURCES)}")
     source = source_of_file(*file, voice) if file is not None else _find(listener, sources, voice)
     asked = MelodyTask.from_wish(given, **source.as_fields())
-    if asked.kind == "transfer" and (known := known_styles()):
+    if asked.kind == "transfer" and (known := Track.objects.known_styles()):
         asked.steering({}).check_style(known)
     return asked, source
 
 
 def _find(listener: Listener, sources: Mapping[str, Any], voice: Any) -> Source:
     if "track" in sources:
-        return source_of_track(_track(listener, sources["track"]))
+        return source_of_track(_track(listener, sources["track"]), voice)
     if "abc" in sources:
         return source_of_abc(sources["abc"], voice)
+    if voice is not None:
+        raise ImpossibleSteering("voice", "a melody given by its notes is one voice; leave it out")
     return source_of_notes(sources["melody"])
 
 

@@ -73,7 +73,7 @@ def commission(
     A task works on a melody; `source` is the track it came from, whose piece is the parent where none is named.
     A prompt is what the steering was read from: it is kept, and lyrics are set under the notes."""
     _check_seed(seed)
-    known = known_styles()
+    known = Track.objects.known_styles()
     if known and (task is None or task.kind == "transfer"):
         steering.check_style(known)
     check_graded(steering)
@@ -101,11 +101,6 @@ def commission(
 def defer(made: Commission) -> bool:
     """Puts the job of a commission into the queue, once: whether it was not waiting there already."""
     return queue.defer(TASK, "interactive", queueing_lock=f"commission:{made.pk}", commission_id=str(made.pk))
-
-
-def known_styles() -> set[str]:
-    """The styles of the catalogue, which is what the composer learned from."""
-    return set(Track.objects.filter(owner__isnull=True).order_by().values_list("style", flat=True).distinct())
 
 
 def _check_seed(seed: int | None) -> None:

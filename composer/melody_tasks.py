@@ -11,7 +11,17 @@ from typing import Any
 
 from composer.accompaniment.accompany import TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
-from composer.steering import FASTEST, GRADED, HABITS, SLOWEST, SMALLEST_RANGE_NOTES, ImpossibleSteering, Steering
+from composer.steering import (
+    FASTEST,
+    GRADED,
+    HABITS,
+    SHORTEST_NOTE,
+    SLOWEST,
+    SMALLEST_RANGE_NOTES,
+    ImpossibleSteering,
+    Steering,
+    check_printable,
+)
 from music.keys import SCALE_STEPS, join_rests, name_pitch
 from music.notes import Melody, Note
 
@@ -297,6 +307,12 @@ def _check_melody(melody: Melody) -> None:
         raise ImpossibleSteering("melody", f"has {sounding} note{plural}; it must have {FEWEST_NOTES} … {MOST_NOTES}")
     if melody.bars > MOST_BARS:
         raise ImpossibleSteering("melody", f"has {melody.bars} bars; at most {MOST_BARS} are taken")
+    for number, note in enumerate(melody.notes, start=1):
+        if note.quarters < SHORTEST_NOTE:
+            raise ImpossibleSteering(
+                "melody", f"note {number} lasts {note.quarters} of a quarter note; it must last at least {SHORTEST_NOTE}"
+            )
+    check_printable("melody", melody)
 
 
 def _refuse_odd_metre(melody: Melody) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.fields import ClientId, Number, OneOf
+from accounts.fields import Asked, ClientId, Moment, Number, OneOf
 from composer.models import BlindPair, Side
 from composer.pair_scores import RunningScore
 from composer.pairs import LONGEST_HEARD_SECONDS
@@ -16,7 +16,7 @@ from recsys.models import Choice
 from recsys.serializers import ListenerField
 
 
-class AnswerSerializer(serializers.Serializer[Any]):
+class AnswerSerializer(Asked):
     """What a listener said of a pair."""
 
     client_id = ClientId(help_text="Made by the client: the same answer sent again changes nothing.")
@@ -27,7 +27,7 @@ class AnswerSerializer(serializers.Serializer[Any]):
     second_heard_seconds = Number(
         required=False, allow_null=True, min_value=0, max_value=LONGEST_HEARD_SECONDS, help_text="How long B was heard."
     )
-    occurred_at = serializers.DateTimeField(required=False, allow_null=True)
+    occurred_at = Moment(required=False, allow_null=True)
     listener = ListenerField()
 
 

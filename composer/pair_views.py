@@ -8,7 +8,7 @@ from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -23,10 +23,10 @@ from composer.pair_serializers import (
     PairSerializer,
     RunningScoresSerializer,
 )
-from composer.views import listener_of
 from recsys.exports import FORMATS
 from recsys.models import Track
 from recsys.serializers import WhoseSerializer
+from recsys.views.asking import listener_in_body, listener_in_query, listener_of
 from recsys.views.tracks import WhateverIsAccepted, form_response
 
 HEARD = ("audio.opus", "audio.mp3")
@@ -45,6 +45,8 @@ class Conflict(APIException):
 
 
 def _refused(refusal: pairs.PairRefused) -> APIException:
+    if isinstance(refusal, pairs.ImpossibleTime):
+        return ValidationError({"occurred_at": [str(refusal)]})
     return NotFound(str(refusal)) if isinstance(refusal, pairs.NoSuchPair) else Conflict(str(refusal))
 
 
@@ -66,7 +68,7 @@ class PairsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """The same pair until it is answered."""
-        listener = listener_of(request)
+        listener = listener_in_body(request)
         try:
             pair = pairs.next_pair(listener)
         except pairs.PairRefused as refusal:
@@ -78,12 +80,14 @@ class PairsView(APIView):
 class PairView(APIView):
     """One pair."""
 
+    query_names = {"GET": ("listener",)}
+
     @extend_schema(
         operation_id="pairs_retrieve", parameters=[WhoseSerializer], responses={200: PairSerializer, 404: _NOT_FOUND}
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """With its authors once it is answered."""
-        listener = listener_of(request)
+        listener = listener_in_query(request)
         try:
             return Response(_as_json(pairs.pair_of(listener, pk), listener))
         except pairs.PairRefused as refusal:
@@ -98,6 +102,7 @@ class PairAnswerView(APIView):
         request=AnswerSerializer,
         responses={
             200: PairSerializer,
+            400: OpenApiResponse(description="A field is wrong, or the time can't be."),
             404: _NOT_FOUND,
             409: OpenApiResponse(description="Not ready yet, or answered otherwise before."),
         },
@@ -107,7 +112,7 @@ class PairAnswerView(APIView):
         sent = AnswerSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         said = sent.validated_data
-        listener = listener_of(request)
+        listener = listener_of(request, said.get("listener", ""))
         try:
             pair = pairs.answer(
                 listener,
@@ -138,7 +143,7 @@ class KeepView(APIView):
     def post(self, request: Request, pk: uuid.UUID, side: str) -> Response:
         """Kept twice, it is still one piece."""
         try:
-            piece = pairs.keep(listener_of(request), pk, side)
+            piece = pairs.keep(listener_in_body(request), pk, side)
         except pairs.PairRefused as refusal:
             raise _refused(refusal) from refusal
         return Response({"piece": piece.track_id})
@@ -147,6 +152,7 @@ class KeepView(APIView):
 class SideFormView(APIView):
     """One side as sound, or once the pair is answered as score."""
 
+    query_names = {"GET": ("listener",)}
     content_negotiation_class = WhateverIsAccepted
 
     @extend_schema(
@@ -167,7 +173,7 @@ class SideFormView(APIView):
     def get(self, request: Request, pk: uuid.UUID, side: str, form: str) -> HttpResponseBase:
         """The same for every author: no title, no name."""
         try:
-            found = pairs.side_of(listener_of(request), pk, side)
+            found = pairs.side_of(listener_in_query(request), pk, side)
         except pairs.PairRefused as refusal:
             raise _refused(refusal) from refusal
         if form not in HEARD and (form not in SEEN or found.pair.choice_id is None):
@@ -178,7 +184,9 @@ class SideFormView(APIView):
 class PairScoresView(APIView):
     """One's own running scores."""
 
+    query_names = {"GET": ("listener",)}
+
     @extend_schema(operation_id="pairs_scores", parameters=[WhoseSerializer], responses=RunningScoresSerializer)
     def get(self, request: Request) -> Response:
         """Composer, prior and human tunes against each other."""
-        return Response(RunningScoresSerializer({"scores": scores_of(listener_of(request))}).data)
+        return Response(RunningScoresSerializer({"scores": scores_of(listener_in_query(request))}).data)

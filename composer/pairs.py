@@ -18,6 +18,7 @@ from composer.pair_scores import LOOKS, decided, is_on_trial
 from composer.recipes import SLOT
 from composer.titles import title_of
 from music.notes import Score
+from recsys.feedback import refusal_of_time
 from recsys.listener_lock import lock_listener
 from recsys.models import Choice
 from recsys.taste import taste_of
@@ -46,6 +47,10 @@ class NoSuchPair(PairRefused):
 
 class NotReady(PairRefused):
     """It is still being composed."""
+
+
+class ImpossibleTime(PairRefused):
+    """An answer can't have been given then."""
 
 
 class AnsweredOtherwise(PairRefused):
@@ -162,6 +167,8 @@ def answer(
             raise NotReady("This pair is still being composed.")
         if Choice.objects.filter(listener=listener, client_id=client_id).exists():
             raise AnsweredOtherwise("This id was used for another choice; make a new one.")
+        if occurred_at is not None and (refusal := refusal_of_time(occurred_at, now)) is not None:
+            raise ImpossibleTime(refusal.message)
         first, second = pair.sides.all()
         pair.choice = Choice.objects.create(
             listener=listener,
@@ -171,7 +178,7 @@ def answer(
             second_features=second.features,
             first_heard_seconds=heard_seconds[0],
             second_heard_seconds=heard_seconds[1],
-            occurred_at=min(occurred_at or now, now),
+            occurred_at=occurred_at or now,
             received_at=now,
         )
         pair.save(update_fields=["choice"])

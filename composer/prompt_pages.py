@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from composer.compose_form import compose_form
-from composer.composing import known_styles
 from composer.prompting.pixels import MOST_BYTES
 from composer.prompting.prompt import KINDS, read_prompt
 from composer.steering import ImpossibleSteering, Steering
+from recsys.models import Track
 
 
 @login_required
@@ -21,7 +21,7 @@ def read_beginning(request: HttpRequest) -> HttpResponse:
         return redirect("compose")
     content = _content(request, kind)
     try:
-        prompt, reading = read_prompt(kind, content, known_styles())
+        prompt, reading = read_prompt(kind, content, Track.objects.known_styles())
     except ImpossibleSteering as refusal:
         wish = Steering.from_json({"style": Steering.style}).to_json()
         shown = compose_form(wish, error=refusal.message, field=refusal.field, beginning=kind)

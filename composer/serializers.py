@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.fields import ClientId
+from accounts.fields import Asked, ClientId
 from composer.composing import LARGEST_SEED
 from composer.models import Commission, Piece
 from composer.prompting.prompt import MOST_CHARACTERS
@@ -42,12 +42,20 @@ class SteeringSerializer(serializers.Serializer[Any]):
     locked_bars = serializers.JSONField(required=False, help_text="Bar number from 1 → the notes that fill this bar.")
 
 
+class AsSent(serializers.JSONField):
+    """A value as it was sent: whatever it is must reach the check that knows its fields, and names the one that is wrong."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """JSON has been read before; an infinite number would be refused here, where nobody knows in which field it stands."""
+        return data
+
+
 @extend_schema_field(SteeringSerializer)
-class SteeringField(serializers.JSONField):
-    """A steering as it was sent: names that are none must reach the check that refuses them."""
+class SteeringField(AsSent):
+    """A steering."""
 
 
-class NewCommissionSerializer(serializers.Serializer[Any]):
+class NewCommissionSerializer(Asked):
     """A wish for a piece."""
 
     id = ClientId(required=False, help_text="Made by the client: the same id asked twice gives the same piece.")
@@ -62,14 +70,14 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
     steering = SteeringField(
         required=False, help_text="Fields of a steering; what is missing follows the style's habits, in a task the melody."
     )
-    task = serializers.JSONField(
+    task = AsSent(
         required=False,
         allow_null=True,
         help_text="What to do with a melody: `kind` (continue, vary, rewrite, accompany, transfer), its fields, and the "
-        "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …).",
+        "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …); of several voices `voice` names one.",
     )
 
-    prompt = serializers.JSONField(
+    prompt = AsSent(
         required=False,
         allow_null=True,
         help_text="The `prompt` of `/wishes/` that the steering was read from: it is kept with the piece, lyrics are set under "
@@ -80,12 +88,12 @@ class NewCommissionSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A new piece needs a steering; a task brings its own."""
-        if not attrs.get("task") and "steering" not in attrs:
+        if attrs.get("task") is None and "steering" not in attrs:
             raise serializers.ValidationError({"steering": ["This field is required, unless a task is given."]})
         return attrs
 
 
-class PromptSerializer(serializers.Serializer[Any]):
+class PromptSerializer(Asked):
     """What a steering is to be read from: one of the three."""
 
     text = serializers.CharField(
@@ -132,7 +140,7 @@ class CommissionSerializer(serializers.ModelSerializer[Commission]):
         read_only_fields = tuple(name for name in fields if name != "piece")
 
 
-class PieceSerializer(serializers.ModelSerializer[Piece]):
+class PieceSerializer(Asked, serializers.ModelSerializer[Piece]):
     """A piece, named by its track; its sound, notes and score lie under /tracks/{id}/."""
 
     id = serializers.IntegerField(source="track_id", read_only=True)

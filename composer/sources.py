@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from composer.steering import ImpossibleSteering, check_pitch
+from composer.steering import SHORTEST_NOTE, ImpossibleSteering, check_pitch
 from music.keys import estimate_key
-from music.notes import MODES, Melody, Note, Score
+from music.notes import MODES, Melody, Note, Score, Voice
 from music.parsing import SUFFIXES, Parsed, UnreadableMusic, read_file
 from music.styles import PROGRAMS, style_of, usual_tempo
 from recsys.models import Track
@@ -46,10 +46,9 @@ class Source:
         }
 
 
-def source_of_track(track: Track) -> Source:
-    """The melody of a track: its first voice."""
-    score = Score.from_json(track.score)
-    voice = score.voices[0]
+def source_of_track(track: Track, voice_number: int | None = None) -> Source:
+    """The melody of a track: its first voice, or the one of this number, from 1."""
+    voice = _voice(Score.from_json(track.score), 1 if voice_number is None else voice_number)
     return Source(
         melody=voice.melody,
         program=voice.program,
@@ -67,11 +66,14 @@ def source_of_score(score: Score, style: str, voice: int | None = None) -> Sourc
         raise ImpossibleSteering(
             "voice", f"the music has {len(score.voices)} voices and one is needed: name it by its number ({names})"
         )
-    number = 1 if voice is None else voice
+    chosen = _voice(score, 1 if voice is None else voice)
+    return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
+
+
+def _voice(score: Score, number: int) -> Voice:
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= len(score.voices):
         raise ImpossibleSteering("voice", f"must be a whole number 1 … {len(score.voices)}; it is {number!r:.40}")
-    chosen = score.voices[number - 1]
-    return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
+    return score.voices[number - 1]
 
 
 _reading = threading.BoundedSemaphore(1)
@@ -164,10 +166,10 @@ def _length(field: str, value: object, *, number: int = 0, may_be_zero: bool = F
         length = Fraction(value)
     elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000:
         length = Fraction(value).limit_denominator(96)
-    if length is None or not (0 < length <= 64 or (may_be_zero and length == 0)):
+    if length is None or not (SHORTEST_NOTE <= length <= 64 or (may_be_zero and length == 0)):
         which = f"note {number} must last" if number else "must last"
         raise ImpossibleSteering(
-            field, f'{which} more than 0 and at most 64 quarter notes, such as 0.5 or "3/2"; it is {value!r:.40}'
+            field, f'{which} {SHORTEST_NOTE} … 64 quarter notes, such as 0.5 or "3/2"; it is {value!r:.40}'
         )
     return length
 

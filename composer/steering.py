@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
+from music.bars import UnprintableScore, bars
 from music.keys import SCALE_STEPS, name_pitch
-from music.notes import MODES, Note
+from music.notes import MODES, Melody, Note
 
 HABITS: dict[str, tuple[tuple[int, int], float]] = {
     "reel": ((4, 4), 200.0),
@@ -31,6 +32,8 @@ SLOWEST, FASTEST = 30, 300
 """Quarter notes per minute."""
 SMALLEST_RANGE_NOTES = 5
 """Fewer notes of the mode than this make no melody."""
+SHORTEST_NOTE = Fraction(1, 40)
+"""Quarter notes. The composer counts in 48ths of one: of shorter notes that are given, two could begin at once."""
 GRADED = ("density", "leaps", "syncopation", "brightness", "closeness")
 """Wishes that are rewarded and conditioned on, not enforced: 0 … 1, None where the listener asks for nothing."""
 
@@ -140,7 +143,10 @@ class Steering:
             wishes["primer"] = _read_notes("primer", wishes["primer"]) or None
         if "locked_bars" in wishes:
             wishes["locked_bars"] = _read_locks(wishes["locked_bars"])
-        return cls(**wishes)
+        steering = cls(**wishes)
+        for field, notes in (("primer", steering.primer or ()), *(("locked_bars", notes) for _, notes in steering.locked_bars)):
+            check_printable(field, Melody(notes=notes, metre=steering.metre, tonic=steering.tonic, mode=steering.mode))
+        return steering
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` gives the same steering back."""
@@ -163,7 +169,8 @@ class Steering:
         if len(pitches) < SMALLEST_RANGE_NOTES:
             raise ImpossibleSteering(
                 "highest",
-                f"{asked} holds {len(pitches)} notes of this {self.mode} key; a melody needs at least {SMALLEST_RANGE_NOTES}",
+                f"{asked} holds {len(pitches)} note{'' if len(pitches) == 1 else 's'} of this {self.mode} key; "
+                f"a melody needs at least {SMALLEST_RANGE_NOTES}",
             )
         if not any(pitch % 12 == self.tonic for pitch in pitches):
             raise ImpossibleSteering("highest", f"{asked} does not hold the tonic, on which a piece ends")
@@ -199,8 +206,8 @@ class Steering:
 
 
 def _check_style_name(style: object) -> None:
-    if not isinstance(style, str) or not 1 <= len(style) <= 40:
-        raise ImpossibleSteering("style", "must be a name of 1 … 40 letters")
+    if not isinstance(style, str) or not 1 <= len(style) <= 40 or not style.isprintable():
+        raise ImpossibleSteering("style", "must be a name of 1 … 40 printable letters")
 
 
 def _check_whole(field: str, value: object, low: int, high: int) -> None:
@@ -213,6 +220,14 @@ def check_pitch(field: str, value: object, which: str = "", otherwise: str = "")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 127:
         bounds = f"must be a MIDI pitch {name_pitch(0)} … {name_pitch(127)}{otherwise}"
         raise ImpossibleSteering(field, f"{which}{bounds}; it is {_shown(value)}")
+
+
+def check_printable(field: str, melody: Melody) -> None:
+    """Refuses notes whose lengths have no common notation, such as 1/83 and 1/89 of a quarter note in one bar."""
+    try:
+        bars(melody)
+    except UnprintableScore as refusal:
+        raise ImpossibleSteering(field, f"can't be written in notes: {refusal}") from None
 
 
 def _check_number(field: str, value: object, low: float, high: float) -> None:
@@ -238,8 +253,8 @@ def _check_notes(field: str, notes: tuple[Note, ...], lowest: int, highest: int)
         if note.pitch is not None and not lowest <= note.pitch <= highest:
             wanted = f"{name_pitch(lowest)} … {name_pitch(highest)}"
             raise ImpossibleSteering(field, f"note {number} is {name_pitch(note.pitch)}; the range is {wanted}")
-        if not 0 < note.quarters <= 64:
-            raise ImpossibleSteering(field, f"note {number} must last more than 0 and at most 64 quarter notes")
+        if not SHORTEST_NOTE <= note.quarters <= 64:
+            raise ImpossibleSteering(field, f"note {number} must last {SHORTEST_NOTE} … 64 quarter notes")
 
 
 def _read_metre(value: object) -> tuple[int, int]:
@@ -285,6 +300,8 @@ def _read_locks(value: object) -> tuple[tuple[int, tuple[Note, ...]], ...]:
     for bar, notes in value.items():
         if not re.fullmatch(r"[0-9]{1,2}", str(bar)):
             raise ImpossibleSteering("locked_bars", f"bar {_shown(bar)} must be a whole number 1 … 64")
+        if int(bar) in locks:
+            raise ImpossibleSteering("locked_bars", f"bar {int(bar)} is given twice")
         locks[int(bar)] = _read_notes("locked_bars", notes)
     return tuple(sorted(locks.items()))
 

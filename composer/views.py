@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from accounts.cursors import Pages
 from accounts.models import Listener
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
-from composer.composing import IdIsTaken, QueueIsFull, commission, known_styles
+from composer.composing import IdIsTaken, QueueIsFull, commission
 from composer.models import Commission, Piece
 from composer.prompting.pixels import MOST_BYTES
 from composer.prompting.prompt import Prompt, read_prompt
@@ -31,8 +31,9 @@ from composer.serializers import (
     ReadingSerializer,
 )
 from composer.steering import ImpossibleSteering
+from recsys.models import Track
 from recsys.serializers import WhoseSerializer
-from recsys.views.asking import named_listener
+from recsys.views.asking import listener_in_query, listener_of
 
 
 class Busy(APIException):
@@ -84,15 +85,11 @@ class NewestCommissionsFirst(NewestFirst):
     rows = "commissions"
 
 
-def listener_of(request: Request) -> Listener:
-    """The listener of the account that asks, or an integrator's: named in the body of a POST, in the query of all else."""
-    return named_listener(request, request.data if request.method == "POST" else request.query_params)
-
-
 @extend_schema_view(**dict.fromkeys(("list", "retrieve", "partial_update"), extend_schema(parameters=[WhoseSerializer])))
 class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, viewsets.GenericViewSet[Piece]):
     """One's own pieces, and by their id those that others share. A piece is named by its track."""
 
+    query_names = {"GET": ("listener", "cursor"), "PATCH": ("listener",)}
     queryset = Piece.objects.none()
     lookup_field = "track_id"
     lookup_value_converter = "int"
@@ -104,7 +101,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         if getattr(self, "swagger_fake_view", False):
             return Piece.objects.none()
         pieces = Piece.objects.select_related("track", "parent")
-        listener = listener_of(self.request)
+        listener = listener_in_query(self.request)
         if self.action == "retrieve":
             return (pieces.filter(track__owner=listener) | pieces.filter(track__is_shared=True)).order_by("pk")
         return pieces.filter(track__owner=listener)
@@ -116,7 +113,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
     def get_serializer_context(self) -> dict[str, Any]:
         """Who asks: decides what is one's own."""
         context = dict(super().get_serializer_context())
-        return context if getattr(self, "swagger_fake_view", False) else context | {"listener": listener_of(self.request)}
+        return context if getattr(self, "swagger_fake_view", False) else context | {"listener": listener_in_query(self.request)}
 
     def perform_update(self, serializer: Any) -> None:
         """Shares the piece or takes it back; nothing else of it ever changes."""
@@ -137,11 +134,11 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         asked = NewCommissionSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         wish = asked.validated_data
-        listener = listener_of(request)
+        listener = listener_of(request, wish.get("listener", ""))
         parent = _parent(listener, wish.get("parent"))
         try:
             read = read_wish(listener, wish.get("steering"), wish.get("task"))
-            prompt = Prompt.from_json(wish["prompt"]) if wish.get("prompt") else None
+            prompt = None if wish.get("prompt") is None else Prompt.from_json(wish["prompt"])
             made = commission(
                 listener,
                 read.steering,
@@ -155,11 +152,9 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         except NoSuchTrack as refusal:
             raise NotFound(str(refusal)) from None
         except ImpossibleTask as refusal:
-            raise ValidationError({"task": {refusal.field: [refusal.message]}}) from None
+            raise _refused("task", refusal) from None
         except ImpossibleSteering as refusal:
-            if refusal.field == "prompt":
-                raise ValidationError({"prompt": [refusal.message]}) from None
-            raise ValidationError({"steering": {refusal.field: [refusal.message]}}) from None
+            raise _refused("prompt" if refusal.field == "prompt" else "steering", refusal) from None
         except QueueIsFull as refusal:
             raise Busy(str(refusal)) from None
         except IdIsTaken as refusal:
@@ -171,6 +166,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
 class CommissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Commission]):
     """One's own wishes and how far they are."""
 
+    query_names = {"GET": ("listener", "cursor")}
     queryset = Commission.objects.none()
     serializer_class = CommissionSerializer
     pagination_class = NewestCommissionsFirst
@@ -180,7 +176,7 @@ class CommissionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
         """Someone else's wishes do not exist."""
         if getattr(self, "swagger_fake_view", False):
             return Commission.objects.none()
-        return Commission.objects.filter(listener=listener_of(self.request)).select_related("piece", "parent")
+        return Commission.objects.filter(listener=listener_in_query(self.request)).select_related("piece", "parent")
 
 
 class WishView(APIView):
@@ -199,10 +195,16 @@ class WishView(APIView):
         [(kind, content)] = asked.validated_data.items()
         try:
             # One byte more than allowed is enough to be refused with the right words.
-            prompt, reading = read_prompt(kind, content.read(MOST_BYTES + 1) if kind == "image" else content, known_styles())
+            sent = content.read(MOST_BYTES + 1) if kind == "image" else content
+            prompt, reading = read_prompt(kind, sent, Track.objects.known_styles())
         except ImpossibleSteering as refusal:
             raise ValidationError({refusal.field: [refusal.message]}) from None
         return Response(reading.to_json() | {"prompt": prompt.to_json()})
+
+
+def _refused(sent: str, refusal: ImpossibleSteering) -> ValidationError:
+    """400 with the field inside what was sent, or what was sent where it is wrong as a whole."""
+    return ValidationError({sent: [refusal.message] if refusal.field == sent else {refusal.field: [refusal.message]}})
 
 
 def _parent(listener: Listener, track_id: int | None) -> Piece | None:

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.one_time_password.OneTimePasswordMiddleware",
+    "config.queries.QueryNamesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

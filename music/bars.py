@@ -13,6 +13,10 @@ _PLAIN_QUARTERS = tuple(Fraction(2) ** exponent for exponent in range(3, -9, -1)
 """Breve 8 … 1024th note 1/256."""
 
 
+class UnprintableScore(ValueError):  # noqa: N818 – beside UnreadableMusic
+    """A score with lengths that no notation has, or that the engraver could not lay out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Printed:
     """One note or rest as it is printed. Several tied ones may make up one note of the melody."""
@@ -55,7 +59,7 @@ class _Segment:
 
 
 def bars(melody: Melody) -> list[list[Printed]]:
-    """The bars of a melody, the pickup first where there is one."""
+    """The bars of a melody, the pickup first where there is one. Raises UnprintableScore."""
     return [_print(bar) for bar in _cut(melody)]
 
 
@@ -154,7 +158,7 @@ def _longest_symbol(quarters: Fraction) -> tuple[Fraction, int]:
         for dots in (2, 1, 0):
             if plain * (2 - Fraction(1, 2**dots)) <= quarters:
                 return plain, dots
-    raise ValueError(f"a length of {quarters} quarter notes can't be printed")
+    raise UnprintableScore(f"a length of {quarters} quarter notes can't be printed")
 
 
 def _odd_part(number: int) -> int:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from music.bars import UnprintableScore
 from music.musicxml import write_musicxml
 from music.notes import Score
 
@@ -25,10 +26,6 @@ _OPTIONS = {
 }
 _one_at_a_time = threading.Lock()
 """Verovio keeps its id generator per process."""
-
-
-class UnprintableScore(ValueError):  # noqa: N818 – beside UnreadableMusic
-    """A score that the engraver could not lay out."""
 
 
 def svg(score: Score) -> tuple[str, list[dict[str, Any]]]:

@@ -100,6 +100,8 @@ def record(
 ) -> list[Outcome]:
     """Stores what can be stored; one refused row stops no other, and a row sent again is a `duplicate`.
 
+    An id that was used for another signal is refused: to call it a duplicate would lose this one.
+
     In a private session what was heard leaves no row; what a listener says (likes, dislikes, ratings, bans) always counts.
 
     `received_at` is given by simulations, which have a clock of their own.
@@ -111,8 +113,11 @@ def record(
         unkept = {Kind.PLAY, Kind.SKIP} if preferences_as_of(listener).is_private_session else set()
         accepted = [row for row, refusal in zip(rows, refusals, strict=True) if refusal is None and row.kind not in unkept]
         stored = _insert(listener, _with_positions(accepted), moment)
+        known = _known(listener, accepted) if len(stored) < len(accepted) else {}
     outcomes = []
     for row, refusal in zip(rows, refusals, strict=True):
+        if refusal is None and row.kind not in unkept and row.client_id not in stored:
+            refusal = _refusal_of_id(row, known)
         kept = "private" if row.kind in unkept else "stored" if row.client_id in stored else "duplicate"
         status = "refused" if refusal else kept
         stored.discard(row.client_id)
@@ -124,7 +129,9 @@ def _refusals(listener: Listener, rows: Sequence[NewFeedback], moment: datetime,
     visible = set(Track.objects.visible_to(listener).filter(pk__in={row.track_id for row in rows}).values_list("pk", flat=True))
     slates = _slates(listener, {row.recommendation_id for row in rows if row.recommendation_id is not None})
     return [
-        _refusal_of_value(row) or _refusal_of_time(row, moment, oldest) or _refusal_of_reference(row, visible, slates)
+        _refusal_of_value(row)
+        or refusal_of_time(row.occurred_at, moment, oldest)
+        or _refusal_of_reference(row, visible, slates)
         for row in rows
     ]
 
@@ -144,15 +151,16 @@ def _refusal_of_value(row: NewFeedback) -> Refusal | None:
     return None
 
 
-def _refusal_of_time(row: NewFeedback, moment: datetime, oldest: timedelta) -> Refusal | None:
-    if row.occurred_at.tzinfo is None:
+def refusal_of_time(occurred_at: datetime, moment: datetime, oldest: timedelta = OLDEST_FEEDBACK) -> Refusal | None:
+    """Why what is received at this moment can't have occurred then."""
+    if occurred_at.tzinfo is None:
         return Refusal(field="occurred_at", message="the time needs its zone, for example 2026-11-23T08:00:00Z")
-    if row.occurred_at > moment + CLOCK_TOLERANCE:
+    if occurred_at > moment + CLOCK_TOLERANCE:
         minutes = CLOCK_TOLERANCE.total_seconds() / 60
         return Refusal(
             field="occurred_at", message=f"it lies in the future, more than {minutes:g} minutes ahead of this server"
         )
-    if row.occurred_at < moment - oldest:
+    if occurred_at < moment - oldest:
         return Refusal(field="occurred_at", message=f"it is older than {oldest.days} days")
     return None
 
@@ -174,6 +182,23 @@ def _refusal_of_reference(row: NewFeedback, visible: set[int], slates: Mapping[i
     if row.position is not None and slate[row.position] != row.track_id:
         return Refusal(field="position", message=f"track {row.track_id} is at position {list(slate).index(row.track_id)}")
     return None
+
+
+def _known(listener: Listener, rows: Sequence[NewFeedback]) -> dict[UUID, tuple[int, str, float | None]]:
+    """What the ids of these rows stand for: track, kind and value."""
+    stored = Feedback.objects.filter(listener=listener, client_id__in=[row.client_id for row in rows])
+    return {
+        client_id: (track_id, kind, value)
+        for client_id, track_id, kind, value in stored.values_list("client_id", "track_id", "kind", "value")
+    }
+
+
+def _refusal_of_id(row: NewFeedback, known: Mapping[UUID, tuple[int, str, float | None]]) -> Refusal | None:
+    track_id, kind, value = known[row.client_id]
+    # Seconds of a play may come back rounded, from a file that another player keeps.
+    if (track_id, kind) == (row.track_id, row.kind) and (kind != Kind.RATE or value == row.value):
+        return None
+    return Refusal(field="client_id", message="it was used for another signal: each needs an id of its own")
 
 
 def _slates(listener: Listener, ids: set[int]) -> dict[int, list[int]]:

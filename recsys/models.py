@@ -27,6 +27,10 @@ class TrackQuerySet(models.QuerySet["Track"]):
         """What may be recommended to anyone: the catalogue and shared pieces that staff approved."""
         return self.filter(Q(owner__isnull=True) | Q(is_shared=True, is_approved=True))
 
+    def known_styles(self) -> set[str]:
+        """The styles of the catalogue: those that the composer learned from, and that a listener can like."""
+        return set(self.filter(owner__isnull=True).order_by().values_list("style", flat=True).distinct())
+
 
 class Track(models.Model):
     """Anything that can be played: a tune of the catalogue or a composed piece."""

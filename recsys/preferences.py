@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import Listener
 from recsys.listener_lock import lock_listener
-from recsys.models import Preferences
+from recsys.models import Preferences, Track
 
 MOST_STYLES = 30
 MOST_RECENTLY_HEARD = 1000
@@ -59,6 +59,7 @@ def declare(
             received_at=received_at or now,
         )
         _check(version)
+        _check_styles(version.styles, kept=before.styles)
         version.save()
     return version
 
@@ -72,3 +73,13 @@ def _check(version: Preferences) -> None:
         raise ImpossiblePreference("styles", f"at most {MOST_STYLES} styles")
     if any(not style or len(style) > 40 for style in version.styles):
         raise ImpossiblePreference("styles", "a style has 1 … 40 characters")
+
+
+def _check_styles(styles: Sequence[str], *, kept: Sequence[str]) -> None:
+    """Refuses a style that the catalogue doesn't have. One that was declared before may have gone with its collection, and
+    while there is no music yet, nobody knows which styles there will be."""
+    if set(styles) <= set(kept) or not (known := Track.objects.known_styles()):
+        return
+    for style in styles:
+        if style not in known and style not in kept:
+            raise ImpossiblePreference("styles", f"there is no style {style!r}; there are {', '.join(sorted(known))}")

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.fields import ClientId, Moment, Number, OneOf
+from accounts.fields import Asked, ClientId, Moment, Number, OneOf
 from music.keys import NAMES
 from recsys.browsing import FACETS, LONGEST_SEARCH, SORTS
 from recsys.feedback import MOST_ROWS_A_CALL, NewFeedback, Outcome
@@ -33,7 +33,7 @@ class ListenerField(serializers.CharField):
         )
 
 
-class WhoseSerializer(serializers.Serializer[Any]):
+class WhoseSerializer(Asked):
     """Whom a call speaks for."""
 
     listener = ListenerField()
@@ -106,7 +106,7 @@ class TrackQuerySerializer(serializers.Serializer[Any]):
         return {name: self.validated_data[name] for name in FACETS if self.validated_data.get(name)}
 
 
-class FeedbackRowSerializer(serializers.Serializer[Any]):
+class FeedbackRowSerializer(Asked):
     """One signal. Bounds that need the log (unknown track, foreign recommendation …) are checked when it is stored."""
 
     client_id = ClientId(help_text="Made by the client; sent again, the row is a duplicate.")
@@ -135,7 +135,7 @@ class FeedbackRowSerializer(serializers.Serializer[Any]):
         )
 
 
-class FeedbackBatchSerializer(serializers.Serializer[Any]):
+class FeedbackBatchSerializer(Asked):
     """Signals that are sent together. Each row is judged alone, so a malformed one stops no other."""
 
     feedback = serializers.ListField(child=serializers.DictField(), max_length=MOST_ROWS_A_CALL)
@@ -229,7 +229,7 @@ class HistoryQuerySerializer(serializers.Serializer[Any]):
     listener = ListenerField()
 
 
-class BestWishSerializer(serializers.Serializer[Any]):
+class BestWishSerializer(Asked):
     """Which tracks are asked for, and for whom."""
 
     count = serializers.IntegerField(default=10, min_value=1, max_value=MOST_TRACKS)
@@ -329,7 +329,7 @@ class RecommendationSerializer(serializers.ModelSerializer[Recommendation]):
         return PICKS.to_representation(picks)
 
 
-class PreferencesSerializer(serializers.ModelSerializer[Preferences]):
+class PreferencesSerializer(Asked, serializers.ModelSerializer[Preferences]):
     """Declared tastes and dials."""
 
     styles = serializers.ListField(child=serializers.CharField(max_length=40), max_length=MOST_STYLES, required=False)

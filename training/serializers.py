@@ -7,11 +7,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.fields import Asked
 from training.dashboard import curves_of
 from training.models import PolicyVersion, Run, Slot, Verdict
 
 
-class RunRequestSerializer(serializers.Serializer[Any]):
+class RunRequestSerializer(Asked):
     """What a run is asked for with; the configuration is checked by the slot's own class."""
 
     slot = serializers.CharField(max_length=20)

@@ -36,6 +36,8 @@ class RunPagination(Pages):
 class RunsView(ListAPIView[Run]):
     """Every run, newest first; POST asks for one."""
 
+    query_names = {"GET": ("cursor",)}
+
     serializer_class = RunSerializer
     pagination_class = RunPagination
     queryset = Run.objects.prefetch_related("versions")

@@ -23,8 +23,17 @@ def listener_of(request: Request, external_id: str = "") -> Listener:
     return Listener.objects.get_or_create(external_id=external_id)[0]
 
 
-def named_listener(request: Request, given: Any) -> Listener:
-    """The same, where the id is `listener` among what was given: a body or a query."""
+def listener_in_body(request: Request) -> Listener:
+    """The same, where the id is all that a body may name."""
+    return _named(request, request.data)
+
+
+def listener_in_query(request: Request) -> Listener:
+    """The same, where the id is `listener` in the query."""
+    return _named(request, {name: text for name, text in request.query_params.items() if name == "listener"})
+
+
+def _named(request: Request, given: Any) -> Listener:
     whose = WhoseSerializer(data=given)
     whose.is_valid(raise_exception=True)
     return listener_of(request, whose.validated_data.get("listener", ""))

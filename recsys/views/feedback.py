@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.fields import names_of
 from recsys.browsing import BrokenCursor
 from recsys.feedback import history, record
 from recsys.history import page_of
@@ -28,6 +29,8 @@ from recsys.views.asking import listener_of
 
 class FeedbackView(APIView):
     """What listeners did."""
+
+    query_names = {"GET": names_of(HistoryQuerySerializer())}
 
     @extend_schema(request=FeedbackBatchSchema, responses=OutcomesSerializer)
     def post(self, request: Request) -> Response:

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from recsys.history_import import LineOutcome, TooManyLines, take_in
 from recsys.history_lines import write_history, write_listens
 from recsys.serializers import OUTCOMES, RefusalSerializer, WhoseSerializer
-from recsys.views.asking import named_listener
+from recsys.views.asking import listener_in_query
 from recsys.views.tracks import WhateverIsAccepted
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -52,6 +52,7 @@ class LinesParser(BaseParser):
 class HistoryLinesView(APIView):
     """Everything a listener did, to take along and to bring back."""
 
+    query_names = {"GET": ("listener",), "POST": ("listener",)}
     parser_classes = [LinesParser]
     content_negotiation_class = WhateverIsAccepted
 
@@ -60,7 +61,7 @@ class HistoryLinesView(APIView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every signal, oldest first, one JSON object a line."""
-        return lines_response(write_history(named_listener(request, request.query_params)), "encore-history.jsonl")
+        return lines_response(write_history(listener_in_query(request)), "encore-history.jsonl")
 
     @extend_schema(
         operation_id="me_history_create",
@@ -70,7 +71,7 @@ class HistoryLinesView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Takes lines of Encore's history and ListenBrainz' listens; sent again, they add nothing."""
-        listener = named_listener(request, request.query_params)
+        listener = listener_in_query(request)
         try:
             outcomes = take_in(listener, cast(dict[str, bytes], request.data).get("lines", b""))
         except TooManyLines as refusal:
@@ -81,6 +82,7 @@ class HistoryLinesView(APIView):
 class ListensView(APIView):
     """A listener's plays for other players."""
 
+    query_names = {"GET": ("listener",)}
     content_negotiation_class = WhateverIsAccepted
 
     @extend_schema(
@@ -88,7 +90,7 @@ class ListensView(APIView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every play as a ListenBrainz listen, oldest first, one JSON object a line."""
-        return lines_response(write_listens(named_listener(request, request.query_params)), "encore-listens.jsonl")
+        return lines_response(write_listens(listener_in_query(request)), "encore-listens.jsonl")
 
 
 def lines_response(lines: Iterator[str], name: str) -> StreamingHttpResponse:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.fields import names_of
 from accounts.models import Listener
 from recsys.best_slates import best_slate
 from recsys.models import Recommendation, Track
@@ -52,6 +53,8 @@ class RecommendationView(APIView):
 
 class BestSlateView(APIView):
     """What the policy holds for best, without exploration."""
+
+    query_names = {"GET": names_of(BestWishSerializer())}
 
     @extend_schema(parameters=[BestWishSerializer], responses=BestSlateSerializer)
     def get(self, request: Request) -> Response:

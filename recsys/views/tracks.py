@@ -18,13 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.fields import names_of
 from music.audio import UnplayableScore
-from music.notation import UnprintableScore
+from music.bars import UnprintableScore
 from recsys.browsing import BrokenCursor, Search, page_of
 from recsys.exports import FORMATS, Format, export_key, exported
 from recsys.models import Track
 from recsys.serializers import TrackPageSerializer, TrackQuerySerializer, TrackSerializer, WhoseSerializer
-from recsys.views.asking import listener_of, named_listener
+from recsys.views.asking import listener_in_query, listener_of
 
 KEPT_SECONDS = 7 * 24 * 3600
 """How long a browser keeps a form before it asks again: the notes of a track never change."""
@@ -32,6 +33,8 @@ KEPT_SECONDS = 7 * 24 * 3600
 
 class TracksView(APIView):
     """The catalogue, shared pieces and one's own."""
+
+    query_names = {"GET": names_of(TrackQuerySerializer())}
 
     @extend_schema(operation_id="tracks_list", parameters=[TrackQuerySerializer], responses=TrackPageSerializer)
     def get(self, request: Request) -> Response:
@@ -55,6 +58,8 @@ class TracksView(APIView):
 
 class TrackView(APIView):
     """One track."""
+
+    query_names = {"GET": ("listener",)}
 
     @extend_schema(
         parameters=[WhoseSerializer],
@@ -83,6 +88,7 @@ class WhateverIsAccepted(DefaultContentNegotiation):
 class TrackFormView(APIView):
     """One form of a track: sound, notation or a file."""
 
+    query_names = {"GET": ("listener", "voice")}
     content_negotiation_class = WhateverIsAccepted
 
     @extend_schema(
@@ -129,6 +135,8 @@ def form_response(request: Request, track: Track, chosen: Format, voice: int | N
 class RecipeView(APIView):
     """What a composed piece came from."""
 
+    query_names = {"GET": ("listener",)}
+
     @extend_schema(
         parameters=[WhoseSerializer],
         responses={200: OpenApiTypes.OBJECT, 404: OpenApiResponse(description="No such piece, or not one's own.")},
@@ -140,14 +148,14 @@ class RecipeView(APIView):
         piece = getattr(track, "piece", None)
         if piece is None:
             raise NotFound("This track was not composed here: it has no recipe.")
-        if track.owner_id != named_listener(request, request.query_params).pk:
+        if track.owner_id != listener_in_query(request).pk:
             raise NotFound("A recipe is shown only to the listener whose taste it holds.")
         return Response(piece.recipe, headers={"Content-Disposition": f'attachment; filename="recipe-{pk}.json"'})
 
 
 def visible_track(request: Request, pk: int) -> Track:
     """The track, if this listener may see it."""
-    return get_object_or_404(Track.objects.visible_to(named_listener(request, request.query_params)).defer("features"), pk=pk)
+    return get_object_or_404(Track.objects.visible_to(listener_in_query(request)).defer("features"), pk=pk)
 
 
 def _voice(request: Request, track: Track) -> int | None:

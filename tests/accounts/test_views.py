@@ -41,9 +41,11 @@ def test_without_a_token_it_answers_401() -> None:
 
 
 def test_the_time_zone_can_be_changed_and_the_role_cannot(api: APIClient, alice: Account) -> None:
-    api.patch("/api/v1/me/", {"time_zone": "Asia/Tokyo", "role": "owner"})
+    assert api.patch("/api/v1/me/", {"time_zone": "Asia/Tokyo"}).json()["time_zone"] == "Asia/Tokyo"
+    refused = api.patch("/api/v1/me/", {"time_zone": "Asia/Seoul", "role": "owner"})
 
     alice.refresh_from_db()
+    assert refused.json() == {"role": ["is no field of this call; there are time_zone"]}
     assert (alice.time_zone, alice.role) == ("Asia/Tokyo", "listener")
 
 

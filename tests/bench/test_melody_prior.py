@@ -1,5 +1,6 @@
 """What bits per note charge, on priors whose answers are known; and how files of melodies and the split are read."""
 
+import argparse
 import gzip
 import json
 import math
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from bench.melody_files import melody_of, read_melodies
-from bench.melody_prior import Pickups, bits_of, places_of
-from bench.split_tunes import read_split, split_of
+from bench.melody_prior import Pickups, bits_of, leave_out, main, places_of
+from bench.report import Report
+from bench.split_tunes import SplitTune, read_split, split_of
 from composer.learning.network import Prior
 from composer.tokens import DURATION_COUNT, PITCH_COUNT
-from music.notes import Melody, Note
+from music.notes import Melody, Note, Score, Voice
 
 
 @pytest.fixture
@@ -99,7 +101,38 @@ def test_the_only_tune_of_a_file_is_found_in_the_split(tmp_path: Path) -> None:
         "id,collection,split\nryansMammoth/AcaciaReel:0,ryansMammoth,valid\nbachChorales/bwv1.6,bachChorales,test\n"
     )
     split = read_split(path)
+    assert read_split(path, "group") == dict.fromkeys(split, "")
 
     assert split_of("ryansMammoth/AcaciaReel:1", split) == "valid"
     assert split_of("bach/bwv1.6:1", split) == "test"
     assert split_of("bach/bwv2.6:1", split) is None
+
+
+def test_a_source_that_is_left_out_teaches_nothing_and_its_variants_are_not_measured() -> None:
+    def split_tune(source: str, split: str, *lengths: str) -> SplitTune:
+        return SplitTune(
+            source=source, style="reel", split=split, score=Score(title="", voices=(Voice(name="", melody=tune(*lengths)),))
+        )
+
+    tunes = [
+        split_tune("bach/bwv1:1", "train", "1"),
+        split_tune("bach/bwv2:1", "test", "1"),
+        split_tune("airdsAirs/book:1", "train", "2"),
+        split_tune("airdsAirs/book:2", "test", "3"),
+        split_tune("airdsAirs/book:3", "train", "4"),
+    ]
+    groups = {"bach/bwv1:1": "7", "airdsAirs/book:1": "7", "bach/bwv2:1": "8", "airdsAirs/book:2": "8", "airdsAirs/book:3": "9"}
+    report = Report("melody_prior", argparse.Namespace())
+
+    kept, unseen = leave_out(report, tunes, ["airds"], groups)
+
+    assert [one.source for one in kept] == ["bach/bwv1:1", "bach/bwv2:1"]
+    assert [melody.notes[1].quarters for melody, _, _ in unseen["airds, never trained on"]] == [3, 4]
+    assert report.notes == ["airds, never trained on: 2 tunes; 1 of 3 have a variant among the tunes that taught"]
+
+
+def test_what_a_checkpoint_was_trained_on_cannot_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--checkpoint", "somewhere", "--without", "airdsAirs"])
+
+    assert "--without goes with a training" in capsys.readouterr().err

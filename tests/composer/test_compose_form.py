@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Account
 from composer.composing import compose_commission
+from composer.given_notes import GivenNotes
 from composer.melody_tasks import notes_by_bar
 from composer.models import Commission, Piece
 from composer.serializers import SteeringSerializer
@@ -145,11 +146,10 @@ def test_given_notes_stand_in_the_form_of_a_variation(browser: Client) -> None:
     )
 
 
-def test_lengths_that_no_notation_has_leave_their_field_empty(browser: Client, as_alice: APIClient) -> None:
-    wish = {"style": "reel", "bars": 4, "primer": [[62, "1/997"], [64, "1/2"]]}
-    compose_commission(as_alice.post("/api/v1/pieces/", {"steering": wish, "seed": 1}).json()["id"])
+def test_lengths_that_no_notation_has_leave_their_field_empty() -> None:
+    wish = {"metre": [4, 4], "tonic": 2, "mode": "major", "primer": [[62, "1/997"], [64, "1/2"]]}
 
-    assert browser.get(COMPOSE, {"from": Piece.objects.get().track_id}).context["given"].primer == ""
+    assert GivenNotes.of_wish(wish).primer == ""
 
 
 @pytest.mark.parametrize(

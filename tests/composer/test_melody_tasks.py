@@ -201,6 +201,20 @@ def test_own_melodies_come_as_notes_or_as_abc(as_alice: APIClient) -> None:
     assert (melody_of(of_abc.track).metre, of_abc.source) == ((3, 4), None)
 
 
+def test_a_voice_of_a_track_is_named_by_its_number(as_alice: APIClient, track: Track) -> None:
+    voices = asked(as_alice, {"kind": "accompany", "track": track.pk}).track
+
+    highest, bass = (
+        asked(as_alice, {"kind": "vary", "closeness": 1, "track": voices.pk} | more) for more in ({}, {"voice": 4})
+    )
+    refused = as_alice.post(PIECES, {"task": {"kind": "vary", "track": voices.pk, "voice": 5}})
+
+    score = Score.from_json(voices.score)
+    assert melody_of(highest.track).notes == score.voices[0].melody.notes
+    assert melody_of(bass.track).notes == score.voices[3].melody.notes
+    assert refused.json() == {"task": {"voice": ["must be a whole number 1 … 4; it is 5"]}}
+
+
 def test_a_retry_with_the_same_id_and_another_task_is_a_conflict(as_alice: APIClient, track: Track) -> None:
     wish: dict[str, Any] = {"id": str(uuid.uuid4()), "task": {"kind": "continue", "track": track.pk, "bars": 4}}
 
@@ -251,6 +265,13 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
         ({"kind": "accompany", "abc": POLYPHONIC}, "voice", "2 voices"),
         ({"kind": "accompany", "abc": POLYPHONIC, "voice": 3}, "voice", "1 … 2"),
         ({"kind": "accompany", "track": "x"}, "track", "whole number"),
+        ({"kind": "accompany", "melody": TUNE, "voice": 1}, "voice", "leave it out"),
+        ({"kind": "accompany", "melody": TUNE | {"notes": [[60, "1/999"]] * 2000}}, "notes", "note 1 must last 1/40 … 64"),
+        (
+            {"kind": "accompany", "melody": TUNE | {"notes": [[60, "3/83"], [60, "3/89"]] * 8}},
+            "melody",
+            "can't be written in notes: a length of",
+        ),
     ],
 )
 def test_an_impossible_task_is_refused_with_field_and_bound(

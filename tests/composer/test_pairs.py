@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
@@ -20,7 +22,7 @@ from composer.tasks import put_back_lost
 from music.notes import Score
 from recsys.models import Choice, Feedback, Track
 from recsys.taste import taste_of
-from tests.conftest import MakeTracks
+from tests.conftest import MakeTracks, api_client
 from training.models import PolicyVersion, Promotion, Slot, Verdict
 from training.promotion import promote
 
@@ -161,6 +163,26 @@ def test_the_same_answer_sent_again_changes_nothing(as_alice: APIClient, alice: 
     assert Choice.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_and_a_keep_that_arrive_many_times_at_once_count_once(alice: Account, composer: PolicyVersion) -> None:
+    pair, said = made(alice.listener), answer_of("first")
+
+    def send(call: tuple[str, dict[str, Any]]) -> Any:
+        try:
+            answer = api_client(alice).post(f"{PAIRS}{pair.pk}/{call[0]}/", call[1])
+            return answer.status_code, answer.json()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(send, [("answer", said)] * 20))
+        pieces = list(pool.map(send, [("a/keep", {})] * 20))
+
+    assert answers[0][0] == pieces[0][0] == 200
+    assert (answers, pieces) == (answers[:1] * 20, pieces[:1] * 20)
+    assert (Choice.objects.count(), Piece.objects.count()) == (1, 1)
+
+
 def test_another_answer_to_an_answered_pair_is_a_conflict(as_alice: APIClient, alice: Account, composer: PolicyVersion) -> None:
     pair, said = made(alice.listener), answer_of("first")
     as_alice.post(f"{PAIRS}{pair.pk}/answer/", said)
@@ -186,6 +208,9 @@ def test_a_malformed_answer_is_refused(as_alice: APIClient, alice: Account, comp
         answer_of("both"),
         answer_of("first", first_heard_seconds=-1),
         answer_of("first", second_heard_seconds="NaN"),
+        answer_of("first", occurred_at="2026-03-01T12:00:00"),
+        answer_of("first", occurred_at="9999-12-31T23:59:59Z"),
+        answer_of("first", occurred_at="1999-12-31T23:59:59Z"),
     ):
         assert as_alice.post(f"{PAIRS}{pair.pk}/answer/", body).status_code == 400, body
     assert not Choice.objects.exists()

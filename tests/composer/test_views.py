@@ -75,6 +75,26 @@ def test_an_impossible_wish_is_refused_with_field_and_bound(
     assert bound in answer.json()["steering"][field][0]
 
 
+@pytest.mark.parametrize("nothing", [False, 0, "", [], {}])
+@pytest.mark.parametrize("name", ["task", "prompt"])
+def test_what_is_no_task_and_no_prompt_is_refused_and_not_passed_over(as_alice: APIClient, name: str, nothing: Any) -> None:
+    answer = as_alice.post(PIECES, WISH | {name: nothing})
+
+    assert (answer.status_code, list(answer.json())) == (400, [name])
+
+
+def test_a_number_beyond_all_bounds_is_refused_in_its_field(as_alice: APIClient) -> None:
+    answer = as_alice.generic("POST", PIECES, '{"steering": {"tempo": 1e999}}', content_type="application/json")
+
+    assert answer.json() == {"steering": {"tempo": ["must be a number 30 … 300; it is inf"]}}
+
+
+def test_a_style_that_no_text_can_hold_is_refused_while_the_catalogue_is_empty(as_alice: APIClient) -> None:
+    answer = as_alice.post(PIECES, {"steering": {"style": "reel\0"}})
+
+    assert answer.json() == {"steering": {"style": ["must be a name of 1 … 40 printable letters"]}}
+
+
 @pytest.mark.parametrize("body", [{}, {"steering": 3}, {"steering": {}, "seed": -1}, {"steering": {}, "id": "x"}])
 def test_a_malformed_request_is_refused(as_alice: APIClient, body: dict[str, Any]) -> None:
     assert as_alice.post(PIECES, body).status_code == 400
@@ -156,7 +176,9 @@ def test_pieces_are_neither_deleted_nor_overwritten(as_alice: APIClient, alice: 
 
     assert as_alice.delete(address).status_code == 405
     assert as_alice.put(address, {}).status_code == 405
-    as_alice.patch(address, {"recipe": {}, "title": "Mine"})
+    assert as_alice.patch(address, {"recipe": {}, "is_shared": True}).json() == {
+        "recipe": ["is no field of this call; there are is_shared"]
+    }
     piece.refresh_from_db()
     assert piece.recipe["seed"] == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -82,6 +83,24 @@ def test_a_retry_is_a_duplicate(alice: Account, track: Track) -> None:
 
     assert [first.status, again.status, later.status] == ["stored", "duplicate", "duplicate"]
     assert Feedback.objects.count() == 1
+
+
+def test_an_id_that_was_used_for_another_signal_is_refused_and_not_called_a_duplicate(
+    alice: Account, tracks: list[Track]
+) -> None:
+    row, rating, play = signal(tracks[0]), signal(tracks[0], "rate", value=5), signal(tracks[0], "play", value=9.6)
+    others = [
+        replace(row, kind="dislike"),
+        replace(row, track_id=tracks[1].pk),
+        replace(rating, value=1.0),
+        replace(play, value=10.0),
+    ]
+
+    outcomes = record(alice.listener, [row, rating, play, *others[:1]]) + record(alice.listener, others)
+
+    assert [outcome.status for outcome in outcomes] == ["stored"] * 3 + ["refused"] * 4 + ["duplicate"]
+    assert {outcome.refusal.field for outcome in outcomes if outcome.refusal} == {"client_id"}
+    assert Feedback.objects.count() == 3
 
 
 def test_nobody_claims_the_client_id_of_another_listener(alice: Account, bob: Account, track: Track) -> None:

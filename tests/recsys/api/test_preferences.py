@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from recsys.models import Preferences
+from accounts.models import Account
+from recsys.models import Preferences, Track
 from tests.conftest import api_client
 
 ADDRESS = "/api/v1/me/preferences/"
@@ -43,6 +44,28 @@ def test_it_refuses_what_lies_outside_its_bounds(as_alice: APIClient, wish: dict
 
     assert response.status_code == 400
     assert list(response.json()) == [field]
+
+
+def test_it_refuses_a_style_that_the_catalogue_does_not_have(as_alice: APIClient, alice: Account, tracks: list[Track]) -> None:
+    assert as_alice.put(ADDRESS, {"styles": ["reel", "bebop"]}, format="json").json() == {
+        "styles": ["there is no style 'bebop'; there are air, chorale, jig, reel"]
+    }
+    assert not Preferences.objects.exists()
+
+
+def test_a_style_that_was_declared_stays_when_its_collection_is_gone(
+    as_alice: APIClient, alice: Account, tracks: list[Track]
+) -> None:
+    Preferences.objects.create(listener=alice.listener, styles=["polka"])
+
+    assert as_alice.put(ADDRESS, {"styles": ["polka", "jig"]}, format="json").json()["styles"] == ["polka", "jig"]
+
+
+@pytest.mark.parametrize("wish", [{"diversty": 0.5}, {"listener": "shop-17"}])
+def test_it_refuses_names_it_does_not_know(as_alice: APIClient, wish: dict[str, Any]) -> None:
+    (message,) = as_alice.put(ADDRESS, wish, format="json").json().values()
+
+    assert message == ["is no field of this call; there are styles, diversity, recently_heard, is_private_session"]
 
 
 @pytest.mark.django_db

@@ -42,6 +42,16 @@ def test_each_form_is_what_it_says(as_alice: APIClient, track: Track, form: str,
     assert response["Content-Type"] == FORMATS[form].media_type
 
 
+def test_notes_of_lengths_that_no_notation_has_can_be_heard_and_not_printed(as_alice: APIClient, track: Track) -> None:
+    track.score["voices"][0]["melody"]["notes"][0][1] = "1/997"
+    track.save()
+
+    assert as_alice.get(address(track, "midi")).status_code == 200
+    for form in ("abc", "musicxml", "score.svg", "score.json"):
+        answer = as_alice.get(address(track, form))
+        assert (answer.status_code, "can't be printed" in answer.json()["detail"]) == (422, True)
+
+
 def test_the_sound_is_not_silent(as_alice: APIClient, track: Track) -> None:
     import numpy as np
     import soundfile
