@@ -149,13 +149,20 @@ def main() -> int:
     report = Report("composer_taste", options)
     dataset = read_tunes(30 if options.quick else 3)
     ours, prior = policies(options, dataset)
+    shares: dict[tuple[str, int], list[Floats]] = {}
     for seed in range(options.seeds):
-        measure(report, options, dataset, ours, prior, seed)
+        for key, share_L in measure(report, options, dataset, ours, prior, seed).items():
+            shares.setdefault(key, []).append(share_L)
+    for (name, number), each in shares.items():
+        target = TARGETS[number] if name == "ours" else None
+        report.add_samples(name, f"win_rate_after_{number}", np.concatenate(each), target=target)
     return report.finish()
 
 
-def measure(report: Report, options: Any, dataset: Any, ours: ComposerPolicy, prior: ComposerPolicy, seed: int) -> None:
-    """The rows of one seed."""
+def measure(
+    report: Report, options: Any, dataset: Any, ours: ComposerPolicy, prior: ComposerPolicy, seed: int
+) -> dict[tuple[str, int], Floats]:
+    """Share of wins of each listener of one seed, L, by contestant and number of answers."""
     from music.features import features
     from recsys.taste_population import fit
 
@@ -189,6 +196,7 @@ def measure(report: Report, options: Any, dataset: Any, ours: ComposerPolicy, pr
     nobody_KPC = np.stack([ear.hear(m) for m in nobody]).reshape(len(kinds), PIECES_PER_LISTENER, -1)
     candidate_KNC = np.stack([ear.hear(m) for m in candidates]).reshape(len(kinds), pool, -1)
     candidate_KNF = np.stack([_standardised_features(m) for m in candidates]).reshape(len(kinds), pool, -1)
+    shares: dict[tuple[str, int], Floats] = {}
     for column, number in enumerate(ANSWERS):
         vectors = [learned[row][column] for row in range(listeners)]
         asked = [
@@ -210,8 +218,8 @@ def measure(report: Report, options: Any, dataset: Any, ours: ComposerPolicy, pr
                 chosen = order[0] if vector is None else order[int(np.argmax(candidate_KNF[kind, order] @ vector))]
                 table[row, piece] = _win(float(candidate_KNC[kind, chosen] @ tastes_LC[row]), against)
         for name, table in (("ours", wins), ("best of n", few), ("best of 64", many)):
-            target = TARGETS[number] if name == "ours" else None
-            report.add_samples(name, f"win_rate_after_{number}", table.mean(axis=1), target=target)
+            shares[name, number] = table.mean(axis=1)
+    return shares
 
 
 def _timed(policy: ComposerPolicy, asked: list[tuple[Steering, Floats | None, int]]) -> tuple[list[Melody], float]:
