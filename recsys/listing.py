@@ -78,7 +78,8 @@ class Listed:
     @property
     def subtitle(self) -> str:
         """Who and what: artist if there is one, style, collection."""
-        return " · ".join(part for part in (self.track.artist, self.track.style, self.collection) if part)
+        words = " · ".join(part for part in (self.track.artist, self.track.style, self.collection) if part)
+        return words[:1].upper() + words[1:]
 
     @property
     def collection(self) -> str:
