@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dqn.checkpoint import MANIFEST
+
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "benchmarks"
 """What was measured last, as JSON: figures are only worth what can be read again."""
@@ -44,9 +46,22 @@ def measure(name: str, options: list[str]) -> dict[str, Any] | None:
         print(f"{name} could not measure (exit code {ran.returncode})", file=sys.stderr)
         return None
     found: dict[str, Any] = json.loads(lines[-1])
-    # A path of this machine says nothing to a reader: what stood there is told by the note.
+    # A path of this machine says nothing to a reader: what stood there is told by a note.
     shown = ["FOLDER" if Path(option).is_absolute() else option for option in options]
+    told = [describe_checkpoint(Path(option)) for option in options if (Path(option) / MANIFEST).exists()]
+    if told:
+        found["notes"] = [*found.get("notes", []), *told]
     return found | {"measured_at": datetime.now(UTC).date().isoformat(), "options": shown, "machine": describe_machine()}
+
+
+def describe_checkpoint(folder: Path) -> str:
+    """Which weights a benchmark measured, and what they were trained by."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    trained = manifest["configuration"]
+    return (
+        f"FOLDER held weights {manifest['weights_sha256'][:12]}: stage {trained['stage']}, {trained['seconds']:g} s, seed "
+        f"{manifest['seed']}, {trained.get('tunes', '?')} tunes, code {manifest['code_revision']}"
+    )
 
 
 def keep(result: dict[str, Any], name: str, notes: list[str]) -> None:

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench.__main__ import describe_checkpoint
 from bench.report import Report, bootstrap, bootstrap_ratio, make_parser, read_options
 
 
@@ -61,3 +63,17 @@ def test_a_ratio_counts_clusters_by_their_size() -> None:
 def test_nonsense_options_are_refused() -> None:
     with pytest.raises(SystemExit):
         options("--seeds", "0")
+
+
+def test_a_measured_checkpoint_is_told_by_its_weights_and_training(tmp_path: Path) -> None:
+    manifest = {
+        "weights_sha256": "ab" * 32,
+        "seed": 3,
+        "code_revision": "c0ffee",
+        "configuration": {"stage": "policy", "seconds": 2700.0},
+    }
+    (tmp_path / "checkpoint.json").write_text(json.dumps(manifest))
+
+    told = describe_checkpoint(tmp_path)
+
+    assert told == "FOLDER held weights abababababab: stage policy, 2700 s, seed 3, ? tunes, code c0ffee"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from fractions import Fraction
 
 import pytest
 
-from bench.sequence_tutor_bands import FORM, MEASURES, group_of_style
+from bench.report import Report
+from bench.sequence_tutor_bands import FORM, MEASURES, add_summary, group_of_style
 from bench.split_tunes import SplitTune
 from composer.measures import measure
 from music.notes import Melody, Note, Score, Voice
@@ -52,3 +54,17 @@ def test_a_piece_is_asked_for_beside_each_tune_of_the_style_that_is_long_enough(
 
     assert group.tunes == [line]
     assert [(plan.steering.metre, plan.steering.bars, plan.steering.style) for plan in group.plans] == [((6, 8), 8, "jig")]
+
+
+def test_the_summary_counts_our_bands_and_finds_the_most_copies() -> None:
+    report = Report("test", argparse.Namespace(seeds=1, device="cpu", quick=False))
+    for style, share, copied in (("reel", 0.8, 0.0), ("jig", 0.7, 0.03)):
+        report.add(f"ours: {style}", "inside_range", share, target=0.75)
+        report.add(f"ours: {style}", "copied", copied, target=0.02, smaller_is_better=True)
+        report.add(f"prior: {style}", "inside_range", 0.1)
+
+    add_summary(report)
+
+    kept, copied_at_most = report.rows[-2:]
+    assert (kept["metric"], kept["value"], kept["met"]) == ("bands_kept", 0.5, False)
+    assert (copied_at_most["value"], copied_at_most["met"]) == (0.03, False)
