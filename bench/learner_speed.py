@@ -70,7 +70,7 @@ Steps = Callable[[int], object]
 
 
 def ours(batch_size: int, seed: int, device: str) -> Steps:
-    """The learner as both slots use it."""
+    """The learner with its whole update captured as one graph, which neither slot turns on yet."""
     configuration = LearnerConfiguration(batch_size=batch_size, seed=seed, device=device, compile=True, polyak=0.005)
     learner = Learner(Network(), configuration)
     replay = Replay.of(draw_transitions(seed), device)
