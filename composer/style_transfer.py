@@ -67,14 +67,14 @@ def transfer(
     worth_n -= blend * BAND_NATS * miss_n
     best = int(np.argmax(worth_n))
     told = _with_pickup(melody, written.melodies[best])
-    figures = {
+    figures: dict[str, Any] = {
         "anchors": len(anchors),
         "content": float(content_n[best]),
         "log_style": float(style_n[best]),
         "nats_per_note": float(natural_n[best]),
         "candidates": CANDIDATES,
     }
-    return told, figures
+    return told, figures | written.given_up(best)
 
 
 def anchors_of(melody: Melody, metre: tuple[int, int], share: float) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from composer.bands import Bands
-from composer.constraints import RELAXED, Plan
+from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality
 from composer.judging import taste_liking
 from composer.learning.advantage import Advantage, Foresight
@@ -185,8 +185,7 @@ class ComposerPolicy:
             "log_prior": float(written.log_prior_B[row]),
             "kl_per_step": float(written.kl_B[row]) / steps,
         }
-        if written.relaxed_B3[row].any():
-            figures["relaxed"] = dict(zip(RELAXED, written.relaxed_B3[row].tolist(), strict=True))
+        figures |= written.given_up(row)
         if self.originality is not None:
             figures["longest_shared_run"] = self.originality.catalogue.longest_shared(melody)
         return Composed(melody=melody, figures=figures)

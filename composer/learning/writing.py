@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from composer.bands import Bands
-from composer.constraints import Constraints, Plan
+from composer.constraints import RELAXED, Constraints, Plan
 from composer.learning.additions import Added, Asked
 from composer.learning.advantage import Advantage, Foresight
 from composer.learning.drawing import NOTHING, Odds, Sums, draw
@@ -60,6 +60,11 @@ class Written:
     """How often each of `constraints.RELAXED` was given up."""
     trace: dict[str, Tensor] | None = None
     """Every step: what `policy_training` makes episodes of."""
+
+    def given_up(self, row: int) -> dict[str, dict[str, int]]:
+        """For the figures of a piece: how often each of `constraints.RELAXED` was given up in it; empty where nothing was."""
+        counted = dict(zip(RELAXED, self.relaxed_B3[row].tolist(), strict=True))
+        return {"relaxed": counted} if any(counted.values()) else {}
 
     def replace_rows(self, rows: Whole, other: Written, other_rows: Whole) -> None:
         """Puts melodies of another batch in the place of these; for batches without a trace."""

@@ -43,6 +43,17 @@ def test_every_anchor_stands_in_the_new_melody(composer_version: PolicyVersion, 
     assert set(anchors_of(REEL, melody.metre, 1 - blend)) <= onsets(melody)
 
 
+def test_an_anchor_that_no_note_can_reach_is_told(composer_version: PolicyVersion) -> None:
+    # No note of the composer is as short as a twenty-fourth of a quarter note: the second one has no place.
+    quick = (Note(60, Fraction(1, 24)), Note(64, Fraction(1, 24)), Note(62, Fraction(11, 12)))
+    crowded = replace(REEL, notes=quick + REEL.notes[2:])
+    task = MelodyTask(kind="transfer", melody=crowded, source_style="reel", style="reel", blend=0.05)
+
+    _, figures = perform_task(task, task.steering({}), None, policy_of(composer_version), seed=1)
+
+    assert figures["relaxed"]["anchors"] > 0
+
+
 def test_more_blend_keeps_fewer_notes_and_never_others() -> None:
     kept = [set(anchors_of(REEL, REEL.metre, 1 - blend)) for blend in (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)]
 
