@@ -76,6 +76,9 @@ def _voice(score: Score, number: int) -> Voice:
     return score.voices[number - 1]
 
 
+_ABC_FIELD = re.compile(rb"\s*([A-Za-z+]:|%)")
+_CHORD = re.compile(rb"\[[\^_=]*[A-Ga-g](?!:)[^\]|]*\]")
+"""Of ABC; [K:G] and the like are fields."""
 _reading = threading.BoundedSemaphore(1)
 LONGEST_READING_SECONDS = 20.0
 
@@ -89,7 +92,14 @@ def source_of_file(content: bytes, name: str, voice: int | None = None) -> Sourc
         raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
     if suffix == ".abc" and not re.search(rb"^M:\s*(\d+\s*/\s*\d+|C\|?)", content, re.MULTILINE):
         raise ImpossibleSteering("metre", "the music names none: add a line such as M:4/4 or M:6/8")
-    tunes = read_tunes(content, suffix, "abc" if name == ABC_NAME else "file")
+    field = "abc" if name == ABC_NAME else "file"
+    # Of several voices one is taken, and another one may have the chords.
+    lines = [] if suffix != ".abc" or b"V:" in content else content.splitlines()
+    if any(_CHORD.search(line) for line in lines if not _ABC_FIELD.match(line)):
+        raise ImpossibleSteering(field, "it has chords such as [CEG]; the melody must be of one voice")
+    tunes = read_tunes(content, suffix, field)
+    if len(tunes) > 1:
+        raise ImpossibleSteering(field, f"it holds {len(tunes)} tunes and one is needed: send that one alone")
     source = source_of_score(tunes[0].score, tunes[0].style, voice)
     return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
 

@@ -194,7 +194,7 @@ def test_a_piece_is_the_parent_of_what_is_made_of_it_and_is_never_changed(as_ali
 
 def test_own_melodies_come_as_notes_or_as_abc(as_alice: APIClient) -> None:
     of_notes = asked(as_alice, {"kind": "accompany", "melody": TUNE, "texture": "block"})
-    abc = "M:3/4\nL:1/4\nK:G\nG A B | d B G | A F D | G3 |]"
+    abc = "M:3/4\nL:1/4\nK:G\nG A B | d B G |[K:G] [M:3/4] A F D |1 G3 :|2 G3 |]"
     of_abc = asked(as_alice, {"kind": "accompany", "abc": abc, "texture": "waltz"})
 
     assert melody_of(of_notes.track).tonic == 2
@@ -262,6 +262,8 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
         ({"kind": "accompany", "abc": "K:C\nCDEF GABc|"}, "metre", "M:4/4"),
         ({"kind": "accompany", "abc": "hello"}, "abc", "K:G"),
         ({"kind": "accompany", "abc": ""}, "abc", "ABC"),
+        ({"kind": "accompany", "abc": "M:4/4\nK:C\n[CEG]2 DE FGAB|c8|"}, "abc", "chords such as"),
+        ({"kind": "accompany", "abc": "X:1\nM:4/4\nK:C\nCDEF GABc|\n\nX:2\nM:4/4\nK:C\nCDEF GABc|"}, "abc", "2 tunes"),
         ({"kind": "accompany", "abc": POLYPHONIC}, "voice", "2 voices"),
         ({"kind": "accompany", "abc": POLYPHONIC, "voice": 3}, "voice", "1 … 2"),
         ({"kind": "accompany", "track": "x"}, "track", "whole number"),
