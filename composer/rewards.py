@@ -37,6 +37,7 @@ RETURNS = {4: (4,), 5: (4,), 6: (4,), 12: (4, 8), 13: (4, 8), 14: (8,), 15: (8,)
 ANSWERED = (5, 6, 7)
 """Bars of eight that people begin like the one four bars before and end otherwise."""
 PART_ENDINGS = (14, 15)
+"""Of sixteen: the last two bars of the second part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class RuleWeights:
     leapt_ending: float = -4.0
     """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
     band: float = 10.0
-    """Per width of the band of people's 10th to 90th percentile that a figure lies outside, as `bands.band_misses` counts."""
+    """Per width of people's band (`bands.EDGES`) that a figure lies outside, as `bands.band_misses` counts."""
     band_of_tasted: float = 5.0
     """The same where a taste is heard, which may ask for the unusual; a figure that a wish moves costs nothing."""
     steering: float = -10.0
