@@ -43,47 +43,57 @@ def main() -> int:
     dataset = MelodyDataset(()) if options.checkpoint else read_tunes(30 if options.quick else 3)
     ours, _ = policies(options, dataset)
     count = 40 if options.quick else PIECES
-    for seed in range(options.seeds):
-        measure_exact(report, ours, count, seed)
-        measure_graded(report, ours, count, seed)
+    measure_exact(report, ours, count, range(options.seeds))
+    measure_graded(report, ours, count, range(options.seeds))
     return report.finish()
 
 
-def measure_exact(report: Report, policy: ComposerPolicy, count: int, seed: int) -> None:
-    """Shares of pieces that obey each exact wish."""
-    generator = np.random.default_rng([seed, 1])
-    asked = [usual(policy, number, generator) for number in range(count)]
-    asked = [with_given_notes(steering, number) for number, steering in enumerate(asked)]
-    melodies = write(policy, asked, seed).melodies
-    for name, obeys in EXACT.items():
-        obeyed = [float(obeys(melody, steering)) for melody, steering in zip(melodies, asked, strict=True)]
-        report.add_samples("ours", f"{name}_obeyed", obeyed, target=1.0)
+def measure_exact(report: Report, policy: ComposerPolicy, count: int, seeds: Sequence[int]) -> None:
+    """For each exact attribute the share that obeys, of the pieces of which it was asked."""
+    obeyed: dict[str, list[float]] = {name: [] for name in EXACT}
+    for seed in seeds:
+        generator = np.random.default_rng([seed, 1])
+        asked = [usual(policy, number, generator) for number in range(count)]
+        asked = [with_given_notes(steering, number) for number, steering in enumerate(asked)]
+        for melody, steering in zip(write(policy, asked, seed).melodies, asked, strict=True):
+            for name, (is_asked, obeys) in EXACT.items():
+                if is_asked(steering):
+                    obeyed[name].append(float(obeys(melody, steering)))
+    for name, shares in obeyed.items():
+        report.add_samples(name, "obeyed", shares, target=1.0)
 
 
-def measure_graded(report: Report, policy: ComposerPolicy, count: int, seed: int) -> None:
-    """Correlation between what was asked and what is shown, for each graded wish."""
-    from composer.judging import graded
+def measure_graded(report: Report, policy: ComposerPolicy, count: int, seeds: Sequence[int]) -> None:
+    """Correlation between what was asked and what is shown, for each graded attribute."""
     from composer.steering import GRADED
-    from music.features import features
 
     for number, wish in enumerate(GRADED):
-        generator = np.random.default_rng([seed, 2, number])
-        asked_n = generator.random(count)
-        plain = [usual(policy, place, generator) for place in range(count)]
-        asked = [
-            type(steering).from_json(steering.to_json() | {wish: float(value)})
-            for steering, value in zip(plain, asked_n, strict=True)
-        ]
-        written = write(policy, asked, seed)
-        if wish == "closeness":
-            shown_n = written.log_prior_B / np.maximum(written.steps_B, 1)
-        else:
-            found = [graded(features(m), m, steering)[wish] for m, steering in zip(written.melodies, asked, strict=True)]
-            shown_n = np.array(found)
-        report.add("ours", f"{wish}_correlation", *correlation(asked_n, shown_n), target=CORRELATED)
+        found = [asked_and_shown(policy, wish, count, np.random.default_rng([seed, 2, number]), seed) for seed in seeds]
+        asked_n, shown_n = np.concatenate(found, axis=1)
+        report.add(wish, "correlation", *correlation(asked_n, shown_n), target=CORRELATED)
         for low, high, words in ((0.0, 0.2, "least"), (0.8, 1.0, "most")):
             chosen = shown_n[(asked_n >= low) & (asked_n <= high)]
-            report.add("ours", f"{wish}_shown_where_{words}_is_asked", float(chosen.mean()))
+            report.add(wish, f"shown_where_{words}_is_asked", float(chosen.mean()))
+
+
+def asked_and_shown(
+    policy: ComposerPolicy, wish: str, count: int, generator: np.random.Generator, seed: int
+) -> tuple[Floats, Floats]:
+    """What was asked of each piece, and what it shows."""
+    from composer.judging import graded
+    from music.features import features
+
+    asked_n = generator.random(count)
+    plain = [usual(policy, place, generator) for place in range(count)]
+    asked = [
+        type(steering).from_json(steering.to_json() | {wish: float(value)})
+        for steering, value in zip(plain, asked_n, strict=True)
+    ]
+    written = write(policy, asked, seed)
+    if wish == "closeness":
+        return asked_n, written.log_prior_B / np.maximum(written.steps_B, 1)
+    shown = [graded(features(m), m, steering)[wish] for m, steering in zip(written.melodies, asked, strict=True)]
+    return asked_n, np.array(shown)
 
 
 def usual(policy: ComposerPolicy, number: int, generator: np.random.Generator) -> Steering:
@@ -139,9 +149,14 @@ def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Writt
     )
 
 
-def _is_in_key(melody: Melody, steering: Steering) -> bool:
-    same = melody.tonic == steering.tonic and melody.mode == steering.mode
-    return same and all(note.pitch is None or note.pitch % 12 in steering.scale for note in melody.notes)
+def _ends_on_tonic(melody: Melody, steering: Steering) -> bool:
+    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
+    return melody.tonic == steering.tonic and pitches[-1] % 12 == steering.tonic
+
+
+def _is_in_mode(melody: Melody, steering: Steering) -> bool:
+    is_inside = all(note.pitch is None or note.pitch % 12 in steering.scale for note in melody.notes)
+    return melody.mode == steering.mode and is_inside
 
 
 def _bars_fit(melody: Melody, steering: Steering) -> bool:
@@ -151,10 +166,14 @@ def _bars_fit(melody: Melody, steering: Steering) -> bool:
     return melody.quarters == steering.quarters and inside
 
 
-def _has_given_notes(melody: Melody, steering: Steering) -> bool:
-    """Primer and locked bars stand where they were asked, note for note."""
+def _begins_with_primer(melody: Melody, steering: Steering) -> bool:
     primer = steering.primer or ()
-    is_right = melody.notes[: len(primer)] == primer
+    return melody.notes[: len(primer)] == primer
+
+
+def _keeps_locked_bars(melody: Melody, steering: Steering) -> bool:
+    """Note for note."""
+    is_right = True
     for bar, notes in steering.locked_bars:
         start, end = (bar - 1) * steering.bar_quarters, bar * steering.bar_quarters
         is_right &= tuple(note for at, note in melody.onsets() if start <= at < end) == notes
@@ -165,14 +184,21 @@ def _is_in_range(melody: Melody, steering: Steering) -> bool:
     return all(note.pitch is None or steering.lowest <= note.pitch <= steering.highest for note in melody.notes)
 
 
-EXACT: dict[str, Callable[[Melody, Steering], bool]] = {
-    "key_and_mode": _is_in_key,
-    "metre": lambda melody, steering: melody.metre == steering.metre,
-    "tempo": lambda melody, steering: melody.tempo == steering.tempo,
-    "bars": _bars_fit,
-    "range": _is_in_range,
-    "primer_and_locks": _has_given_notes,
+def _always(steering: Steering) -> bool:
+    return True
+
+
+EXACT: dict[str, tuple[Callable[[Steering], bool], Callable[[Melody, Steering], bool]]] = {
+    "key": (_always, _ends_on_tonic),
+    "mode": (_always, _is_in_mode),
+    "metre": (_always, lambda melody, steering: melody.metre == steering.metre),
+    "tempo": (_always, lambda melody, steering: melody.tempo == steering.tempo),
+    "bars": (_always, _bars_fit),
+    "range": (_always, _is_in_range),
+    "primer": (lambda steering: bool(steering.primer), _begins_with_primer),
+    "locks": (lambda steering: bool(steering.locked_bars), _keeps_locked_bars),
 }
+"""Attribute → whether it is asked for, and whether a piece obeys it."""
 
 
 def correlation(asked_n: Floats, shown_n: Floats, *, seed: int = 0) -> tuple[float, float, float]:
