@@ -55,8 +55,8 @@ class MelodyDataset:
     description: dict[str, Any] = field(default_factory=dict)
     answers: tuple[BlindAnswers, ...] = ()
     """What listeners said of blind pairs of a version on trial: nothing is learned from it here, the gate judges by it."""
-    holds_out: bool = True
-    """False where what measures is kept elsewhere, as a benchmark does: then all tunes may be learned from."""
+    kept_aside: tuple[Tune, ...] | None = None
+    """Tunes to measure on where a benchmark splits them itself: then all of `tunes` may be learned from."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -71,12 +71,12 @@ class MelodyDataset:
     @cached_property
     def training(self) -> tuple[Tune, ...]:
         """The tunes that may be learned from."""
-        return tuple(tune for tune in self.tunes if not (self.holds_out and tune.is_held_out))
+        return tuple(tune for tune in self.tunes if self.kept_aside is not None or not tune.is_held_out)
 
     @cached_property
     def held_out(self) -> tuple[Tune, ...]:
         """The tunes kept for measuring."""
-        return tuple(tune for tune in self.tunes if self.holds_out and tune.is_held_out)
+        return tuple(tune for tune in self.tunes if tune.is_held_out) if self.kept_aside is None else self.kept_aside
 
     @cached_property
     def styles(self) -> tuple[str, ...]:

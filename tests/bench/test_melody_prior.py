@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench.melody_files import melody_of, read_melodies
-from bench.melody_prior import Pickups, bits_of, leave_out, main, places_of
+from bench.melody_prior import Pickups, aim_of_corpus, aim_of_unseen, bits_of, leave_out, main, places_of
 from bench.report import Report
 from bench.split_tunes import SplitTune, read_split, split_of
 from composer.learning.network import Prior
@@ -129,6 +129,14 @@ def test_a_source_that_is_left_out_teaches_nothing_and_its_variants_are_not_meas
     assert [one.source for one in kept] == ["bach/bwv1:1", "bach/bwv2:1"]
     assert [melody.notes[1].quarters for melody, _, _ in unseen["airds, never trained on"]] == [3, 4]
     assert report.notes == ["airds, never trained on: 2 tunes; 1 of 3 have a variant among the tunes that taught"]
+
+
+def test_each_source_has_the_aim_of_what_it_holds() -> None:
+    assert [aim_of_corpus("music21 test", {"reel", "jig"}, seconds) for seconds in (300, 900, 3600)] == [2.65, 2.55, 2.48]
+    assert aim_of_corpus("bach", {"chorale"}, 300) == aim_of_corpus("chorale", {"chorale"}, 900) == 2.95
+    assert aim_of_corpus("oneills1850", {"reel", "jig"}, 300) is None
+    assert aim_of_unseen("airdsAirs, never trained on", "airdsAirs, never trained on", "air", "march") == 2.85
+    assert aim_of_unseen("songs", "Jazz Standards", "song") == 4.9
 
 
 def test_what_a_checkpoint_was_trained_on_cannot_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:

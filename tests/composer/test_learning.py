@@ -345,6 +345,18 @@ def test_variants_are_held_out_together() -> None:
     assert group_of(melody) == group_of(other_end.transposed(4))
 
 
+def test_a_benchmark_keeps_its_own_tunes_aside() -> None:
+    tunes = tuple(Tune(melody=toy_tune(number), style="toy", group=str(number)) for number in range(60))
+    aside = (Tune(melody=toy_tune(60), style="toy", group="60"),)
+
+    usual, split = MelodyDataset(tunes), MelodyDataset(tunes, kept_aside=aside)
+
+    assert usual.held_out
+    assert set(usual.training) | set(usual.held_out) == set(tunes)
+    assert not set(usual.training) & set(usual.held_out)
+    assert (split.training, split.held_out) == (tunes, aside)
+
+
 def test_a_toy_tune_stands_in_the_catalogues_index() -> None:
     assert CatalogueIndex.of([toy_tune(0)]).longest_shared(toy_tune(2)) == len(toy_tune(2).notes)
 
