@@ -130,6 +130,8 @@ MEASURES: Mapping[str, Measure] = {
     "rules_per_bar": Measure(title="worth by the rules of melody, nats per bar", of=_rules_per_bar, is_rule=True),
 }
 """By name; each is defined for a melody of two notes and a bar."""
+BANDED = tuple(name for name, each in MEASURES.items() if not each.is_rule)
+"""Those in which pieces should be like people's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,15 +174,21 @@ class Measured:
     values: Mapping[str, Floats]
     """Measure → n."""
     profiles: Mapping[str, Floats]
-    """Profile → k, summed over the melodies."""
+    """Profile → nk."""
 
     @classmethod
     def of(cls, melodies: Sequence[Melody], styles: Sequence[str]) -> Measured:
         """Measures the melodies, of which there must be one at least."""
         rows = [measure(melody) for melody in melodies]
         values = {name: np.array([row[name] for row in rows]) for name in MEASURES}
-        profiles = {name: np.sum([each.of(melody) for melody in melodies], axis=0) for name, each in PROFILES.items()}
+        profiles = {name: np.stack([each.of(melody) for melody in melodies]) for name, each in PROFILES.items()}
         return cls(tuple(styles), values, profiles)
+
+    def at(self, rows: NDArray[np.int64]) -> Measured:
+        """Those melodies alone."""
+        styles = tuple(self.styles[row] for row in rows)
+        values = {name: values_n[rows] for name, values_n in self.values.items()}
+        return Measured(styles, values, {name: profile_nk[rows] for name, profile_nk in self.profiles.items()})
 
     def __len__(self) -> int:
         return len(self.styles)
@@ -200,14 +208,71 @@ class Row:
     inside: float
     """Share of the pieces within people's 10th … 90th percentile of the same style; of people's own it is about 0.8."""
     overlap: float
-    """Overlapping area of both histograms on one grid, 0 … 1."""
+    """Overlapping area of both histograms on one grid, 0 … 1: the mean over the pieces of that within their style."""
     people_overlap: float
     """The same between two halves of people's: what as many melodies can reach at most."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StyleRow:
+    """Pieces of one style beside people's tunes of it."""
+
+    style: str
+    """"" where people's tunes of the style are too few: these pieces stand beside all tunes."""
+    pieces: int
+    inside: float
+    """Mean of the shares within people's bands, over the measures of BANDED."""
+    overlaps: Mapping[str, float]
+    """Overlapping area by measure and by profile, 0 … 1."""
+    people_overlaps: Mapping[str, float]
+    """The same between two halves of people's."""
+
+
+def compare_styles(pieces: Measured, people: Measured) -> list[StyleRow]:
+    """A row for each style of the pieces that people have FEWEST_OF_STYLE tunes of, and one for the other pieces together."""
+    theirs_n = np.array(people.styles)
+    common = [style for style in dict.fromkeys(pieces.styles) if (theirs_n == style).sum() >= FEWEST_OF_STYLE]
+    named_n = np.array([style if style in common else "" for style in pieces.styles])
+    rows = []
+    for style in dict.fromkeys(named_n.tolist()):
+        own = pieces.at(np.flatnonzero(named_n == style))
+        others = people.at(np.flatnonzero(theirs_n == style)) if style else people
+        inside = [is_inside(own.values[name], own.styles, others.values[name], others.styles) for name in BANDED]
+        rows.append(
+            StyleRow(
+                style=style,
+                pieces=len(own),
+                inside=float(np.mean(inside)),
+                overlaps=overlaps(own, others),
+                people_overlaps=overlaps(*halves(others)),
+            )
+        )
+    return rows
+
+
+def overlaps(one: Measured, other: Measured) -> dict[str, float]:
+    """Overlapping area of every measure and every profile of two groups, 0 … 1."""
+    areas = {name: overlapping_area(one.values[name], other.values[name]) for name in MEASURES}
+    return areas | {
+        name: profile_overlap(one.profiles[name].sum(axis=0), other.profiles[name].sum(axis=0)) for name in PROFILES
+    }
+
+
+def halves(group: Measured) -> tuple[Measured, Measured]:
+    """Every other melody, and the rest."""
+    rows = np.arange(len(group))
+    return group.at(rows[::2]), group.at(rows[1::2])
+
+
+def mean_overlap(rows: Sequence[StyleRow], name: str, *, of_people: bool = False) -> float:
+    """Over the pieces of all styles, of one measure or profile."""
+    areas = [(row.people_overlaps if of_people else row.overlaps)[name] for row in rows]
+    return float(np.average(areas, weights=[row.pieces for row in rows]))
+
+
 def compare(pieces: Measured, people: Measured) -> list[Row]:
     """All measures of pieces beside those of people's melodies, which should be of the same styles, lengths and mix."""
-    rows = []
+    rows, of_styles = [], compare_styles(pieces, people)
     for name, each in MEASURES.items():
         own_n, theirs_n = pieces.values[name], people.values[name]
         low, high = np.percentile(theirs_n, [10, 90])
@@ -220,8 +285,8 @@ def compare(pieces: Measured, people: Measured) -> list[Row]:
                 people=(float(low), middle_of(theirs_n, as_mean=is_yes_or_no), float(high)),
                 pieces=middle_of(own_n, as_mean=is_yes_or_no),
                 inside=float(np.mean(is_inside(own_n, pieces.styles, theirs_n, people.styles))),
-                overlap=overlapping_area(own_n, theirs_n),
-                people_overlap=overlapping_area(theirs_n[::2], theirs_n[1::2]),
+                overlap=mean_overlap(of_styles, name),
+                people_overlap=mean_overlap(of_styles, name, of_people=True),
             )
         )
     return rows

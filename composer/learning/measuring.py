@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,35 @@ from composer.excerpts import excerpt_of
 from composer.learning.evaluation import BARS, bits_per_note, typical_steerings
 from composer.learning.policy import ComposerPolicy
 from composer.learning.replay_dataset import MelodyDataset, Tune
-from composer.measures import PROFILES, Measured, Row, compare, distinct_share, profile_overlap
+from composer.measures import (
+    BANDED,
+    PROFILES,
+    Floats,
+    Measured,
+    Row,
+    StyleRow,
+    compare,
+    compare_styles,
+    distinct_share,
+    mean_overlap,
+)
 from composer.steering import Steering
 from music.notes import Melody
 
 STYLES = 8
 TUNES_OF_STYLE = 40
-PIECES = 96
-UNSEEN_PIECES = 32
+PIECES = 192
+"""As many of each style as half of people's, so that overlaps with theirs and between their halves are counted alike."""
+UNSEEN_PIECES = 96
 UNSEEN_METRES = ((4, 4), (3, 4), (6, 8), (2, 4))
+UNSEEN_MODES = ("major", "minor", "dorian", "mixolydian")
+FIGURES = {
+    "bits_per_note": "bits per note under the prior",
+    "longest_shared_run_p90": "longest run shared with a tune, notes (90th percentile)",
+    "shared_runs_of_ten": "runs of ten notes that a tune has too",
+    "distinct": "different from each other",
+}
+"""Of whole groups: name and words."""
 SEED = 7
 
 
@@ -42,8 +63,10 @@ def measure_version(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
     pieces = Measured.of(melodies, [steering.style for steering in asked])
     theirs = Measured.of([tune.melody for tune in people], [tune.style for tune in people])
     steerings = unseen_steerings(policy, dataset)
-    unseen = _measure_unseen(policy, steerings)
+    new = _write(policy, steerings) if steerings else []
+    unseen = Measured.of(new, [steering.style for steering in steerings]) if new else None
     notes = sum(len(melody.notes) for melody in melodies)
+    of_styles = compare_styles(pieces, theirs)
     return {
         "pieces": len(pieces),
         "people": len(theirs),
@@ -57,13 +80,15 @@ def measure_version(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
                 "labels": list(each.labels),
                 "pieces": _shares(pieces.profiles[name]),
                 "people": _shares(theirs.profiles[name]),
-                "overlap": profile_overlap(pieces.profiles[name], theirs.profiles[name]),
+                "overlap": mean_overlap(of_styles, name),
+                "people_overlap": mean_overlap(of_styles, name, of_people=True),
             }
             for name, each in PROFILES.items()
         ],
-        "figures": _figures(policy, dataset, melodies, [steering.style for steering in asked], people),
+        "by_style": _style_rows(of_styles, compare_styles(unseen, theirs) if unseen else []),
+        "figures": _figures(policy, dataset, _tunes(melodies, asked), _tunes(new, steerings), people),
         "notes_per_second": notes / seconds,
-        "unseen": [f"{steering.style} in {steering.metre[0]}/{steering.metre[1]}" for steering in steerings],
+        "unseen": list(dict.fromkeys(f"{s.style} in {s.metre[0]}/{s.metre[1]} {s.mode}" for s in steerings)),
         "unseen_pieces": len(unseen) if unseen else 0,
     }
 
@@ -79,21 +104,41 @@ def people_of(dataset: MelodyDataset, styles: Sequence[str]) -> list[Tune]:
 
 
 def unseen_steerings(policy: ComposerPolicy, dataset: MelodyDataset) -> list[Steering]:
-    """Generalisation: the policy's styles in metres in which nobody in the catalogue wrote them."""
-    seen = {(tune.style, tune.melody.metre) for tune in dataset.tunes}
-    pairs = [(style, metre) for style in policy.styles[:STYLES] for metre in UNSEEN_METRES]
-    return [Steering(style=style, metre=metre, bars=BARS) for style, metre in pairs if (style, metre) not in seen]
+    """Generalisation: styles in a metre and mode in which nobody in the catalogue wrote them, one for each piece."""
+    seen = {(tune.style, tune.melody.metre, tune.melody.mode) for tune in dataset.tunes}
+    together = product(policy.styles[:STYLES], UNSEEN_METRES, UNSEEN_MODES)
+    new = [Steering(style=s, metre=metre, mode=mode, bars=BARS) for s, metre, mode in together if (s, metre, mode) not in seen]
+    # Evenly over all of them, whether they are more than the pieces or fewer.
+    return [new[number * len(new) // UNSEEN_PIECES] for number in range(UNSEEN_PIECES)] if new else []
 
 
-def _measure_unseen(policy: ComposerPolicy, steerings: Sequence[Steering]) -> Measured | None:
-    if not steerings:
-        return None
-    asked = [steerings[number % len(steerings)] for number in range(UNSEEN_PIECES)]
-    return Measured.of(_write(policy, asked), [steering.style for steering in asked])
+def _style_rows(usual: Sequence[StyleRow], unseen: Sequence[StyleRow]) -> list[dict[str, Any]]:
+    """Overlaps within each style as plain values: mean over the measures, and of each profile. Then how many pieces of
+    what was never seen together are inside, of which a style has too few for an overlap."""
+    new = {row.style: row for row in unseen}
+
+    def shown(overlaps: Mapping[str, float]) -> list[float]:
+        return [float(np.mean([overlaps[name] for name in BANDED])), *(overlaps[name] for name in PROFILES)]
+
+    return [
+        {
+            "style": row.style,
+            "pieces": row.pieces,
+            "inside": row.inside,
+            "overlaps": list(zip(shown(row.overlaps), shown(row.people_overlaps), strict=True)),
+            "unseen_pieces": new[row.style].pieces if row.style in new else 0,
+            "unseen_inside": new[row.style].inside if row.style in new else None,
+        }
+        for row in usual
+    ]
+
+
+def _tunes(melodies: Sequence[Melody], steerings: Sequence[Steering]) -> list[Tune]:
+    return [Tune(melody=melody, style=asked.style, group="") for melody, asked in zip(melodies, steerings, strict=True)]
 
 
 def _rows(usual: Sequence[Row], unseen: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as plain values, each with the middle and the share inside of pieces in metres never seen with their style."""
+    """The rows as plain values, each with the middle and the share inside of pieces of what was never seen together."""
     beside = {row.name: row for row in unseen}
     rows = []
     for row in usual:
@@ -103,35 +148,36 @@ def _rows(usual: Sequence[Row], unseen: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _figures(
-    policy: ComposerPolicy, dataset: MelodyDataset, melodies: Sequence[Melody], styles: Sequence[str], people: Sequence[Tune]
+    policy: ComposerPolicy, dataset: MelodyDataset, own: Sequence[Tune], new: Sequence[Tune], people: Sequence[Tune]
 ) -> list[dict[str, Any]]:
-    """Figures of whole groups: likelihood under the prior, novelty, variety; each of the pieces and of people's."""
-    own = [Tune(melody=melody, style=style, group="") for melody, style in zip(melodies, styles, strict=True)]
+    """Figures of whole groups: of the pieces, of those of what was never seen together, and of people's."""
     index = CatalogueIndex.of(tune.melody for tune in dataset.training)
     # Tunes that taught are in the index themselves: only those held out can be new.
-    unseen = [cut for tune in dataset.held_out if (cut := excerpt_of(tune.melody, BARS))][: len(melodies)]
-
-    def bits(tunes: Sequence[Tune]) -> float:
-        bits_n, notes_n = bits_per_note(policy.writer.prior, tunes, policy.styles)
-        return float(bits_n.sum() / notes_n.sum())
-
-    def novelty(group: Sequence[Melody]) -> tuple[float | None, float | None]:
-        if not group:
-            return None, None
-        longest = np.percentile([index.longest_shared(melody) for melody in group], 90)
-        return float(longest), float(np.mean([index.shared_share(melody) for melody in group]))
-
-    (run, share), (their_run, their_share) = novelty(melodies), novelty(unseen)
+    unheard = [cut for tune in dataset.held_out if (cut := excerpt_of(tune.melody, BARS))][: len(own)]
+    groups = {
+        "pieces": _likelihood_and_variety(policy, own) | _novelty(index, [tune.melody for tune in own]),
+        "unseen": _likelihood_and_variety(policy, new) | _novelty(index, [tune.melody for tune in new]),
+        "people": _likelihood_and_variety(policy, people) | _novelty(index, unheard),
+    }
     return [
-        {"title": "bits per note under the prior", "pieces": bits(own), "people": bits(people)},
-        {"title": "longest run shared with a tune, notes (90th percentile)", "pieces": run, "people": their_run},
-        {"title": "runs of ten notes that a tune has too", "pieces": share, "people": their_share},
-        {
-            "title": "different from each other",
-            "pieces": distinct_share(melodies),
-            "people": distinct_share([tune.melody for tune in people]),
-        },
+        {"name": name, "title": title} | {group: figures.get(name) for group, figures in groups.items()}
+        for name, title in FIGURES.items()
     ]
+
+
+def _likelihood_and_variety(policy: ComposerPolicy, tunes: Sequence[Tune]) -> dict[str, float]:
+    if not tunes:
+        return {}
+    bits_n, notes_n = bits_per_note(policy.writer.prior, tunes, policy.styles)
+    return {"bits_per_note": float(bits_n.sum() / notes_n.sum()), "distinct": distinct_share([tune.melody for tune in tunes])}
+
+
+def _novelty(index: CatalogueIndex, melodies: Sequence[Melody]) -> dict[str, float]:
+    if not melodies:
+        return {}
+    longest = np.percentile([index.longest_shared(melody) for melody in melodies], 90)
+    shared = float(np.mean([index.shared_share(melody) for melody in melodies]))
+    return {"longest_shared_run_p90": float(longest), "shared_runs_of_ten": shared}
 
 
 def _write(policy: ComposerPolicy, steerings: Sequence[Steering]) -> list[Melody]:
@@ -140,6 +186,7 @@ def _write(policy: ComposerPolicy, steerings: Sequence[Steering]) -> list[Melody
     return list(policy.write_original(plans, [None] * len(plans), seeds=seeds).melodies)
 
 
-def _shares(counts: Any) -> list[float]:
-    total = float(np.sum(counts)) or 1.0
-    return [round(float(count) / total, 5) for count in counts]
+def _shares(counts_nk: Floats) -> list[float]:
+    """Of each class of a profile, over all melodies."""
+    summed = counts_nk.sum(axis=0)
+    return [round(float(count) / (float(summed.sum()) or 1.0), 5) for count in summed]

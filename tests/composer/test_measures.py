@@ -16,6 +16,7 @@ from composer.measures import (
     Measured,
     bands_of,
     compare,
+    compare_styles,
     degree_profile,
     distinct_share,
     duration_profile,
@@ -133,6 +134,24 @@ def test_people_compared_with_themselves_lie_in_their_bands() -> None:
     assert all(row.overlap == pytest.approx(1.0) for row in rows.values())
     assert all(row.inside >= 0.75 for row in rows.values())
     assert rows["range_semitones"].people[1] == np.median([np.ptp([note.pitch for note in each.notes]) for each in melodies])
+
+
+def test_overlap_is_told_within_each_style() -> None:
+    low, high, other = ([melody([pitch, pitch + 2] * 4) for _ in range(30)] for pitch in (60, 72, 84))
+    high = [melody([60, 67] * 4) for _ in high]
+    people = Measured.of([*low, *high], ["reel"] * 30 + ["jig"] * 30)
+    swapped = Measured.of([*high[:10], *low[:30], *other[:5]], ["reel"] * 10 + ["jig"] * 30 + ["waltz"] * 5)
+
+    rows = {row.style: row for row in compare_styles(swapped, people)}
+
+    # Together both groups have the same intervals; a reel among them has none of people's reels.
+    assert [(style, row.pieces) for style, row in rows.items()] == [("reel", 10), ("jig", 30), ("", 5)]
+    assert rows["reel"].overlaps["mean_interval"] == rows["jig"].overlaps["intervals"] == 0.0
+    assert rows[""].overlaps["intervals"] == pytest.approx(0.5)
+    assert rows["reel"].overlaps["durations"] == rows["reel"].people_overlaps["intervals"] == pytest.approx(1.0)
+    row = next(row for row in compare(swapped, people) if row.name == "mean_interval")
+    assert row.overlap == pytest.approx(5 / 45 * rows[""].overlaps["mean_interval"])
+    assert rows["reel"].inside < compare_styles(people, people)[0].inside == 1.0
 
 
 def test_novelty_tells_a_copy_in_any_key_from_a_new_melody() -> None:

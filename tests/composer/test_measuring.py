@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from accounts.models import Account
-from composer.learning.measuring import STYLES, measure_version, people_of, unseen_steerings
+from composer.learning.measuring import STYLES, UNSEEN_PIECES, measure_version, people_of, unseen_steerings
 from composer.learning.policy import load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.measures import MEASURES, PROFILES
@@ -29,6 +30,12 @@ def dataset() -> MelodyDataset:
     return MelodyDataset(tuple(Tune(melody=melody, style=style, group=group_of(melody)) for melody, style in melodies))
 
 
+@pytest.fixture(scope="module")
+def measured(trained_folder: Path, dataset: MelodyDataset) -> dict[str, Any]:
+    """What the tiny prior's run would keep."""
+    return measure_version(load_policy("prior", trained_folder / CHECKPOINT), dataset)
+
+
 def test_people_s_tunes_are_of_the_styles_asked_in_equal_numbers(dataset: MelodyDataset) -> None:
     people = people_of(dataset, ("reel", "jig"))
 
@@ -37,18 +44,23 @@ def test_people_s_tunes_are_of_the_styles_asked_in_equal_numbers(dataset: Melody
     assert [tune.style for tune in people[:4]] in (["reel", "jig"] * 2, ["jig", "reel"] * 2)
 
 
-def test_all_measures_of_a_version_are_plain_values(trained_folder: Path, dataset: MelodyDataset) -> None:
-    policy = load_policy("prior", trained_folder / CHECKPOINT)
-
-    found = measure_version(policy, dataset)
+def test_all_measures_of_a_version_are_plain_values(
+    trained_folder: Path, dataset: MelodyDataset, measured: dict[str, Any]
+) -> None:
+    found = measured
 
     assert [row["name"] for row in found["rows"]] == list(MEASURES)
     assert [profile["name"] for profile in found["profiles"]] == list(PROFILES)
     assert all(0 <= row["inside"] <= 1 and 0 <= row["overlap"] <= 1 for row in found["rows"])
     assert all(sum(profile["people"]) == pytest.approx(1, abs=1e-3) for profile in found["profiles"])
     assert all(0 <= row["unseen_inside"] <= 1 for row in found["rows"])
+    # Too few tunes of any style here: all pieces stand beside all tunes.
+    (row,) = found["by_style"]
+    assert (row["style"], row["pieces"], len(row["overlaps"])) == ("", found["pieces"], 1 + len(PROFILES))
+    assert all(0 <= ours <= 1 and 0 <= theirs <= 1 for ours, theirs in row["overlaps"])
+    assert all(figure["unseen"] is not None for figure in found["figures"])
     assert found["notes_per_second"] > 0
-    again = measure_version(policy, dataset)
+    again = measure_version(load_policy("prior", trained_folder / CHECKPOINT), dataset)
     assert {name: again[name] for name in again if name != "notes_per_second"} == {
         name: found[name] for name in found if name != "notes_per_second"
     }
@@ -57,11 +69,14 @@ def test_all_measures_of_a_version_are_plain_values(trained_folder: Path, datase
 def test_generalisation_asks_for_what_nobody_wrote(trained_folder: Path, dataset: MelodyDataset) -> None:
     policy = load_policy("prior", trained_folder / CHECKPOINT)
 
-    asked = [(steering.style, steering.metre) for steering in unseen_steerings(policy, dataset)]
+    steerings = unseen_steerings(policy, dataset)
+    asked = {(steering.style, steering.metre, steering.mode) for steering in steerings}
 
-    assert ("jig", (4, 4)) in asked
-    assert ("jig", (6, 8)) not in asked
-    assert len({style for style, _ in asked}) <= STYLES
+    assert len(steerings) == UNSEEN_PIECES
+    assert ("jig", (4, 4), "major") in asked
+    assert ("jig", (6, 8), "dorian") in asked
+    assert ("jig", (6, 8), "major") not in asked
+    assert len({style for style, _, _ in asked}) <= STYLES
 
 
 @pytest.mark.django_db
@@ -69,13 +84,11 @@ def test_the_version_s_page_shows_measures_and_blind_pairs(
     client: Client,
     olga: Account,
     alice: Account,
-    trained_folder: Path,
-    dataset: MelodyDataset,
+    measured: dict[str, Any],
     versions: tuple[PolicyVersion, PolicyVersion],
 ) -> None:
     champion, trial = versions
-    measures = finite(measure_version(load_policy("prior", trained_folder / CHECKPOINT), dataset))
-    VersionDetails.objects.create(version=trial, details=measures)
+    VersionDetails.objects.create(version=trial, details=finite(measured))
     said(alice.listener, "challenger", "composer", "first", versions)
     client.force_login(olga)
 
@@ -84,6 +97,8 @@ def test_the_version_s_page_shows_measures_and_blind_pairs(
 
     assert "Pitch-class entropy" in page
     assert 'id="measure-profiles"' in page
+    assert "Never seen together" in page
+    assert "All styles" in page
     assert "Not enough answers yet: 1 of 10." in page
     assert "before its pieces were measured" in unmeasured
     assert "Blind pairs" not in unmeasured
