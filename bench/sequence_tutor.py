@@ -22,6 +22,7 @@ from bench.report import SHARED_FILES, Report, bootstrap, bootstrap_ratio, make_
 from bench.sequence_tutor_bands import add_band_rows
 from bench.sequence_tutor_contestants import ablation, best_of, human_tokens, in_key_random_walk, write_short
 from bench.sequence_tutor_rows import STEPS, Judged, Tokens, autocorrelation, judge, melody_of_tokens
+from bench.split_tunes import add_part_option
 
 MELODIES, QUICK_MELODIES = 10_000, 500
 DISTINCT_OF = 4000
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, help="folder of a composer's checkpoint (kind dqn)")
     parser.add_argument("--melodies", type=Path, help="jsonl(.gz) to train from where there is no checkpoint")
     parser.add_argument("--split", type=Path, default=SHARED_FILES / "music21_split.csv.gz", help="names the held-out tunes")
+    add_part_option(parser)
     parser.add_argument(
         "--ablation-updates",
         type=int,
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_django()
     out = _Melodies(options.melodies_out)
     count = QUICK_MELODIES if options.quick else MELODIES
-    humans = human_tokens(options.split, 60 if options.quick else 700)
+    humans = human_tokens(options.split, options.part, 60 if options.quick else 700)
     if len(humans):
         add_rows(report, "human", [humans], out)
     else:
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_models(report, folder, each, options, out)
     contestants = {name: load_policy(kind, folder) for name, kind in (("prior", "prior"), ("ours", "dqn"))}
     pieces_per_tune = 1 if options.quick else min(options.seeds, 2)
-    add_band_rows(report, options.split, contestants, pieces_per_tune, quick=options.quick)
+    add_band_rows(report, options.split, options.part, contestants, pieces_per_tune, quick=options.quick)
     return report.finish()
 
 
@@ -148,7 +150,7 @@ def add_rows(
         if is_ours:
             distance = abs(correlation - PEOPLES_LAGS[lag])
             report.add(name, f"ac{lag}_from_people", distance, target=FARTHEST_LAG, smaller_is_better=True)
-    for metric, share in _SHARES.items():
+    for metric, share in SHARES.items():
         add(metric, [share(melody) for melody in judged])
     resolved = np.array([melody.resolved for melody in judged])
     closed = resolved + [melody.doubled for melody in judged]
@@ -168,7 +170,7 @@ def add_rows(
         add("kl", np.concatenate(kl))
 
 
-_SHARES: dict[str, Callable[[Judged], float]] = {
+SHARES: dict[str, Callable[[Judged], float]] = {
     "repeated": lambda melody: melody.excess / STEPS,
     "out_of_key": lambda melody: melody.out_of_key / STEPS,
     "tonic": lambda melody: float(melody.starts_on_tonic),

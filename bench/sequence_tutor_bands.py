@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.report import Report
 from bench.split_tunes import SplitTune, read_split, read_tunes
-from composer.measures import Measured
+from composer.measures import PROFILES, Measured, halves, overlaps
 from music.counted import Counted
 from music.notes import Melody
 
@@ -74,10 +74,13 @@ class Group:
 
 
 def add_band_rows(
-    report: Report, split: Path, contestants: dict[str, ComposerPolicy], pieces_per_tune: int, *, quick: bool = False
+    report: Report, split: Path, part: str, contestants: dict[str, ComposerPolicy], pieces_per_tune: int, *, quick: bool = False
 ) -> None:
-    """For each style: the share of pieces inside each of people's bands, and the share that copies the training tunes."""
+    """For each style: shares of pieces inside the bands of that part's people, overlaps with them, and the share that copies
+    training tunes; then pieces of what was never seen together."""
     from composer.copies import LONGEST_SHARED_NOTES, CatalogueIndex, Originality, copied_share, copy_limits
+    from composer.learning.measuring import measure_version
+    from composer.learning.replay_dataset import MelodyDataset, Tune
     from recsys import corpus
 
     parts = read_split(split)
@@ -87,24 +90,42 @@ def add_band_rows(
     every = 10 if quick else 1
     tunes = list(read_tunes(parts, tuple(corpus.BY_NAME), lambda number: number % every == 0))
     index = CatalogueIndex.of(tune.score.melody for tune in tunes if tune.split == "train")
-    unseen = [(tune.style, tune.score.melody) for tune in tunes if tune.split == "test"]
-    limits = copy_limits(unseen, index)
+    unseen = [tune for tune in tunes if tune.split == part]
+    limits = copy_limits([(tune.style, tune.score.melody) for tune in unseen], index)
     originality = Originality(catalogue=index, limits=limits)
     for style in STYLES:
-        group = group_of_style(style, [tune for tune in tunes if tune.split == "test"])
+        group = group_of_style(style, unseen)
         if len(group.tunes) < 2:
             continue
-        people = Measured.of(group.tunes, [style] * len(group.tunes)).values
-        bands = {name: tuple(np.percentile(people[measure], [10, 90])) for name, measure in MEASURES.items()}
+        people = Measured.of(group.tunes, [style] * len(group.tunes))
+        bands = {name: tuple(np.percentile(people.values[measure], [10, 90])) for name, measure in MEASURES.items()}
         report.add(f"people: {style}", "longest_copy_allowed", float(limits.get(style, LONGEST_SHARED_NOTES)))
         _add_shares(report, f"people: {style}", group.tunes, bands, None)
+        _add_overlaps(report, f"people: {style}", *halves(people))
         for name, policy in contestants.items():
             pieces = [melody for seed in range(pieces_per_tune) for melody in write_beside(policy, group, seed)]
             _add_shares(report, f"{name}: {style}", pieces, bands, TARGET_SHARE if name == "ours" else None)
+            _add_overlaps(report, f"{name}: {style}", Measured.of(pieces, [style] * len(pieces)), people)
             copied = copied_share(pieces, [style] * len(pieces), originality)
             aim = MOST_COPIED if name == "ours" else None
             report.add(f"{name}: {style}", "copied", copied, target=aim, smaller_is_better=True)
     add_summary(report)
+    taught, aside = (
+        tuple(Tune(melody=t.score.melody, style=t.style, group=t.source) for t in tunes if t.split == name)
+        for name in ("train", part)
+    )
+    for name, policy in contestants.items():
+        add_rows_of_new(report, name, measure_version(policy, MelodyDataset(taught, kept_aside=aside)))
+
+
+def add_rows_of_new(report: Report, name: str, measured: dict[str, Any]) -> None:
+    """Generalisation, as a version's page shows it: pieces in a style, metre and mode never seen together, after usual ones."""
+    figures = [*((f"inside_{row['name']}", row["inside"], row["unseen_inside"]) for row in measured.get("rows", ()))]
+    figures += [(figure["name"], figure["pieces"], figure["unseen"]) for figure in measured.get("figures", ())]
+    for metric, usual, new in figures:
+        if new is not None:
+            report.add(f"{name}, eight bars", metric, usual)
+            report.add(f"{name}, never seen together", metric, new)
 
 
 def add_summary(report: Report) -> None:
@@ -129,6 +150,13 @@ def _add_shares(
         found = np.array([of(melody) for melody in melodies])
         if np.isfinite(found).any():
             report.add(name, measure, float(np.nanmean(found)))
+
+
+def _add_overlaps(report: Report, name: str, one: Measured, other: Measured) -> None:
+    """Overlapping area on one grid of each measure and profile: of pieces with people's tunes, or of two halves of these."""
+    areas = overlaps(one, other)
+    for shown, measure in (*MEASURES.items(), *((profile, profile) for profile in PROFILES)):
+        report.add(name, f"overlap_{shown}", areas[measure])
 
 
 def group_of_style(style: str, tunes: Sequence[SplitTune]) -> Group:

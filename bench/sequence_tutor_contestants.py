@@ -20,8 +20,8 @@ from music.notes import Melody
 BATCH = 250
 
 
-def human_tokens(split: Path, most: int) -> Tokens:
-    """The first 32 sixteenths of held-out major tunes in two or four quarters, moved to C within the tokens."""
+def human_tokens(split: Path, part: str, most: int) -> Tokens:
+    """The first 32 sixteenths of that part's major tunes in two or four quarters, moved to C within the tokens."""
     if not split.exists():
         return np.zeros((0, STEPS), dtype=np.int64)
     import csv
@@ -30,7 +30,7 @@ def human_tokens(split: Path, most: int) -> Tokens:
     from recsys.corpus import COLLECTIONS, tunes_of
 
     with gzip.open(split, "rt") as file:
-        wanted = {_plain(row["id"]) for row in csv.DictReader(file) if row["split"] == "test"}
+        wanted = {_plain(row["id"]) for row in csv.DictReader(file) if row["split"] == part}
     found: list[Tokens] = []
     for tune in (tune for collection in COLLECTIONS for tune in tunes_of(collection) if _plain(tune.source) in wanted):
         if len(found) == most:
@@ -106,7 +106,7 @@ def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, N
     return tokens_nT[chosen], logs[chosen]
 
 
-def ablation(folder: Path, algorithm: str, updates: int) -> Any:
+def ablation(folder: Path, algorithm: str, updates: int, seed: int = 0) -> Any:
     """A policy of another algorithm on the same prior, trained on two-bar pieces alone with the rewards of ours."""
     from bench.composer_training import Context
     from composer.learning.configuration import ComposerConfiguration
@@ -114,7 +114,7 @@ def ablation(folder: Path, algorithm: str, updates: int) -> Any:
     from composer.learning.policy_training import PolicyTraining
     from composer.learning.replay_dataset import MelodyDataset
 
-    say(f"trains {algorithm}: {updates} updates")
+    say(f"trains {algorithm}: {updates} updates, seed {seed}")
     configuration = ComposerConfiguration(
         algorithm=algorithm,
         updates=updates,
@@ -125,7 +125,7 @@ def ablation(folder: Path, algorithm: str, updates: int) -> Any:
         minimum_distinct=0.0,
         threads=1,
     )
-    context = Context(configuration, Path(tempfile.mkdtemp()))
+    context = Context(configuration, Path(tempfile.mkdtemp()), seed=seed)
     training = PolicyTraining(context, MelodyDataset(()), configuration, load_policy("prior", folder), None)
     training.run()
     training.learner.network.eval()

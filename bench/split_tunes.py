@@ -38,6 +38,11 @@ def add_split_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", type=Path, default=SPLIT, help="csv(.gz) of id, collection, split; without it by hash")
 
 
+def add_part_option(parser: argparse.ArgumentParser) -> None:
+    """Which tunes stand for those that nobody has seen."""
+    parser.add_argument("--part", choices=("valid", "test"), default="test", help="valid to tune by, test for the last word")
+
+
 def read_split(path: Path, column: str = "split") -> dict[str, str]:
     """`collection/file:number` → train, valid or test, or what stands in another column; empty where there is no file."""
     if not path.exists():

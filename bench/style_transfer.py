@@ -1,7 +1,7 @@
 """Is a melody told in another style recognised as of that style, and still as itself? Before: composer, style_transfer.
 
-Sources are tunes of the test split; the classifier learned from people's tunes of the train split alone. It sees neither tempo,
-nor length, pickup, register or the last note, which the composer is told or always does."""
+Sources are tunes of the test split, or of the valid one; the classifier learned from people's tunes of the train split alone.
+It sees neither tempo, nor length, pickup, register or the last note, which the composer is told or always does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import Report, make_parser, read_options, say
-from bench.split_tunes import SplitTune, add_split_option, read_split, read_tunes
+from bench.split_tunes import SplitTune, add_part_option, add_split_option, read_split, read_tunes
 from bench.trained_composer import add_composer_options, policies, set_up
 
 if TYPE_CHECKING:
@@ -44,16 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser(__doc__, seeds=1)
     parser.add_argument("--sources", type=int, default=3, help="tunes of each style that are told in every other style")
     add_split_option(parser)
+    add_part_option(parser)
     add_composer_options(parser)
     options = read_options(parser, arguments)
     set_up()
     report = Report("style_transfer", options)
     tunes = _read(options)
     classifier = Classifier([tune for tune in tunes if tune.split == "train"])
-    tests = [tune for tune in tunes if tune.split == "test"]
-    report.add_samples("human", "recognised", [classifier.style(t.score.melody) == t.style for t in tests])
+    unseen = [tune for tune in tunes if tune.split == options.part]
+    report.add_samples("human", "recognised", [classifier.style(t.score.melody) == t.style for t in unseen])
     policy = _policy(options, tunes)
-    chosen = _sources(tests, 1 if options.quick else options.sources)
+    chosen = _sources(unseen, 1 if options.quick else options.sources)
     told = [row for seed in range(options.seeds) for row in _tell(policy, classifier, chosen, seed, options.quick)]
     _report(report, told)
     return report.finish()
@@ -84,9 +85,9 @@ def _policy(options: Any, tunes: Sequence[SplitTune]) -> ComposerPolicy:
     return policies(options, MelodyDataset(tuple(Tune(melody=m, style=s, group=group_of(m)) for m, s in melodies)))[0]
 
 
-def _sources(tests: Sequence[SplitTune], count: int) -> list[SplitTune]:
+def _sources(unseen: Sequence[SplitTune], count: int) -> list[SplitTune]:
     """The first tunes of each style that are neither tiny nor endless."""
-    fitting = [tune for tune in tests if 6 <= tune.score.melody.bars <= 24 and 1 <= tune.score.melody.bar_quarters <= 8]
+    fitting = [tune for tune in unseen if 6 <= tune.score.melody.bars <= 24 and 1 <= tune.score.melody.bar_quarters <= 8]
     return [tune for style in STYLES for tune in [tune for tune in fitting if tune.style == style][:count]]
 
 

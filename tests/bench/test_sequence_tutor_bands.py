@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from bench.report import Report
-from bench.sequence_tutor_bands import FORM, MEASURES, add_summary, group_of_style
+from bench.sequence_tutor_bands import FORM, MEASURES, add_rows_of_new, add_summary, group_of_style
 from bench.split_tunes import SplitTune
 from composer.measures import measure
 from music.notes import Melody, Note, Score, Voice
@@ -68,3 +68,24 @@ def test_the_summary_counts_our_bands_and_finds_the_most_copies() -> None:
     kept, copied_at_most = report.rows[-2:]
     assert (kept["metric"], kept["value"], kept["met"]) == ("bands_kept", 0.5, False)
     assert (copied_at_most["value"], copied_at_most["met"]) == (0.03, False)
+
+
+def test_generalisation_stands_beside_usual_pieces() -> None:
+    report = Report("test", argparse.Namespace())
+    measured = {
+        "rows": [{"name": "range_semitones", "inside": 0.9, "unseen_inside": 0.6}],
+        "figures": [
+            {"name": "distinct", "pieces": 1.0, "unseen": 0.5},
+            {"name": "bits_per_note", "pieces": 2.0, "unseen": None},
+        ],
+    }
+
+    add_rows_of_new(report, "ours", measured)
+    add_rows_of_new(report, "prior", {})
+
+    assert [(row["name"], row["metric"], row["value"]) for row in report.rows] == [
+        ("ours, eight bars", "inside_range_semitones", 0.9),
+        ("ours, never seen together", "inside_range_semitones", 0.6),
+        ("ours, eight bars", "distinct", 1.0),
+        ("ours, never seen together", "distinct", 0.5),
+    ]
