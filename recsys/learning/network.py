@@ -170,7 +170,8 @@ class RecommenderNetwork(nn.Module):
         rows_BLY = z_TZ[:, : self.configuration.content_width][observation["row_track_BL"]]
         hidden_BLU = self.rows_hidden(observation)
         pooled_BKY = torch.einsum("blk,bly->bky", self.row_weights(observation, hidden_BLU), rows_BLY)
-        taste_BZ = self.taste(observation)
+        # No weight moves the posterior: training reckons it once for each state.
+        taste_BZ = observation["taste_BZ"] if "taste_BZ" in observation else self.taste(observation)
         joined = torch.cat([pooled_BKY.flatten(1), taste_BZ, observation["declared_BS"], observation["clock_BC"]], dim=1)
         f_BW: Tensor = self.tower_f(joined)
         return f_BW.view(-1, self.configuration.heads, self.configuration.tower_width)
@@ -261,11 +262,19 @@ class RecommenderNetwork(nn.Module):
 
 
 def observe(states: Mapping[str, Tensor], state_B: Tensor) -> dict[str, Tensor]:
-    """What the network sees of these states."""
-    return {
+    """What the network sees of these states; with their tastes, where these were reckoned before."""
+    seen = {
         "row_track_BL": states["row_track_ML"][state_B],
         "row_open_BL": states["row_open_ML"][state_B],
         "row_signal_BLS": states["row_signal_MLS"][state_B].float(),
         "clock_BC": states["clock_MC"][state_B],
         "declared_BS": states["declared_MS"][state_B],
     }
+    return seen | ({"taste_BZ": states["taste_MZ"][state_B]} if "taste_MZ" in states else {})
+
+
+@torch.no_grad()
+def tastes_of(network: RecommenderNetwork, states: Mapping[str, Tensor], at_once: int = 1024) -> Tensor:
+    """taste_MZ of all states."""
+    every_M = torch.arange(len(states["clock_MC"]), device=states["clock_MC"].device)
+    return torch.cat([network.taste(observe(states, part_B)) for part_B in torch.split(every_M, at_once)])

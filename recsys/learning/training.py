@@ -27,7 +27,7 @@ from recsys.learning.evaluation import evaluate
 from recsys.learning.factors import Known, taste_models_of
 from recsys.learning.features import Scaling
 from recsys.learning.lookahead import lookahead_of
-from recsys.learning.network import RecommenderNetwork, observe
+from recsys.learning.network import RecommenderNetwork, observe, tastes_of
 from recsys.learning.next_choices import NextChoices, next_tracks_of
 from recsys.learning.next_tracks import NextTracks
 from recsys.learning.replay import Gathering, Played
@@ -107,8 +107,10 @@ def prepare(
     taste_models, left_out = known or known_of(configuration, dataset, seed)
     lookahead = lookahead_of(dataset, content_TX, taste_models) if configuration.discount > 0 else None
     network = RecommenderNetwork(configuration, content_TX, len(scaling.styles), taste_models, lookahead)
+    gathering = Gathering(dataset, configuration, left_out, device, choices)
     learner = Learner(network, configuration.learner(seed=seed, device=device), _further_losses(network))
-    return learner, Gathering(dataset, configuration, left_out, device, choices).replay()
+    gathering.states["taste_MZ"] = tastes_of(network, gathering.states)
+    return learner, gathering.replay()
 
 
 def _further_losses(started: RecommenderNetwork) -> Callable[[torch.nn.Module, Played], dict[str, Tensor]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,9 +174,11 @@ def test_two_runs_of_one_seed_give_the_same_weights(dataset: ReplayDataset, tmp_
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(dataset: ReplayDataset, tmp_path: Path) -> None:
-    whole = read_checkpoint(train(Context(folder=tmp_path / "whole", configuration=SHORT), dataset).checkpoint).weights
-    stopped = Context(folder=tmp_path / "stopped", configuration=SHORT, stop_at_step=100, stop_with=StopRequested)
+@pytest.mark.parametrize("changes", [{}, {"lambda_return": 0.7, "target_tracks": 8, "behaviour_filter": 0.3}])
+def test_a_stopped_run_goes_on_to_the_same_weights(dataset: ReplayDataset, tmp_path: Path, changes: dict[str, Any]) -> None:
+    shape = replace(SHORT, **changes)
+    whole = read_checkpoint(train(Context(folder=tmp_path / "whole", configuration=shape), dataset).checkpoint).weights
+    stopped = Context(folder=tmp_path / "stopped", configuration=shape, stop_at_step=100, stop_with=StopRequested)
     with pytest.raises(StopRequested):
         train(stopped, dataset)
     torch.manual_seed(99)
@@ -183,6 +186,16 @@ def test_a_stopped_run_goes_on_to_the_same_weights(dataset: ReplayDataset, tmp_p
     resumed = read_checkpoint(train(stopped, dataset).checkpoint).weights
     assert "Goes on after 100 updates." in stopped.lines
     assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_tastes_that_are_reckoned_ahead_are_those_of_the_network(dataset: ReplayDataset) -> None:
+    learner, replay = prepare(SHORT, dataset, Scaling.of(dataset.table), seed=1, device="cpu")
+    network, batch = learner.network, replay.rows(torch.arange(SHORT.batch_size))
+    assert isinstance(network, RecommenderNetwork)
+
+    assert torch.equal(batch.observation["taste_BZ"], network.taste(batch.observation))
+    assert torch.equal(batch.next_observation["taste_BZ"], network.taste(batch.next_observation))
+    assert batch.observation["taste_BZ"].any()
 
 
 def test_a_run_that_was_killed_before_its_track_matrix_was_written_writes_it(dataset: ReplayDataset, tmp_path: Path) -> None:
