@@ -95,6 +95,17 @@ def test_show_verdict_says_when_the_log_is_another_one(counting: SlotFunctions) 
     assert "The log is another one now" in said("show_verdict", str(Verdict.objects.get().version_id), "--recompute")
 
 
+def test_replay_requests_says_how_many_came_out_the_same(counting: SlotFunctions) -> None:
+    assert (
+        said("replay_requests", SLOT, "--count=7") == "7 requests, largest difference 0: they come out as they were logged.\n"
+    )
+
+
+def test_replay_requests_refuses_an_unknown_slot(counting: SlotFunctions) -> None:
+    with pytest.raises(CommandError, match="there are counting"):
+        said("replay_requests", "juggler")
+
+
 def test_promote_needs_a_reason_and_a_name_without_a_proof_and_roll_back_undoes_it(
     counting: SlotFunctions, olga: Account, victor: Account
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import uuid
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from numpy.typing import NDArray
 from pytest_django import Settings
@@ -169,12 +171,26 @@ def test_a_logged_request_gives_its_scores_again_after_more_feedback(
 
     again = recommending.replay(row.pk)
     replayed = slots.functions_of(SLOT).replay_logged_requests(1)
+    out = io.StringIO()
+    call_command("replay_requests", SLOT, stdout=out)
 
     assert row.policy_version == champion
     assert len(set(again.logged.tolist())) > 1
     assert (again.scores == before).all()
     assert replayed["requests"] == 1
     assert replayed["largest_difference"] == again.largest_difference < 1e-5
+    assert out.getvalue().startswith("1 requests, largest difference ")
+
+
+def test_a_request_whose_scores_come_out_otherwise_is_no_proof(
+    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track]
+) -> None:
+    tell(alice.listener, checkerboard_tracks[0].pk, "play", 20.0)
+    row = recommend(alice.listener, count=3, surface="api")
+    Recommendation.objects.filter(pk=row.pk).update(scores=[score + 1e-3 for score in row.scores])
+
+    with pytest.raises(CommandError, match=r"1 requests, largest difference 0\.001: they do not come out as they were logged"):
+        call_command("replay_requests", SLOT)
 
 
 def test_each_signal_changes_the_very_next_scores(
@@ -187,12 +203,12 @@ def test_each_signal_changes_the_very_next_scores(
         row = recommend(alice.listener, count=100, surface="api", moment=moment)
         assert row.policy_version == champion
         found = dict(zip(row.tracks, row.scores, strict=True))
-        return np.array([found.get(track.pk, np.nan) for track in checkerboard_tracks[4:]])
+        return np.array([found.get(track.pk, np.nan) for track in checkerboard_tracks[5:]])
 
     seen = [scores()]
     assert (scores() == seen[0]).all()
-    told = [("like", None), ("dislike", None), ("play", 1.0), ("rate", 5.0)]
-    for track, (kind, value) in zip(checkerboard_tracks[:4], told, strict=True):
+    told = [("like", None), ("dislike", None), ("skip", None), ("play", 1.0), ("rate", 5.0)]
+    for track, (kind, value) in zip(checkerboard_tracks[:5], told, strict=True):
         tell(alice.listener, track.pk, kind, value)
         seen.append(scores())
 
