@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.line import Line
 from composer.measures import groove_consistency
-from composer.rewards import Line
 from composer.steering import Steering
 from music.features import NAMES, features
 from music.notes import Melody

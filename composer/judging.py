@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from composer.bands import EARLY_OF_BANDED, FEWEST_BANDED_BARS, Bands, band_misses, banded, early_figures, left_open
 from composer.copies import CatalogueIndex
-from composer.rewards import Line, Reward, RuleWeights, rules
+from composer.line import Line
+from composer.rewards import Reward, RuleWeights, rules
 from composer.steering import Steering
 from music.features import NAMES, features
 from music.notes import Melody

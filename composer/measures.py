@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.rewards import Line, RuleWeights, leaps_of, rules
+from composer.line import Line
+from composer.rewards import RuleWeights, leaps_of, rules
 from music.counted import Counted
 from music.features import NAMES, features
 from music.keys import SCALE_STEPS, pitch_class_profile

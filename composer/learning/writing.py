@@ -24,7 +24,7 @@ from composer.learning.features import DURATION_TICKS, Lines, in_ticks, metre_nu
 from composer.learning.network import Prior
 from composer.learning.standing import RuleState
 from composer.learning.stepping import AdvantageStep, PriorStep
-from composer.rewards import SHORT_BARS
+from composer.line import SHORT_BARS
 from composer.tokens import DURATIONS, duration_number, pitch_of, pitch_token
 from music.notes import MODES, Melody, Note
 

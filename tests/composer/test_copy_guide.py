@@ -11,7 +11,8 @@ from composer.learning.condition import CONDITION
 from composer.learning.network import Prior
 from composer.learning.wishes import CopyGuide, short_plan
 from composer.learning.writing import Writer
-from composer.rewards import MOTIF_TICKS, Line
+from composer.line import Line
+from composer.rewards import MOTIF_TICKS
 from composer.steering import Steering
 
 

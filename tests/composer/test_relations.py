@@ -12,7 +12,8 @@ from composer.constraints import Plan
 from composer.learning.features import Lines, metre_number
 from composer.learning.relations import DURATION_RELATIONS, PITCH_RELATIONS, relate_durations, relate_pitches
 from composer.learning.standing import RULE_VALUES, STANDING, RuleState
-from composer.rewards import Line, leaps_of
+from composer.line import Line
+from composer.rewards import leaps_of
 from composer.steering import Steering
 from composer.tokens import REST, duration_number, pitch_token
 from music.notes import Melody, Note

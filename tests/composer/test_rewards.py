@@ -21,8 +21,8 @@ from composer.bands import (
     left_open,
 )
 from composer.judging import Judge, graded, taste_liking
+from composer.line import Line
 from composer.rewards import (
-    Line,
     RuleWeights,
     cadence,
     form,
