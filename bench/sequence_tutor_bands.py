@@ -160,24 +160,25 @@ def _add_overlaps(report: Report, name: str, one: Measured, other: Measured) -> 
 
 
 def group_of_style(style: str, tunes: Sequence[SplitTune]) -> Group:
-    """Tunes of the style whose metre and length can be asked for, each with the plan of a piece like it."""
+    """Tunes of the style whose metre and length can be asked for, each with the plan of a piece like it: MOST_TUNES at most,
+    spread over all of them, since they stand book by book."""
     from composer.constraints import Plan
     from composer.steering import ImpossibleSteering, Steering
 
-    chosen: list[Melody] = []
-    plans: list[Plan] = []
+    fitting: list[tuple[Melody, Plan]] = []
     for tune in tunes:
         melody = tune.score.melody
         bars = round(melody.quarters / melody.bar_quarters)
-        if tune.style != style or not FEWEST_BARS <= bars <= MOST_BARS or len(chosen) == MOST_TUNES:
+        if tune.style != style or not FEWEST_BARS <= bars <= MOST_BARS:
             continue
         try:
             steering = Steering(style=style, tonic=melody.tonic, mode=melody.mode, metre=melody.metre, bars=bars)
         except ImpossibleSteering:
             continue
-        chosen.append(melody)
-        plans.append(Plan(steering=steering))
-    return Group(style, chosen, plans)
+        fitting.append((melody, Plan(steering=steering)))
+    spread = np.linspace(0, len(fitting) - 1, min(len(fitting), MOST_TUNES)).round().astype(int)
+    chosen = [fitting[place] for place in spread]
+    return Group(style, [melody for melody, _ in chosen], [plan for _, plan in chosen])
 
 
 def write_beside(policy: ComposerPolicy, group: Group, seed: int) -> list[Melody]:
