@@ -54,22 +54,24 @@ def _read_task(listener: Listener, task: object, file: tuple[bytes, str] | None)
         raise ImpossibleSteering("task", f"must be an object with a kind: {', '.join(KINDS)}")
     given = dict(task)
     sources = {name: given.pop(name) for name in SOURCES if name in given}
-    voice = given.pop("voice", None)
+    voice, metre = given.pop("voice", None), given.pop("metre", None)
     check_names(given)
     if len(sources) + (file is not None) != 1:
         raise ImpossibleSteering("track", f"name one melody: by one of {', '.join(SOURCES)}")
-    source = source_of_file(*file, voice) if file is not None else _find(listener, sources, voice)
+    source = source_of_file(*file, voice, metre) if file is not None else _find(listener, sources, voice, metre)
     asked = MelodyTask.from_wish(given, **source.as_fields())
     if asked.kind == "transfer" and (known := Track.objects.known_styles()):
         asked.steering({}).check_style(known)
     return asked, source
 
 
-def _find(listener: Listener, sources: Mapping[str, Any], voice: Any) -> Source:
+def _find(listener: Listener, sources: Mapping[str, Any], voice: Any, metre: Any) -> Source:
+    if "abc" in sources:
+        return source_of_abc(sources["abc"], voice, metre)
+    if metre is not None:
+        raise ImpossibleSteering("metre", "is that of the track, or stands within the melody; leave it out")
     if "track" in sources:
         return source_of_track(_track(listener, sources["track"]), voice)
-    if "abc" in sources:
-        return source_of_abc(sources["abc"], voice)
     if voice is not None:
         raise ImpossibleSteering("voice", "a melody given by its notes is one voice; leave it out")
     return source_of_notes(sources["melody"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -59,15 +59,22 @@ def source_of_track(track: Track, voice_number: int | None = None) -> Source:
     )
 
 
-def source_of_score(score: Score, style: str, voice: int | None = None) -> Source:
-    """One voice of a score, numbered from 1; it must be named where there are several."""
+def source_of_score(score: Score, style: str, voice: int | None = None, *, field: str = "file") -> Source:
+    """One voice of a score, numbered from 1; it must be named where there are several, and be one line."""
     if voice is None and len(score.voices) > 1:
-        names = ", ".join(f"{n} {v.name}".strip() for n, v in enumerate(score.voices[:8], start=1))
+        names = ", ".join(map(_named, range(1, 9), score.voices))
         raise ImpossibleSteering(
             "voice", f"the music has {len(score.voices)} voices and one is needed: name it by its number ({names})"
         )
     chosen = _voice(score, 1 if voice is None else voice)
+    if chosen.chord_at is not None:
+        place = f"{float(chosen.chord_at):.4g} quarter notes from its beginning"
+        raise ImpossibleSteering(field, f"it has several notes at once, first {place}; the melody must be of one voice")
     return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
+
+
+def _named(number: int, voice: Voice) -> str:
+    return f"{number} {voice.name}".strip() + ("" if voice.chord_at is None else " with chords")
 
 
 def _voice(score: Score, number: int) -> Voice:
@@ -76,32 +83,43 @@ def _voice(score: Score, number: int) -> Voice:
     return score.voices[number - 1]
 
 
-_ABC_FIELD = re.compile(rb"\s*([A-Za-z+]:|%)")
-_CHORD = re.compile(rb"\[[\^_=]*[A-Ga-g](?!:)[^\]|]*\]")
-"""Of ABC; [K:G] and the like are fields."""
 _reading = threading.BoundedSemaphore(1)
 LONGEST_READING_SECONDS = 20.0
 
 
-def source_of_file(content: bytes, name: str, voice: int | None = None) -> Source:
-    """A melody from an uploaded file. It is read in a child process with limits: it may be broken or hostile."""
+def source_of_file(content: bytes, name: str, voice: int | None = None, metre: object = None) -> Source:
+    """A melody from an uploaded file. It is read in a child process with limits: it may be broken or hostile.
+
+    `metre` is that of a file which names none."""
     suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
     if suffix not in SUFFIXES:
         raise ImpossibleSteering("file", f"must end in {', '.join(SUFFIXES)}; it is named {name[-40:]!r}")
     if len(content) > MOST_BYTES:
         raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
-    if suffix == ".abc" and not re.search(rb"^M:\s*(\d+\s*/\s*\d+|C\|?)", content, re.MULTILINE):
-        raise ImpossibleSteering("metre", "the music names none: add a line such as M:4/4 or M:6/8")
+    if suffix == ".abc" and metre is not None and not re.search(rb"^M:", content, re.MULTILINE):
+        # As a line of the tune: its bar lines tell pickup and odd bars.
+        beats, unit = _metre(metre)
+        content, metre = re.sub(rb"^K:", b"M:%d/%d\nK:" % (beats, unit), content, count=1, flags=re.MULTILINE), None
     field = "abc" if name == ABC_NAME else "file"
-    # Of several voices one is taken, and another one may have the chords.
-    lines = [] if suffix != ".abc" or b"V:" in content else content.splitlines()
-    if any(_CHORD.search(line) for line in lines if not _ABC_FIELD.match(line)):
-        raise ImpossibleSteering(field, "it has chords such as [CEG]; the melody must be of one voice")
     tunes = read_tunes(content, suffix, field)
     if len(tunes) > 1:
         raise ImpossibleSteering(field, f"it holds {len(tunes)} tunes and one is needed: send that one alone")
-    source = source_of_score(tunes[0].score, tunes[0].style, voice)
+    source = source_of_score(_in_metre(tunes[0].score, metre), tunes[0].style, voice, field=field)
     return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
+
+
+def _in_metre(score: Score, metre: object) -> Score:
+    """The score in the metre that its file names, or else in the one that is given; never in a guessed one."""
+    if score.has_metre:
+        if metre is not None:
+            beats, unit = score.melody.metre
+            raise ImpossibleSteering("metre", f"the music names its own, {beats}/{unit}; leave it out")
+        return score
+    if metre is None:
+        raise ImpossibleSteering("metre", "the music names none: give it, such as 6/8; in ABC by a line such as M:4/4")
+    # Without a metre there are no bars of another length, and no pickup.
+    framed: dict[str, Any] = {"metre": _metre(metre), "pickup": Fraction(0), "odd_bars": ()}
+    return replace(score, voices=tuple(replace(v, melody=replace(v.melody, **framed)) for v in score.voices))
 
 
 def read_tunes(content: bytes, suffix: str, field: str) -> list[Parsed]:
@@ -120,7 +138,7 @@ def read_tunes(content: bytes, suffix: str, field: str) -> list[Parsed]:
 ABC_NAME = "Melody.abc"
 
 
-def source_of_abc(text: object, voice: int | None = None) -> Source:
+def source_of_abc(text: object, voice: int | None = None, metre: object = None) -> Source:
     """A melody from ABC text."""
     if not isinstance(text, str) or not text.strip():
         raise ImpossibleSteering("abc", "must be a tune in ABC")
@@ -129,7 +147,7 @@ def source_of_abc(text: object, voice: int | None = None) -> Source:
         raise ImpossibleSteering("abc", "it has no key: add a line such as K:G before the notes")
     if not plain.startswith("X:"):
         plain = f"X:1\n{plain}"
-    return source_of_file((plain + "\n").encode(), ABC_NAME, voice)
+    return source_of_file((plain + "\n").encode(), ABC_NAME, voice, metre)
 
 
 def source_of_notes(values: object) -> Source:

@@ -101,6 +101,8 @@ def _read(request: HttpRequest, track: Track | None) -> tuple[dict[str, Any], tu
         return wish | {"track": track.pk}, None
     if sent.get("voice"):
         wish["voice"] = _whole(sent["voice"])
+    if sent.get("metre", "").strip():
+        wish["metre"] = sent["metre"].strip()
     upload = request.FILES.get("file")
     if upload is not None:
         # One byte more than allowed is enough to be refused with the right words.

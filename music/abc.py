@@ -122,10 +122,12 @@ def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
     return AbcTune(
         score=Score(
             title=title,
+            has_metre=metre_in_field(header.get("M", "")) is not None,
             voices=tuple(
                 Voice(
                     name=names.get(voice, ""),
                     program=PROGRAMS.get(style, 0),
+                    chord_at=line.chord_at,
                     melody=Melody(
                         notes=line.notes,
                         metre=metre,
@@ -152,6 +154,7 @@ class _Line:
     pickup: Fraction
     """What sounds before the first bar line, where that is less than a bar."""
     odd_bars: tuple[tuple[int, Fraction], ...]
+    chord_at: Fraction | None
 
 
 def _line(tokens: list[Any], bar_quarters: Fraction) -> _Line:
@@ -162,6 +165,7 @@ def _line(tokens: list[Any], bar_quarters: Fraction) -> _Line:
     quarters = Fraction(0)
     bar_lines: list[Fraction] = []
     is_tied = False
+    chord_at: Fraction | None = None
     for token in tokens:
         if isinstance(token, abcFormat.ABCBar) and notes:
             bar_lines.append(quarters)
@@ -172,6 +176,8 @@ def _line(tokens: list[Any], bar_quarters: Fraction) -> _Line:
             length *= Fraction(token.activeTuplet.numberNotesNormal, token.activeTuplet.numberNotesActual)
         if length <= 0:
             continue
+        if chord_at is None and len(getattr(token, "subTokens", ())) > 1:
+            chord_at = quarters
         if is_tied and notes and pitch is not None and notes[-1].pitch == pitch:
             notes[-1] = Note(pitch, notes[-1].quarters + length)
         else:
@@ -181,7 +187,7 @@ def _line(tokens: list[Any], bar_quarters: Fraction) -> _Line:
     is_short = bool(bar_lines) and bar_lines[0] < bar_quarters and bar_lines[0] < quarters
     pickup = bar_lines[0] if is_short else Fraction(0)
     lengths = [end - start for start, end in pairwise([pickup, *(line for line in bar_lines if line > pickup), quarters])]
-    return _Line(join_rests(notes), pickup, bars.odd_bars(lengths, bar_quarters))
+    return _Line(join_rests(notes), pickup, bars.odd_bars(lengths, bar_quarters), chord_at)
 
 
 def _pitch(token: Any) -> int | None:
@@ -204,11 +210,16 @@ def _midi_number(name: str) -> int:
 
 
 def metre_of_field(text: str) -> tuple[int, int]:
-    """The metre of an `M:` field such as `6/8`, `C` or `C|`; 4/4 where it names none."""
+    """The metre of an `M:` field; 4/4 where it names none."""
+    return metre_in_field(text) or (4, 4)
+
+
+def metre_in_field(text: str) -> tuple[int, int] | None:
+    """The metre that an `M:` field such as `6/8`, `C` or `C|` names, if it does."""
     match = re.search(r"(\d{1,2})\s*/\s*(\d{1,2})", text)
     if match and int(match[1]) and int(match[2]) in (1, 2, 4, 8, 16, 32):
         return int(match[1]), int(match[2])
-    return _METRES.get(text.strip(), (4, 4))
+    return _METRES.get(text.strip())
 
 
 def key_of_field(text: str, notes: Sequence[Note]) -> tuple[int, str]:

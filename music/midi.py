@@ -11,7 +11,7 @@ from typing import Any
 
 from music import keys
 from music.notes import MODES, Melody, Note, Score, Voice
-from music.voices import line_of
+from music.voices import chord_at, line_of
 
 TICKS_PER_QUARTER = 10080
 """2⁵·3²·5·7: triplets, quintuplets, septuplets and 128ths are whole numbers of ticks."""
@@ -82,24 +82,26 @@ def read_midi(content: bytes) -> Score:
             for note in instrument.notes
         ]
         lengths = [(start, max(end - start, Fraction(1, 24)), pitch) for start, end, pitch in events]
-        voices.append((instrument.name, int(instrument.program), _legato(line_of(lengths, end))))
+        voices.append((instrument.name, int(instrument.program), _legato(line_of(lengths, end)), chord_at(lengths)))
     if not voices:
         raise ValueError("it holds no notes")
     metre, pickup = _metre(midi, resolution)
-    tonic, mode = _key(midi, [note for _, _, notes in voices for note in notes])
+    tonic, mode = _key(midi, [note for _, _, notes, _ in voices for note in notes])
     _, tempi = midi.get_tempo_changes()
     tempo = _tempo(float(tempi[0])) if len(tempi) else 120.0
     odd_bars = _odd_bars(midi)
     title = next((text.text[7:] for text in midi.text_events if text.text.startswith("title: ")), "")
     return Score(
         title=title,
+        has_metre=bool(midi.time_signature_changes),
         voices=tuple(
             Voice(
                 name=name,
                 program=program,
+                chord_at=chord,
                 melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=odd_bars),
             )
-            for name, program, notes in voices
+            for name, program, notes, chord in voices
         ),
     )
 

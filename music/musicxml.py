@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 from music import bars, keys
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
-from music.voices import line_of
+from music.voices import Event, chord_at, line_of
 
 MAX_UNPACKED_BYTES = 20 * 1024 * 1024
 MAX_ENTRIES = 200
@@ -72,8 +72,8 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
 
     stream = converter.parseData(text, format="musicxml")
     parts = list(getattr(stream, "parts", [])) or [stream]
-    lines = [(part, _line(part)) for part in parts]
-    lines = [(part, notes) for part, notes in lines if any(note.pitch is not None for note in notes)]
+    lines = [(part, *_line(part)) for part in parts]
+    lines = [line for line in lines if any(note.pitch is not None for note in line[1])]
     if not lines:
         raise ValueError("it holds no notes")
     # The melody comes first: in a chorale with horns above the choir it is the soprano's.
@@ -81,7 +81,7 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
     first = lines[0][0]
     metre, pickup = _metre(first)
     odd_bars = _odd_bars(first, metre, pickup)
-    tonic, mode = _key(first, [note for _, notes in lines for note in notes])
+    tonic, mode = _key(first, [note for _, notes, _ in lines for note in notes])
     metadata = stream.metadata
     title = str((metadata.movementName or metadata.title or "") if metadata else "")[:200]
     title = "" if title.endswith((".mxl", ".xml", ".musicxml")) else title
@@ -90,24 +90,28 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
     return (
         Score(
             title=title,
+            has_metre=_signature(first) is not None,
             voices=tuple(
                 Voice(
                     name=str(part.partName or "")[:60],
                     program=_program(part, style),
+                    chord_at=chord,
                     melody=Melody(
                         notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=odd_bars
                     ),
                 )
-                for part, notes in lines
+                for part, notes, chord in lines
             ),
         ),
         style,
     )
 
 
-def _line(part: Any) -> tuple[Note, ...]:
-    """The top line of a part; chord symbols and grace notes are left out, ties are joined."""
-    events: list[tuple[Fraction, Fraction, int]] = []
+def _line(part: Any) -> tuple[tuple[Note, ...], Fraction | None]:
+    """The top line of a part, and where it first has several notes at once; chord symbols and grace notes are left out, ties
+    are joined."""
+    events: list[Event] = []
+    chords: list[Fraction] = []
     tied: tuple[Fraction, int] | None = None
     """Where the last event ends and its pitch, while it is tied to what follows."""
     for element in part.flatten().notes:
@@ -115,6 +119,8 @@ def _line(part: Any) -> tuple[Note, ...]:
         if element.duration.isGrace or "ChordSymbol" in element.classes or not pitches or not 0 <= max(pitches) <= 127:
             continue
         start, length, pitch = _fraction(element.offset), _fraction(element.quarterLength), max(pitches)
+        if len(set(pitches)) > 1:
+            chords.append(start)
         if tied == (start, pitch):
             begun, so_far, _ = events.pop()
             events.append((begun, so_far + length, pitch))
@@ -122,7 +128,8 @@ def _line(part: Any) -> tuple[Note, ...]:
             events.append((start, length, pitch))
         tie = element.tie or next((note.tie for note in getattr(element, "notes", ()) if note.tie), None)
         tied = (start + length, pitch) if tie is not None and tie.type in ("start", "continue") else None
-    return line_of(events, _fraction(part.highestTime))
+    overlap = chord_at(events)
+    return line_of(events, _fraction(part.highestTime)), min([*chords, *([] if overlap is None else [overlap])], default=None)
 
 
 def _fraction(quarters: Any) -> Fraction:
@@ -131,16 +138,24 @@ def _fraction(quarters: Any) -> Fraction:
 
 def _metre(part: Any) -> tuple[tuple[int, int], Fraction]:
     """The first metre, and the pickup: a first measure that is shorter than its bar."""
-    from music21 import meter, stream
+    from music21 import stream
 
-    signature = next(iter(part.recurse().getElementsByClass(meter.TimeSignature)), None)
-    if signature is None or signature.denominator not in _READABLE_METRES or signature.numerator < 1:
+    signature = _signature(part)
+    if signature is None:
         return (4, 4), Fraction(0)
     metre = (signature.numerator, signature.denominator)
     measure = next(iter(part.getElementsByClass(stream.Measure)), None)
     pickup = _fraction(measure.duration.quarterLength) if measure is not None else Fraction(0)
     has_more = len(part.getElementsByClass(stream.Measure)) > 1
     return metre, pickup if has_more and pickup < Fraction(4 * metre[0], metre[1]) else Fraction(0)
+
+
+def _signature(part: Any) -> Any:
+    """The first time signature; None where there is none that can be read."""
+    from music21 import meter
+
+    found = next(iter(part.recurse().getElementsByClass(meter.TimeSignature)), None)
+    return found if found is not None and found.denominator in _READABLE_METRES and found.numerator >= 1 else None
 
 
 def _odd_bars(part: Any, metre: tuple[int, int], pickup: Fraction) -> tuple[tuple[int, Fraction], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -138,6 +138,9 @@ class Voice:
     lyrics: tuple[str, ...] = ()
     """What is sung: one syllable for each note that sounds, with a hyphen at its end where the word goes on; empty where the
     one before is held. Notes beyond the end of the tuple have none."""
+    chord_at: Fraction | None = field(default=None, compare=False)
+    """Of a voice read from a file: where its notes first sounded together, of which only the highest is here; in quarter
+    notes. Not stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +149,8 @@ class Score:
 
     title: str
     voices: tuple[Voice, ...]
+    has_metre: bool = field(default=True, compare=False)
+    """False where the file it was read from names no metre: 4/4 is a guess then. Not stored."""
 
     @property
     def melody(self) -> Melody:

@@ -9,9 +9,10 @@ import os
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from music.notes import Melody, Score
 
@@ -60,15 +61,26 @@ def read_file(content: bytes, suffix: str, name: str = "", seconds: float | None
     except subprocess.TimeoutExpired:
         raise UnreadableMusic(f"reading it took more than {seconds:g} seconds") from None
     if child.returncode == 0:
-        return [
-            Parsed(score=Score.from_json(tune["score"]), style=tune["style"], number=tune["number"])
-            for tune in json.loads(child.stdout)
-        ]
+        return [_from_child(tune) for tune in json.loads(child.stdout)]
     if child.returncode == 3:
         raise UnreadableMusic(child.stderr.decode("utf-8", "replace").strip().splitlines()[-1])
     raise UnreadableMusic(
         f"reading it needed more than {MAX_CPU_SECONDS} seconds of CPU or {MAX_MEMORY_BYTES // 2**20} MiB of memory"
     )
+
+
+def _from_child(tune: dict[str, Any]) -> Parsed:
+    score = Score.from_json(tune["score"])
+    chords = [None if place is None else Fraction(place) for place in tune["chords"]]
+    voices = tuple(replace(voice, chord_at=place) for voice, place in zip(score.voices, chords, strict=True))
+    return Parsed(score=replace(score, voices=voices, has_metre=tune["has_metre"]), style=tune["style"], number=tune["number"])
+
+
+def _for_parent(tune: Parsed) -> dict[str, Any]:
+    """What `_from_child` reads; a score as it is stored leaves out what its file had and it has not."""
+    chords = [None if voice.chord_at is None else str(voice.chord_at) for voice in tune.score.voices]
+    own = {"score": tune.score.to_json(), "style": tune.style, "number": tune.number}
+    return own | {"chords": chords, "has_metre": tune.score.has_metre}
 
 
 def read_in_process(content: bytes, suffix: str, name: str = "") -> list[Parsed]:
@@ -170,8 +182,7 @@ def main() -> None:
     except ValueError as error:
         sys.stderr.write(f"\n{_first_line(error)}\n")
         raise SystemExit(3) from None
-    tunes = [{"score": tune.score.to_json(), "style": tune.style, "number": tune.number} for tune in parsed]
-    sys.stdout.write(json.dumps(tunes))
+    sys.stdout.write(json.dumps([_for_parent(tune) for tune in parsed]))
 
 
 if __name__ == "__main__":

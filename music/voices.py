@@ -8,8 +8,26 @@ from fractions import Fraction
 from music.keys import join_rests
 from music.notes import Note
 
+LONGEST_OVERLAP = Fraction(1, 8)
+"""Quarter notes that a note may sound into the next one, if that is less than half of either: played legato is one line."""
+Event = tuple[Fraction, Fraction, int]
+"""Start, length, pitch; in quarter notes."""
 
-def line_of(events: Iterable[tuple[Fraction, Fraction, int]], end: Fraction = Fraction(0)) -> tuple[Note, ...]:
+
+def chord_at(events: Iterable[Event]) -> Fraction | None:
+    """Where two different pitches first sound together; None for what is one line."""
+    last: Event | None = None
+    for start, length, pitch in sorted(events):
+        if last is not None and pitch != last[2]:
+            overlap = min(last[0] + last[1], start + length) - start
+            if overlap > LONGEST_OVERLAP or 2 * overlap > min(length, last[1]):
+                return start
+        if last is None or start + length >= last[0] + last[1]:
+            last = (start, length, pitch)
+    return None
+
+
+def line_of(events: Iterable[Event], end: Fraction = Fraction(0)) -> tuple[Note, ...]:
     """The notes of one line from (start, length, pitch) in quarter notes.
 
     Of notes that start together the highest stays; a note that still sounds when the next one starts is cut there. A rest
