@@ -40,11 +40,14 @@ class CatalogueIndex:
         found = [_runs(melody) for melody in melodies]
         return cls(np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.uint64))
 
-    def longest_shared(self, melody: Melody, is_own_N: Sequence[bool] | None = None) -> int:
+    def longest_shared(self, melody: Melody, is_own_N: Sequence[bool] | None = None, apart_from: Melody | None = None) -> int:
         """Notes of the longest run whose every `ORDER` notes stand in the catalogue; 0 below `ORDER`.
 
-        With `is_own_N`, one for each note and rest, only runs of notes that are all the piece's own count."""
+        With `is_own_N`, one for each note and rest, only runs of notes that are all the piece's own count; runs of
+        `apart_from`, the melody that the piece tells anew, don't."""
         is_shared_R = self._shared(melody)
+        if apart_from is not None:
+            is_shared_R &= ~np.isin(_runs(melody), _runs(apart_from))
         if is_own_N is not None and len(is_shared_R):
             sounding = [own for note, own in zip(melody.notes, is_own_N, strict=True) if note.pitch is not None]
             is_shared_R &= np.lib.stride_tricks.sliding_window_view(np.array(sounding), ORDER).all(axis=1)
@@ -89,10 +92,12 @@ class Originality:
     limits: Mapping[str, int]
     """Style → notes, as `copy_limits` measures them."""
 
-    def notes_too_many(self, melody: Melody, style: str, is_own_N: Sequence[bool] | None = None) -> int:
+    def notes_too_many(
+        self, melody: Melody, style: str, is_own_N: Sequence[bool] | None = None, apart_from: Melody | None = None
+    ) -> int:
         """By how many notes its longest shared run is longer than its style allows; 0 for what is no copy."""
         limit = self.limits.get(style, LONGEST_SHARED_NOTES)
-        return max(0, self.catalogue.longest_shared(melody, is_own_N) - limit)
+        return max(0, self.catalogue.longest_shared(melody, is_own_N, apart_from) - limit)
 
 
 def copy_limits(unseen: Iterable[tuple[str, Melody]], catalogue: CatalogueIndex) -> dict[str, int]:

@@ -65,7 +65,9 @@ def transfer(
     miss_n = _band_misses(policy, written.melodies, steering.style)
     worth_n = (1 - blend) * CONTENT_NATS * content_n + blend * np.maximum(style_n, -MOST_DOUBT_NATS) + NATURAL_NATS * natural_n
     worth_n -= blend * BAND_NATS * miss_n
-    best = int(np.argmax(worth_n))
+    beyond_n = _notes_too_many(policy, written.melodies, steering.style, melody)
+    # The best of those that copy least: of those that copy nothing, where there is one.
+    best = int(np.argmax(np.where(beyond_n == beyond_n.min(), worth_n, -np.inf)))
     told = _with_pickup(melody, written.melodies[best])
     figures: dict[str, Any] = {
         "anchors": len(anchors),
@@ -73,7 +75,10 @@ def transfer(
         "log_style": float(style_n[best]),
         "nats_per_note": float(natural_n[best]),
         "candidates": CANDIDATES,
+        "copies": int(np.count_nonzero(beyond_n)),
     }
+    if policy.originality is not None:
+        figures["longest_shared_run"] = policy.originality.catalogue.longest_shared(written.melodies[best], apart_from=melody)
     return told, figures | written.given_up(best)
 
 
@@ -191,6 +196,13 @@ def _band_misses(policy: ComposerPolicy, melodies: list[Melody], style: str) -> 
     if style not in bands.of_style:
         return np.zeros(len(melodies))
     return np.array([band_miss(banded(melody), bands, style) for melody in melodies])
+
+
+def _notes_too_many(policy: ComposerPolicy, melodies: Sequence[Melody], style: str, source: Melody) -> NDArray[np.int64]:
+    """By how many notes each shares too long a run with the catalogue that is not the source's own, which it may keep."""
+    if policy.originality is None:
+        return np.zeros(len(melodies), dtype=np.int64)
+    return np.array([policy.originality.notes_too_many(melody, style, apart_from=source) for melody in melodies])
 
 
 def _with_pickup(source: Melody, told: Melody) -> Melody:

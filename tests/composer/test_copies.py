@@ -44,6 +44,16 @@ def test_only_runs_of_own_notes_count_where_some_were_given() -> None:
     assert index.longest_shared(tune, [False] * 22 + [True] * 8) == 0
 
 
+def test_what_a_melody_told_anew_had_already_is_no_copy() -> None:
+    own, other = (eighths(*(60 + np.random.default_rng(seed).integers(0, 12, 30)).tolist()) for seed in (4, 5))
+    index = CatalogueIndex.of([own, other])
+
+    assert index.longest_shared(own.transposed(2), apart_from=own) == 0
+    assert index.longest_shared(other, apart_from=own) == 30
+    assert Originality(catalogue=index, limits={}).notes_too_many(other, "reel", apart_from=own) == 30 - LONGEST_SHARED_NOTES
+    assert Originality(catalogue=index, limits={}).notes_too_many(own, "reel", apart_from=own) == 0
+
+
 def test_a_copy_is_a_longer_run_than_people_of_the_style_share() -> None:
     generator = np.random.default_rng(3)
     tune = eighths(*(60 + generator.integers(0, 12, 60)).tolist())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
+from composer.copies import LONGEST_SHARED_NOTES, CatalogueIndex, Originality
 from composer.learning.features import in_ticks
 from composer.melody_tasks import MelodyTask, between, evened, full_bars
 from composer.performing import perform_task
@@ -52,6 +54,26 @@ def test_an_anchor_that_no_note_can_reach_is_told(composer_version: PolicyVersio
     _, figures = perform_task(task, task.steering({}), None, policy_of(composer_version), seed=1)
 
     assert figures["relaxed"]["anchors"] > 0
+
+
+def test_what_would_be_a_copy_gives_way_but_the_melody_itself_may_stay(composer_version: PolicyVersion) -> None:
+    plain = policy_of(composer_version)
+    task = MelodyTask(kind="vary", melody=REEL, source_style="reel", closeness=0.3)
+
+    def vary(known: list[Melody]) -> tuple[Melody, dict[str, Any]]:
+        careful = replace(plain, originality=Originality(catalogue=CatalogueIndex.of(known), limits={}))
+        score, figures = perform_task(task, task.steering({}), None, careful, seed=1)
+        return score.melody, figures
+
+    free, figures = vary([])
+    other, figures_of_other = vary([free])
+
+    assert CatalogueIndex.of([free]).longest_shared(free) > LONGEST_SHARED_NOTES
+    assert (figures["copies"], figures["longest_shared_run"]) == (0, 0)
+    assert other != free
+    assert figures_of_other["copies"] >= 1
+    assert figures_of_other["longest_shared_run"] <= LONGEST_SHARED_NOTES
+    assert vary([REEL])[0] == free
 
 
 def test_more_blend_keeps_fewer_notes_and_never_others() -> None:

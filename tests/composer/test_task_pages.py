@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import Account
 from composer.composing import compose_commission
 from composer.melody_tasks import KINDS, OF_KIND
-from composer.models import Commission
+from composer.models import Commission, Piece
 from composer.sliders import WORDS
 from recsys.models import Track
 
@@ -53,6 +53,22 @@ def test_a_sent_form_becomes_a_commission_and_its_piece_shows_the_chords(browser
     page = browser.get(f"/tracks/{made.piece.track_id}/").content.decode()
     assert 'class="chart"' in page
     assert "One voice alone" in page
+
+
+def test_what_was_given_up_stands_on_the_page_of_the_piece(browser: Client, track: Track) -> None:
+    browser.post(TASK, {"kind": "vary", "track": track.pk, "closeness": "1"})
+    compose_commission(Commission.objects.get().pk)
+    piece = Piece.objects.get()
+    pages = []
+    for relaxed in ({"repetition": 2, "anchors": 0, "grid": 0}, ["half bar 3 is open to every chord"], {}):
+        piece.recipe = piece.recipe | {"figures": {"relaxed": relaxed} if relaxed else {}}
+        piece.save()
+        pages.append(browser.get(f"/tracks/{piece.track_id}/").content.decode())
+
+    assert "how often one note may come in a row, or a copy of what stood before (2 ×)" in pages[0]
+    assert "a strong note of the melody" not in pages[0]
+    assert "half bar 3 is open to every chord" in pages[1]
+    assert "Given up" not in pages[2]
 
 
 def test_own_melodies_come_as_text_or_as_a_file(browser: Client) -> None:

@@ -1,0 +1,25 @@
+"""`{{ figures|given_up }}`: which rules a piece had to break, in words. Before: a recipe's figures. After: piece page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+register = template.Library()
+WORDS = {
+    "repetition": "how often one note may come in a row, or a copy of what stood before",
+    "anchors": "a strong note of the melody",
+    "grid": "the usual lengths, to fill a bar behind given notes",
+}
+"""Of `constraints.RELAXED`; an accompaniment has sentences of its own."""
+
+
+@register.filter
+def given_up(figures: Mapping[str, Any]) -> list[str]:
+    """One line each; empty where every rule held."""
+    relaxed = figures.get("relaxed") or {}
+    if not isinstance(relaxed, Mapping):
+        return list(relaxed)
+    return [f"{WORDS.get(rule, rule)} ({times} ×)" for rule, times in relaxed.items() if times]
