@@ -12,7 +12,7 @@ from composer.given_notes import GivenNotes, parent_bars
 from composer.models import Piece
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.sliders import read_number, read_sliders, sliders_of
-from composer.steering import HABITS, Steering
+from composer.steering import HABITS, MOST_BARS, Steering
 from music.keys import NAMES, pitch_name
 from music.notes import MODES
 from recsys.browsing import count_facets
@@ -20,9 +20,7 @@ from recsys.pages import progress_of_learning
 from training.promotion import champion_of
 
 METRES = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "2/2", "3/8", "5/4", "7/8")
-BAR_CHOICES = (4, 8, 12, 16, 24, 32, 48, 64)
-PITCH_CHOICES = range(36, 97)
-"""C2 … C7."""
+"""What is offered; others may be written."""
 BEGINNINGS = (("", "By hand"), ("text", "From words"), ("lyrics", "From lyrics"), ("image", "From a picture"))
 """What a wish may begin with: name and tab."""
 TITLES = {
@@ -64,10 +62,9 @@ def compose_form(
         "habits": {style: _habit(style) for style in styles},
         "keys": list(enumerate(NAMES)),
         "modes": MODES,
-        "metres": METRES if metre in METRES else (*METRES, metre),
-        "bar_choices": _with(wish.get("bars"), BAR_CHOICES),
-        "lowest_choices": [(pitch, pitch_name(pitch)) for pitch in _with(wish.get("lowest"), PITCH_CHOICES)],
-        "highest_choices": [(pitch, pitch_name(pitch)) for pitch in _with(wish.get("highest"), PITCH_CHOICES)],
+        "metres": METRES,
+        "most_bars": MOST_BARS,
+        "pitches": [(pitch, pitch_name(pitch)) for pitch in range(128)],
         "sliders": sliders_of(wish, why),
         "given": given or GivenNotes.of_wish(wish, parent),
         "parent_bars": [str(number) for number, _ in enumerate(parent_bars(parent), start=1)],
@@ -84,11 +81,6 @@ def compose_form(
         "can_compose": champion_of("composer") is not None,
         **progress_of_learning(),
     }
-
-
-def _with(value: object, choices: tuple[int, ...] | range) -> list[int]:
-    """The choices, and a value that is none of them."""
-    return sorted({*choices, *([value] if isinstance(value, int) else [])})
 
 
 def _habit(style: str) -> dict[str, Any]:
