@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import soundfile
@@ -13,6 +15,7 @@ from rest_framework.test import APIClient
 
 from composer.composing import compose_commission
 from composer.models import Commission
+from music.bars import bars
 from music.notes import Score
 from music.parsing import read_in_process
 from recsys.models import Track
@@ -72,6 +75,30 @@ def test_verovio_draws_a_staff_for_each_voice(as_alice: APIClient, harmonised: T
 
     assert picture.count('class="staff"') % 4 == 0
     assert picture.count('class="measure"') * 4 == picture.count('class="staff"')
+
+
+def test_music21_reads_the_notes_of_each_voice(as_alice: APIClient, harmonised: Track) -> None:
+    from music21 import converter
+
+    stream: Any = converter.parseData(form(as_alice, harmonised, "musicxml").decode(), format="musicxml")
+
+    read = [
+        [(note.pitch.midi, Fraction(note.quarterLength)) for note in part.stripTies().flatten().notes] for part in stream.parts
+    ]
+    own = [
+        [(note.pitch, note.quarters) for note in voice.melody.notes if note.pitch is not None]
+        for voice in Score.from_json(harmonised.score).voices
+    ]
+    assert read == own
+
+
+def test_the_score_is_xml_with_a_head_for_each_printed_note(as_alice: APIClient, harmonised: Track) -> None:
+    tree = ElementTree.fromstring(form(as_alice, harmonised, "score.svg"))
+
+    heads = [element for element in tree.iter() if "notehead" in element.get("class", "").split()]
+    voices = Score.from_json(harmonised.score).voices
+    printed = [symbol for voice in voices for bar in bars(voice.melody) for symbol in bar if symbol.pitch is not None]
+    assert len(heads) == len(printed)
 
 
 def test_one_voice_alone_is_read_as_one_voice(as_alice: APIClient, harmonised: Track) -> None:
