@@ -12,7 +12,7 @@ from composer.given_notes import GivenNotes, parent_bars
 from composer.models import Piece
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.sliders import read_number, read_sliders, sliders_of
-from composer.steering import HABITS, MOST_BARS, Steering
+from composer.steering import HABITS, LONGEST_BARS, Steering
 from music.keys import NAMES, pitch_name
 from music.notes import MODES
 from recsys.browsing import count_facets
@@ -63,7 +63,7 @@ def compose_form(
         "keys": list(enumerate(NAMES)),
         "modes": MODES,
         "metres": METRES,
-        "most_bars": MOST_BARS,
+        "most_bars": LONGEST_BARS,
         "pitches": [(pitch, pitch_name(pitch)) for pitch in range(128)],
         "sliders": sliders_of(wish, why),
         "given": given or GivenNotes.of_wish(wish, parent),

@@ -15,6 +15,7 @@ from composer.steering import (
     FASTEST,
     GRADED,
     HABITS,
+    LONGEST_BARS,
     SHORTEST_NOTE,
     SLOWEST,
     SMALLEST_RANGE_NOTES,
@@ -29,8 +30,6 @@ KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
 FEWEST_NOTES = 4
 MOST_NOTES = 2000
 MOST_BARS = 256
-LONGEST_BARS = 64
-"""What the composer itself writes, as in a steering."""
 LOWEST_VOICE, HIGHEST_VOICE = 55, 88
 """Where four voices have room: the melody is the highest of them."""
 LOWEST_MELODY, HIGHEST_MELODY = 48, 100

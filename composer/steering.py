@@ -29,8 +29,9 @@ HABITS: dict[str, tuple[tuple[int, int], float]] = {
 
 NOTE_DENOMINATORS = (2, 4, 8, 16)
 SLOWEST, FASTEST = 30, 300
-MOST_BARS = 64
 """Quarter notes per minute."""
+LONGEST_BARS = 64
+"""That the composer writes."""
 SMALLEST_RANGE_NOTES = 5
 """Fewer notes of the mode than this make no melody."""
 SHORTEST_NOTE = Fraction(1, 40)
@@ -91,7 +92,7 @@ class Steering:
         if self.mode not in MODES:
             raise ImpossibleSteering("mode", f"must be one of {', '.join(MODES)}; it is {self.mode!r}")
         _check_metre(self.metre)
-        _check_whole("bars", self.bars, 1, MOST_BARS)
+        _check_whole("bars", self.bars, 1, LONGEST_BARS)
         _check_number("tempo", self.tempo, SLOWEST, FASTEST)
         for name in GRADED:
             if getattr(self, name) is not None:
@@ -300,7 +301,7 @@ def _read_locks(value: object) -> tuple[tuple[int, tuple[Note, ...]], ...]:
     locks = {}
     for bar, notes in value.items():
         if not re.fullmatch(r"[0-9]{1,2}", str(bar)):
-            raise ImpossibleSteering("locked_bars", f"bar {_shown(bar)} must be a whole number 1 … {MOST_BARS}")
+            raise ImpossibleSteering("locked_bars", f"bar {_shown(bar)} must be a whole number 1 … {LONGEST_BARS}")
         if int(bar) in locks:
             raise ImpossibleSteering("locked_bars", f"bar {int(bar)} is given twice")
         locks[int(bar)] = _read_notes("locked_bars", notes)
