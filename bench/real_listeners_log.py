@@ -6,6 +6,7 @@ Letters: N people of training, P people being asked, I tracks, T steps, C counts
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from bench.real_listeners_draws import LIKED
 from bench.real_listeners_sessions import COUNTED_AFTER, STEPS, People
-from bench.real_listeners_tastes import Floats
+from bench.real_listeners_tastes import Floats, Indices
 from bench.rows_log import log_of_rows
 from bench.site import Context
 
@@ -69,8 +70,24 @@ def train_ours(rated_NI: Floats, options: Namespace, folder: Path, seed: int, **
     return load_policy("dqn", training.train(context, dataset).checkpoint), table
 
 
+@dataclass(frozen=True)
+class WithoutQ:
+    """Of a trained policy the taste models of its state alone: the outcome that their posterior expects, greedily, as the
+    closed form found it. No weight that gradients moved is looked at."""
+
+    policy: Any
+
+    def score_rows(self, state: Any, table: Any, rows_N: Indices) -> Floats:
+        """What everybody thinks of each track, and ⟨taste, vector⟩ by the mean of the models, as if of one head, 1N."""
+        vectors, known = self.policy.vectors(table), self.policy.known
+        arrays, _ = self.policy.seen(state, vectors)
+        place_N, (taste_Z,) = vectors.place_T[rows_N], self.policy.told(arrays, vectors).taste()
+        alike_N = known.identity(place_N) @ taste_Z / self.policy.configuration.taste_models
+        return np.asarray(known.popularity(place_N) + alike_N)[None]
+
+
 def ask_by_policy(policy: Any, table: Any, people: People) -> Floats:
-    """Likes of each person after COUNTED_AFTER steps, PC, asked for the open track with the highest Q (mean over heads)."""
+    """Likes of each person after COUNTED_AFTER steps, PC, asked for the open track with the highest score (mean over heads)."""
     from recsys.learning.features import state_of_rows
 
     like_PT = np.zeros((len(people), STEPS))

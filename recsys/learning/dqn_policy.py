@@ -208,7 +208,7 @@ class DqnPolicy:
         hidden_SLU = self._rows_hidden(arrays)
         weight_SKL = self._row_weights(arrays, hidden_SLU).transpose(0, 2, 1)
         pooled_SKY = weight_SKL @ vectors.content_TY[arrays["row_track_L"]].astype(np.float64)
-        taste_SZ = self._told(arrays, vectors).taste()
+        taste_SZ = self.told(arrays, vectors).taste()
         joined = np.concatenate([pooled_SKY.reshape(len(clock_SC), -1), taste_SZ, arrays["declared_S"], clock_SC], axis=1)
         f_SW: Floats = joined @ w["tower_f.weight"].T
         return f_SW.reshape(-1, self.configuration.heads, self.configuration.tower_width)
@@ -218,7 +218,7 @@ class DqnPolicy:
         hidden_SLU, track_SL = self._rows_hidden(arrays), arrays["row_track_L"]
         weight_SLK = self._row_weights(arrays, hidden_SLU)
         row_SLKY = weight_SLK[:, :, :, None] * vectors.content_TY[track_SL].astype(np.float64)[:, :, None, :]
-        taste_SLZ = self._told(arrays, vectors).taste_by_row()
+        taste_SLZ = self.told(arrays, vectors).taste_by_row()
         return np.concatenate([row_SLKY.reshape(*track_SL.shape, -1), taste_SLZ], axis=2)
 
     def _rows_hidden(self, arrays: Arrays) -> Floats:
@@ -237,7 +237,7 @@ class DqnPolicy:
         weight_SLK /= 1.0 + np.exp(-weighed[:, :, :heads])
         return weight_SLK
 
-    def _told(self, arrays: Arrays, vectors: TrackVectors) -> Told:
+    def told(self, arrays: Arrays, vectors: TrackVectors) -> Told:
         """What the rows say of the listener's taste; of tracks that came later nothing is known but how little."""
         signal_SLX = arrays["row_signal_LS"].astype(np.float64)
         outcome_SL = signal_SLX @ self.weights["worth_S"] - self.weights["usual"]

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from bench.real_listeners_log import LENGTH_SECONDS, START, ask_by_policy, heard, train_ours
+from bench.real_listeners_log import LENGTH_SECONDS, START, WithoutQ, ask_by_policy, heard, train_ours
 from bench.real_listeners_sessions import COUNTED_AFTER, People
 from bench.rows_log import log_of_rows
 from recsys.feedback import FeedbackRow, split_into_sessions
@@ -153,3 +153,28 @@ def test_ours_is_trained_by_the_service_and_learns_which_tracks_please(tmp_path:
     nobody = state_of_rows(PEOPLE + 1, START, [], zone=ZoneInfo("UTC"))
     score_T = policy.score_rows(nobody, table, np.arange(TRACKS)).mean(axis=0)
     assert score_T[TRACKS // 2 :].min() > score_T[: TRACKS // 2].max()
+
+
+def test_without_q_the_posterior_of_the_taste_models_ranks_whatever_was_learned(tmp_path: Path) -> None:
+    # Half of the people like the even tracks, half the odd ones.
+    rated_NI = np.where((np.arange(20)[:, None] + np.arange(TRACKS)) % 2 == 0, 4.0, 1.0)
+    policy, table = train_ours(rated_NI, Namespace(quick=True, device="cpu"), tmp_path, seed=0)
+    rated = [(0, 4.0), (1, 1.0), (4, 3.0)]
+    state = state_of_rows(99, START + timedelta(days=1), rows_of(rated), zone=ZoneInfo("UTC"))
+    known, size = policy.known, policy.configuration.identity_width + 1
+    heard_P, every_T = np.array([track for track, _ in rated]), np.arange(TRACKS)
+    said_P = np.array([0.8 + 0.2 * (rating == 4) if rating > 2 else 0.15 for _, rating in rated])
+    said_P = said_P - policy.weights["usual"] - known.popularity(heard_P)
+    alike_MT = []
+    for model, alone_kk in enumerate(known.alone_Mkk):
+        vector_Tz = known.identity(every_T).reshape(TRACKS, -1, size - 1)[:, model]
+        vector_Tk = np.pad(vector_Tz, [(0, 0), (0, 1)], constant_values=1.0)
+        sure_P = 1 / known.row_PX[heard_P, 1 + model]
+        precision_kk = alone_kk + vector_Tk[heard_P].T @ (sure_P[:, None] * vector_Tk[heard_P])
+        taste_k = np.linalg.solve(precision_kk, vector_Tk[heard_P].T @ (sure_P * said_P))
+        alike_MT.append(vector_Tz @ taste_k[:-1])
+
+    (score_T,) = WithoutQ(policy).score_rows(state, table, every_T)
+
+    assert score_T == pytest.approx(known.popularity(every_T) + np.mean(alike_MT, axis=0), abs=1e-6)
+    assert score_T[2::2].min() > score_T[1::2].max()
