@@ -24,7 +24,7 @@ from training.models import Run
 from training.promotion import champion_of, serving_version
 
 SLATE_SIZE = 20
-OWN_REASONS = ("heard", "heard_style", "heard_lately", "declared")
+OWN_REASONS = ("heard", "heard_style", "heard_lately", "declared", "hour", "weekday", "session", "history")
 """Kinds of reasons that lie with the listener."""
 SLATE_STAYS = timedelta(minutes=30)
 """So long a slate is shown again, as long as the listener did nothing that could change it."""

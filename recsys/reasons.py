@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from recsys.learning.features import ListenerState
@@ -15,37 +17,57 @@ SMALLEST_SHARE = 0.1
 """Causes of one kind that together make up less than this share of what speaks for a track are not named; of many small ones
 the strongest is."""
 MOST_REASONS = 6
+"""Of one position, the residual included."""
+LATE_AFTER_PLAYS = 5
+"""From so many on a session is no longer at its start."""
+WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 NOTHING_NAMED = "something new to try"
 
 
 def in_words(explained: Sequence[Sequence[Reason]], state: ListenerState) -> list[list[dict[str, Any]]]:
-    """The reasons of each position as they are logged, the strongest first; those worth naming have a `text`.
+    """The reasons of each position as they are logged, the strongest first; those worth naming have a `text`. The last is the
+    `residual`, which makes their sum the track's score: what no single cause gives, and the causes beyond MOST_REASONS.
 
     Says only what the policy said and the log holds: “you liked” is written where the listener's rows say so.
     """
     causes = {reason.track_id for reasons in explained for reason in reasons if reason.track_id is not None}
     titles = dict(Track.objects.filter(pk__in=causes).values_list("pk", "title")) if causes else {}
-    verbs = _verbs(state)
-    return [_of_position(reasons, titles, verbs) for reasons in explained]
+    words = Words(titles=titles, verbs=_verbs(state), state=state)
+    return [_of_position(reasons, words) for reasons in explained]
 
 
-def _of_position(reasons: Sequence[Reason], titles: Mapping[int, str], verbs: Mapping[int, str]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What reasons are told by."""
+
+    titles: Mapping[int, str]
+    verbs: Mapping[int, str]
+    """What was done with each heard track."""
+    state: ListenerState
+
+
+def _of_position(reasons: Sequence[Reason], words: Words) -> list[dict[str, Any]]:
     ranked = sorted(reasons, key=lambda reason: -reason.contribution)
     speaking = sum(max(0.0, reason.contribution) for reason in ranked)
     of_kind: defaultdict[str, float] = defaultdict(float)
     for reason in ranked:
         of_kind[reason.kind] += max(0.0, reason.contribution)
     worded: list[tuple[Reason, str]] = []
-    for reason in ranked:
+    unnamed = [reason.contribution for reason in ranked if reason.kind == "residual"]
+    for reason in (reason for reason in ranked if reason.kind != "residual"):
         # Taken away for the first, the strongest of its kind: it stands for all of them.
         together = of_kind.pop(reason.kind, reason.contribution) if reason.carries else 0.0
         is_strong = reason.contribution > 0 and together >= SMALLEST_SHARE * speaking and reason.carries
-        worded.append((reason, _text(reason, titles, verbs) if is_strong else ""))
+        worded.append((reason, _text(reason, words) if is_strong else ""))
     # Causes before chance, whatever their size: "something new" says least.
     worded.sort(key=lambda each: (not each[1], each[0].kind == "chance"))
     if not worded or not worded[0][1]:
         worded.insert(0, (Reason(kind="chance", contribution=0.0), NOTHING_NAMED))
-    return [_logged(*each) for each in worded[:MOST_REASONS]]
+    listed, left = worded[: MOST_REASONS - 1], worded[MOST_REASONS - 1 :]
+    if left or unnamed:
+        rest = math.fsum([*unnamed, *(reason.contribution for reason, _ in left)])
+        listed.append((Reason(kind="residual", contribution=rest), ""))
+    return [_logged(*each) for each in listed]
 
 
 def _logged(reason: Reason, text: str) -> dict[str, Any]:
@@ -59,20 +81,30 @@ def _logged(reason: Reason, text: str) -> dict[str, Any]:
     }
 
 
-def _text(reason: Reason, titles: Mapping[int, str], verbs: Mapping[int, str]) -> str:
+def _text(reason: Reason, words: Words) -> str:
     if reason.kind == "declared" and reason.style:
         return f"you chose {plural(reason.style)}"
-    if reason.kind == "popular":
-        return "popular with listeners"
-    if reason.kind == "chance":
-        return NOTHING_NAMED
     if reason.kind == "heard_style" and reason.style:
-        return f"because of the {plural(reason.style)} you {_together(reason.track_ids, verbs)}"
+        return f"because of the {plural(reason.style)} you {_together(reason.track_ids, words.verbs)}"
     if reason.kind == "heard_lately":
-        return f"like much of what you {_together(reason.track_ids, verbs)}"
-    if reason.kind == "heard" and reason.track_id is not None and reason.track_id in titles:
-        return f"because you {verbs.get(reason.track_id, 'heard')} {titles[reason.track_id]}"
-    return ""
+        return f"like much of what you {_together(reason.track_ids, words.verbs)}"
+    if reason.kind == "heard" and reason.track_id is not None and reason.track_id in words.titles:
+        return f"because you {words.verbs.get(reason.track_id, 'heard')} {words.titles[reason.track_id]}"
+    if reason.kind == "weekday":
+        return f"suits {WEEKDAYS[int(words.state.weekday) % 7]}"
+    if reason.kind == "session":
+        is_late = words.state.session_position >= LATE_AFTER_PLAYS
+        return "suits a session that has gone on" if is_late else "suits the start of a session"
+    return _SAME_WORDS.get(reason.kind, "")
+
+
+_SAME_WORDS: Mapping[str, str] = {
+    "popular": "popular with listeners",
+    "chance": NOTHING_NAMED,
+    "hour": "suits this hour of the day",
+    "history": "suits listeners who have heard as much as you",
+}
+"""Of kinds that are told alike to everybody."""
 
 
 def _together(track_ids: Sequence[int], verbs: Mapping[int, str]) -> str:

@@ -252,9 +252,12 @@ class WishSerializer(BestWishSerializer):
 class ReasonSerializer(serializers.Serializer[Any]):
     """One cause of a score."""
 
-    kind = serializers.CharField()
+    kind = serializers.CharField(
+        help_text="`heard`, `heard_style`, `heard_lately`, `declared`, `hour`, `weekday`, `session`, `history`, `popular`, "
+        "`chance`, or `residual`: the last, what all others leave of the score."
+    )
     text = serializers.CharField(allow_blank=True, help_text="Empty where the cause is too small to be named.")
-    contribution = serializers.FloatField()
+    contribution = serializers.FloatField(help_text="Those of one track sum to its score.")
     track = serializers.IntegerField(allow_null=True)
     tracks = serializers.ListField(
         child=serializers.IntegerField(), default=list, help_text="All heard tracks of the cause, where it is more than one."
@@ -264,7 +267,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field(ReasonSerializer(many=True))
 class ReasonsField(serializers.Field[Any, Any, Any, Any]):
-    """Reasons as they were logged; the first ones without `tracks`."""
+    """Reasons as they were logged; the first ones without `tracks`, and not all of them with a `residual`."""
 
     def to_representation(self, value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Field by field they took longer than the draw."""

@@ -144,7 +144,7 @@ class DqnPolicy:
         return best_open(scores_T, vectors.table, count, excluded)
 
     def explain(self, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
-        """Heard tracks, declared styles, the moment, popularity and a residual, by what the score loses without them."""
+        """Heard tracks, declared styles, the moment, popularity and a residual, by what the score loses without each."""
         return explain(self, state, track_ids, candidates)
 
     def state_tower(self, vectors: TrackVectors) -> tuple[Floats, Floats, Floats]:

@@ -1,6 +1,6 @@
 """Why the network scores a track as it does, and what the choice hangs on. Before: dqn_policy.py. After: reasons.py.
 
-Letters: n candidates, H heads, d tower dimensions, E causes, W = H·d + H."""
+Letters: n candidates, H heads, d tower dimensions, E causes, C clock, F parts of the moment, W = H·d + H."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recsys.learning.features import Arrays, ListenerState, TrackTable, declared_shares, encode_without, track_table
 from recsys.learning.next_tracks import at_rows
 from recsys.learning.policy import Reason, falls
+from recsys.learning.windows import CLOCK_NAMES
 
 if TYPE_CHECKING:
     from recsys.learning.dqn_policy import DqnPolicy
@@ -23,11 +24,20 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SINGLE, OF_ONE_STYLE, LATELY = "heard", "heard_style", "heard_lately"
+MOMENT: dict[str, tuple[str, ...]] = {
+    "hour": ("hour_sin", "hour_cos"),
+    "weekday": ("weekday_sin", "weekday_cos"),
+    "session": ("in_session", "session_log_seconds", "session_plays"),
+    "history": ("rows",),
+}
+"""Numbers of the clock by what they tell of the moment: the time of day and week, how far the session has come, and how much
+was heard before. At 0: the mean of all hours and days, a session that begins, a listener who heard nothing yet."""
+PART_FC = np.array([[name in names for name in CLOCK_NAMES] for names in MOMENT.values()])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """Heard tracks whose rows are taken away together, or one declared style."""
+    """Heard tracks whose rows are taken away together, one part of the moment, or one declared style: always in this order."""
 
     kind: str
     track_ids: tuple[int, ...] = ()
@@ -35,32 +45,31 @@ class Cause:
 
 
 def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], candidates: Sequence[int]) -> list[list[Reason]]:
-    """Reasons that sum to the mean score of each track, above the catalogue's mean: heard tracks, declared styles, the moment,
-    b(a) as `popular`, and what belongs to no single cause as `residual`. Strongest support first.
+    """Reasons that sum to the mean score of each track, above the catalogue's mean: heard tracks, declared styles, each part of
+    the moment, b(a) as `popular`, and what belongs to no single cause as `residual`. Strongest support first.
 
     Given which rows there are, f is linear in what they say, so the split is exact: only V(s) and the mean are left.
     A cause `carries` a track that falls among the candidates once the log is without it: one track of many alike takes its
     rivals along, and older rows come into the window. Where no single one carries it, the heard tracks of one style may do
-    together, or all of lately; these then stand for their members.
+    together, or all of lately; these then stand for their members. Of the moment the clock is without a part.
     """
     vectors = policy.vectors(track_table())
-    causes = [*_heard_causes(state, vectors.indexed), *_declared_causes(policy, state)]
+    moment = [Cause(kind=kind) for kind in MOMENT]
+    causes = [*_heard_causes(state, vectors.indexed), *moment, *_declared_causes(policy, state)]
     rows_n = vectors.table.rows_of(candidates)
     score_n = policy.score_rows(state, vectors.table, rows_n).mean(axis=0)
-    heard = [cause.track_ids for cause in causes if cause.track_ids]
-    without = encode_without(state, vectors.indexed, heard, policy.reward_weights)
+    without = _without(policy, state, vectors, [cause.track_ids for cause in causes if cause.track_ids])
     given_En = _given(policy, state, vectors, causes, rows_n) + _given_next(policy, state, vectors, causes, rows_n)
     lost_En = _lost(policy, state, vectors, causes, without, rows_n)
-    lost_En[: len(heard)] += _lost_next(policy, state, vectors, without, rows_n)
+    lost_En[: len(without["clock_C"])] += _lost_next(policy, state, vectors, without, rows_n)
     left_En = score_n - lost_En
     place = {track_id: at for at, track_id in enumerate(candidates)}
     listed = [place[track_id] for track_id in track_ids]
     carries_En = falls(score_n, left_En, listed)
-    moment_n, popular_n = _moment(policy, state, vectors, rows_n), _popular(policy, vectors, rows_n)
+    popular_n = _popular(policy, vectors, rows_n)
     explained = []
     for column, at in enumerate(listed):
         reasons = _told(causes, given_En[:, at], carries_En[:, column])
-        reasons.append(Reason(kind="moment", contribution=float(moment_n[at])))
         reasons.append(Reason(kind="popular", contribution=float(popular_n[at])))
         rest = float(score_n[at]) - math.fsum(reason.contribution for reason in reasons)
         reasons.append(Reason(kind="residual", contribution=rest))
@@ -84,6 +93,15 @@ def _declared_causes(policy: DqnPolicy, state: ListenerState) -> list[Cause]:
     return [Cause(kind="declared", style=style) for style in policy.scaling.styles if style in state.styles]
 
 
+def _without(policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, heard: Sequence[tuple[int, ...]]) -> Arrays:
+    """The state as it were without the rows of each cause that was heard, then as it is without each part of the moment."""
+    gone = encode_without(state, vectors.indexed, heard, policy.reward_weights)
+    arrays, _ = policy.seen(state, vectors)
+    timeless = {name: np.repeat(array, len(MOMENT), axis=0) for name, array in arrays.items()}
+    timeless["clock_C"] = np.where(PART_FC, np.float32(0), arrays["clock_C"])
+    return {name: np.concatenate([gone[name], timeless[name]]) for name in gone}
+
+
 def _given(
     policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, causes: Sequence[Cause], rows_n: NDArray[np.int64]
 ) -> Floats:
@@ -91,15 +109,14 @@ def _given(
 
     A group adds what its tracks add."""
     arrays, whole_HD = policy.seen(state, vectors)
-    past, declared, _ = policy.state_tower(vectors)
+    past, declared, clock = policy.state_tower(vectors)
     said_LX = policy.rows_said(arrays, vectors)[0]
-    row_LHD = (said_LX @ past).reshape(-1, *whole_HD.shape)
     heard_L = np.where(arrays["row_open_L"][0], vectors.table.ids_T[arrays["row_track_L"][0]], -1)
-    style_SHD = (arrays["declared_S"][0][:, None] * declared).reshape(-1, *whole_HD.shape)
-    added_EHD = np.einsum("el,lhd->ehd", _is_of(causes, heard_L), row_LHD)
-    for at, cause in enumerate(causes):
-        if not cause.track_ids:
-            added_EHD[at] = style_SHD[policy.scaling.styles.index(str(cause.style))]
+    heard_EW = _is_of([cause for cause in causes if cause.track_ids], heard_L) @ (said_LX @ past)
+    moment_FW = np.where(PART_FC, arrays["clock_C"], 0.0) @ clock
+    styles = [policy.scaling.styles.index(cause.style) for cause in causes if cause.style and not cause.track_ids]
+    declared_SW = (arrays["declared_S"][0][:, None] * declared)[styles]
+    added_EHD = np.concatenate([heard_EW, moment_FW, declared_SW]).reshape(-1, *whole_HD.shape)
     return np.asarray(np.einsum("ehd,nhd->en", added_EHD, _towers(policy, vectors, rows_n)))
 
 
@@ -118,14 +135,14 @@ def _lost(
     without: Arrays,
     rows_n: NDArray[np.int64],
 ) -> Floats:
-    """lost_En: what each candidate would lose, had the listener never left the rows or never declared the style."""
+    """lost_En: what each candidate would lose, had the listener never left the rows or never declared the style, or without
+    what the clock says."""
     arrays, whole_HD = policy.seen(state, vectors)
     _, declared, _ = policy.state_tower(vectors)
     changed_EHD = np.zeros((len(causes), *whole_HD.shape))
-    heard = len(without["clock_C"])
-    if heard:
-        changed_EHD[:heard] = whole_HD - policy.state_vectors(without, vectors)
-    for at, cause in enumerate(causes[heard:], start=heard):
+    undeclared = len(without["clock_C"])
+    changed_EHD[:undeclared] = whole_HD - policy.state_vectors(without, vectors)
+    for at, cause in enumerate(causes[undeclared:], start=undeclared):
         others = declared_shares([style for style in state.styles if style != cause.style], policy.scaling.styles)
         changed_EHD[at] = ((arrays["declared_S"][0] - others) @ declared).reshape(whole_HD.shape)
     return np.asarray(np.einsum("ehd,nhd->en", changed_EHD, _towers(policy, vectors, rows_n)))
@@ -149,9 +166,9 @@ def _given_next(
 def _lost_next(
     policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, without: Arrays, rows_n: NDArray[np.int64]
 ) -> Floats:
-    """lost_En: by how much log p of what is played next falls without the rows of each cause that was heard."""
+    """lost_En: by how much log p of what is played next falls without each cause but declared styles."""
     lost_En = np.zeros((len(without["clock_C"]), len(rows_n)))
-    if not len(lost_En) or vectors.placed is None:
+    if vectors.placed is None:
         return lost_En
     arrays, _ = policy.seen(state, vectors)
     (whole,) = policy.lifts(arrays, vectors)
@@ -166,14 +183,6 @@ def _towers(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64])
     g_nW = vectors.g_TW[rows_n, : heads * width] - vectors.mean_W[: heads * width]
     g_nHd: Floats = g_nW.reshape(-1, heads, width) / (math.sqrt(width) * heads)
     return g_nHd
-
-
-def _moment(policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:
-    """What the clock adds: hour, weekday, how far the session has come."""
-    _, _, clock = policy.state_tower(vectors)
-    f_HD = policy.seen(state, vectors)[0]["clock_C"][0].astype(np.float64) @ clock
-    found_n: Floats = np.einsum("hd,nhd->n", f_HD.reshape(policy.configuration.heads, -1), _towers(policy, vectors, rows_n))
-    return found_n
 
 
 def _popular(policy: DqnPolicy, vectors: TrackVectors, rows_n: NDArray[np.int64]) -> Floats:
@@ -196,7 +205,7 @@ def _told(causes: Sequence[Cause], given_E: Floats, carries_E: NDArray[np.bool_]
     reasons = []
     for at, cause in enumerate(causes):
         is_single = cause.kind == SINGLE and cause.track_ids[0] not in in_group
-        if is_single or cause.kind == "declared" or at == group:
+        if is_single or not cause.track_ids or at == group:
             reasons.append(
                 Reason(
                     kind=cause.kind,

@@ -30,8 +30,9 @@ class Reason:
     """One share of a score; the reasons of a track and their residual sum to its score (mean over heads)."""
 
     kind: str
-    """`heard` (one track), `heard_style` (all heard tracks of one style), `heard_lately` (all of them), `declared`, `moment`,
-    `popular`, `chance` or `residual` (what belongs to no single cause)."""
+    """`heard` (one track), `heard_style` (all heard tracks of one style), `heard_lately` (all of them), `declared`, `hour`,
+    `weekday`, `session`, `history` (how much was heard before), `popular`, `chance` or `residual` (what belongs to no single
+    cause)."""
     contribution: float
     track_id: int | None = None
     track_ids: tuple[int, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from recsys.feedback import FeedbackRow
 from recsys.learning.features import ListenerState
 from recsys.learning.policy import Reason
 from recsys.models import Track
-from recsys.reasons import NOTHING_NAMED, in_words, plural
+from recsys.reasons import MOST_REASONS, NOTHING_NAMED, in_words, plural
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -71,6 +72,29 @@ def test_the_strongest_cause_comes_first_and_a_weak_one_is_not_named() -> None:
 
 
 @pytest.mark.django_db
+def test_the_moment_is_told_in_words_of_the_listener_s_own_day() -> None:
+    parts = [Reason(kind=kind, contribution=1.0) for kind in ("hour", "weekday", "session", "history")]
+    same = ["suits this hour of the day", "suits Mondays"], ["suits listeners who have heard as much as you"]
+
+    assert told(parts, state_after()) == [*same[0], "suits the start of a session", *same[1]]
+    assert told(parts, state_after(*[(1, "play")] * 5)) == [*same[0], "suits a session that has gone on", *same[1]]
+
+
+@pytest.mark.django_db
+def test_what_is_listed_sums_to_the_score_however_many_causes_there_are() -> None:
+    for many in range(9):
+        reasons = [Reason(kind="declared", contribution=0.1 * (at - 2), style=f"style {at}") for at in range(many)]
+        for left in ([], [Reason(kind="residual", contribution=0.7)]):
+            (listed,) = in_words([reasons + left], state_after())
+
+            assert len(listed) <= MOST_REASONS
+            assert math.fsum(reason["contribution"] for reason in listed) == pytest.approx(
+                math.fsum(reason.contribution for reason in reasons + left), abs=1e-12
+            )
+            assert (listed[-1]["kind"] == "residual") == bool(left or many >= MOST_REASONS)
+
+
+@pytest.mark.django_db
 def test_of_many_small_causes_the_strongest_stands_for_all() -> None:
     reasons = [Reason(kind="popular", contribution=1.0)]
     reasons += [Reason(kind="declared", contribution=0.05 + 0.001 * at, style=f"style {at}") for at in range(9)]
@@ -106,7 +130,7 @@ def test_a_cause_is_named_before_chance() -> None:
 
 @pytest.mark.django_db
 def test_where_nothing_speaks_for_a_track_it_says_so() -> None:
-    assert told([Reason(kind="residual", contribution=0.5)], state_after())[0] == NOTHING_NAMED
+    assert told([Reason(kind="residual", contribution=0.5)], state_after()) == [NOTHING_NAMED, ""]
     assert told([], state_after()) == [NOTHING_NAMED]
 
 

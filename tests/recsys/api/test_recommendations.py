@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -37,6 +38,8 @@ def test_it_answers_with_tracks_probabilities_and_reasons(as_alice: APIClient, t
     assert [pick["track"]["id"] for pick in body["tracks"]] == row.tracks
     assert [pick["probability"] for pick in body["tracks"]] == row.probabilities
     assert all(pick["reasons"][0]["text"] for pick in body["tracks"])
+    contributions = [[reason["contribution"] for reason in pick["reasons"]] for pick in body["tracks"]]
+    assert [math.fsum(each) for each in contributions] == pytest.approx([pick["score"] for pick in body["tracks"]], abs=1e-12)
     assert body["policy_version"] == row.policy_version_id
     assert row.context["surface"] == "home"
     assert body["word"] == ""

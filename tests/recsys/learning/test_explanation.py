@@ -12,11 +12,11 @@ from django.db import transaction
 
 from accounts.models import Listener
 from recsys.learning.dqn_policy import DqnPolicy
-from recsys.learning.explanation import LATELY, OF_ONE_STYLE, SINGLE, Cause, _told
+from recsys.learning.explanation import LATELY, MOMENT, OF_ONE_STYLE, SINGLE, Cause, _told
 from recsys.learning.features import TrackTable, build_state, encode_state, encode_without
 from recsys.learning.policy import falls
 from recsys.learning.replay_dataset import ReplayDataset
-from recsys.learning.windows import WINDOW
+from recsys.learning.windows import CLOCK_NAMES, WINDOW
 from recsys.models import Feedback
 from tests.recsys.learning.conftest import MONDAY, play
 
@@ -43,7 +43,7 @@ def test_reasons_sum_to_the_score_and_leave_alike_of_every_candidate(
 
     for reasons, score in zip(explained, policy.score(state, ids[:5]).mean(axis=0), strict=True):
         assert sum(reason.contribution for reason in reasons) == pytest.approx(score, abs=1e-9)
-        assert {"popular", "moment", "residual"} <= {reason.kind for reason in reasons}
+        assert {"popular", *MOMENT, "residual"} <= {reason.kind for reason in reasons}
     assert left == pytest.approx([left[0]] * 5, abs=1e-5)
 
 
@@ -85,6 +85,30 @@ def test_a_state_without_a_track_is_the_one_that_the_log_without_it_gives(
         Feedback.objects.filter(listener=listener, track_id__in=gone).delete()
         deleted = encode_state(build_state(listener, NOW), dataset.table, dataset.weights)
         assert all(np.array_equal(without[name][at], deleted[name]) for name in deleted)
+
+
+@pytest.mark.parametrize("part", MOMENT)
+def test_a_part_of_the_moment_gives_what_its_weights_add_and_carries_what_it_lifts(
+    policy: DqnPolicy, checkerboard: list[Listener], part: str
+) -> None:
+    state = build_state(checkerboard[3], NOW)
+    ids = TrackTable.load().ids_T.tolist()
+    clock_CW = policy.weights["tower_f.weight"].T[-len(CLOCK_NAMES) :]
+    clock_CW[:] = 0.0
+    before = policy.score(state, ids).mean(axis=0)
+    numbers = [CLOCK_NAMES.index(name) for name in MOMENT[part]]
+    clock_CW[numbers] = 5.0
+    state = build_state(checkerboard[3], NOW)
+    after = policy.score(state, ids).mean(axis=0)
+    lifted = sorted(range(len(ids)), key=lambda at: rank(before, at) - rank(after, at))
+
+    explained = policy.explain(state, [ids[lifted[-1]], ids[lifted[0]]], ids)
+
+    found = [{reason.kind: reason for reason in reasons if reason.kind in MOMENT} for reasons in explained]
+    added = after - before - (after - before).mean()
+    assert [of[part].contribution for of in found] == pytest.approx(added[[lifted[-1], lifted[0]]], abs=1e-5)
+    assert [of[part].carries for of in found] == [True, False]
+    assert all(reason.contribution == 0 for of in found for kind, reason in of.items() if kind != part)
 
 
 def told(given: Sequence[float], carries: Sequence[bool]) -> list[tuple[str, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 import uuid
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from recsys.learning.dqn_policy import TRACK_MATRIX, export
 from recsys.learning.replay_dataset import build
 from recsys.learning.training import train
 from recsys.models import Feedback, Recommendation, Track
+from recsys.reasons import MOST_REASONS
 from recsys.recommending import recommend
 from tests.conftest import unsaved_track
 from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, Context, play
@@ -155,6 +157,20 @@ def test_a_new_listener_of_whom_nothing_is_known_is_served(champion: PolicyVersi
 def tell(listener: Listener, track_id: int, kind: str, value: float | None = None) -> None:
     row = NewFeedback(client_id=uuid.uuid4(), track_id=track_id, kind=kind, value=value, occurred_at=timezone.now())
     assert record(listener, [row])[0].status == "stored"
+
+
+def test_the_reasons_that_are_logged_sum_to_the_score(
+    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track]
+) -> None:
+    for track in checkerboard_tracks[:12]:
+        tell(alice.listener, track.pk, "play", 60.0)
+
+    row = recommend(alice.listener, count=10, surface="api")
+
+    sums = [math.fsum(reason["contribution"] for reason in reasons) for reasons in row.reasons]
+    assert sums == pytest.approx(row.scores, abs=1e-12)
+    assert {len(reasons) for reasons in row.reasons} == {MOST_REASONS}
+    assert {reasons[-1]["kind"] for reasons in row.reasons} == {"residual"}
 
 
 def test_a_logged_request_gives_its_scores_again_after_more_feedback(
