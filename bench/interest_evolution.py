@@ -1,4 +1,7 @@
-"""Minutes watched in the world of evolving interests: random, myopic and ours. Before: interest_evolution_world, dqn.
+"""Minutes watched in the world of evolving interests: random, myopic and ours. Before: interest_evolution_world, dqn, recsys.
+
+Ours learns by the learner of dqn/ and shows what recsys/slates.py finds or draws, as the service does.
+While it practises, dqn/slates.py searches the best slates of all users at once: the same ones.
 
 Ours sees what the published agents saw, interests and topics, and what its own session brought so far; never the quality of a
 document nor the time that is left. Letters as in the world; F features, A actions."""
@@ -10,13 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count as counting
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bench.interest_evolution_world import (
+    DOCUMENTS,
     NO_CLICK_SCORE,
     NOTHING,
     SLATE,
@@ -29,10 +33,11 @@ from bench.interest_evolution_world import (
     myopic_slate,
     random_slate,
 )
+from bench.next_track import service_without_database
 from bench.report import Report, make_parser, read_options, say
 from dqn.configuration import LearnerConfiguration
 from dqn.learner import Learner
-from dqn.policy import draw_sequentially, marginal_gain
+from dqn.policy import draw_sequentially
 from dqn.replay import Episodes, Replay
 from dqn.slates import best_slate
 
@@ -95,8 +100,43 @@ def estimate(network: Network, users: Users, topics_UD: Indices) -> tuple[Tensor
     return q_UA.gather(1, torch.from_numpy(topics_UD)), q_UA[:, NOTHING], choice_UD
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """One user, as recsys/slates.py sees a listener through a policy: who chooses one document, or none, wherever it stands."""
+
+    q_1D: Floats
+    chosen: Any
+    temperature: float = 1e-6
+
+    def choices(self, *asked: Any) -> Any:
+        """By the interests that are seen."""
+        return self.chosen
+
+
+def readers(network: Network, users: Users, topics_UD: Indices) -> list[Reader]:
+    """Every user, with Q of the documents at hand."""
+    from recsys.learning.choice import Choices
+
+    q_UD, nothing_U, choice_UD = (tensor.double().numpy() for tensor in estimate(network, users, topics_UD))
+    alike_P = np.ones(SLATE)
+    chosen = [
+        Choices(weight_n=choice_D, position_P=alike_P, nothing=NO_CLICK_SCORE, nothing_value_H=nothing_1, rivalry=1.0)
+        for choice_D, nothing_1 in zip(choice_UD, nothing_U[:, None], strict=True)
+    ]
+    return [Reader(q_1D=q_1D, chosen=each) for q_1D, each in zip(q_UD[:, None], chosen, strict=True)]
+
+
+def best_slate_shown(network: Network, users: Users, topics_UD: Indices) -> Indices:
+    """The slate of the highest worth, (Σ sQ + s₀Q₀)/(Σ s + s₀), as the service finds it where exploration is off."""
+    from recsys.slates import best_picks
+
+    documents, unread = range(DOCUMENTS), cast(Any, None)  # the state is for policies that look at it
+    each = readers(network, users, topics_UD)
+    return np.array([best_picks(cast(Any, reader), unread, reader.q_1D, documents, count=SLATE) for reader in each])
+
+
 def exact_slate(network: Network, users: Users, topics_UD: Indices) -> Indices:
-    """The slate of the highest worth, (Σ sQ + s₀Q₀)/(Σ s + s₀)."""
+    """The same slates, of all users at once."""
     q_UD, nothing_U, choice_UD = estimate(network, users, topics_UD)
     score_U, open_UD = torch.full_like(nothing_U, NO_CLICK_SCORE), torch.ones_like(q_UD, dtype=torch.bool)
     picked_UD = best_slate(q_UD, choice_UD, score_U, nothing_U, open_UD, SLATE)
@@ -104,14 +144,16 @@ def exact_slate(network: Network, users: Users, topics_UD: Indices) -> Indices:
 
 
 def drawn_slate(network: Network, users: Users, topics_UD: Indices) -> Indices:
-    """As the recommender acts: one document after another by its marginal gain, here without exploration."""
-    q_UD, nothing_U, choice_UD = (tensor.double().numpy() for tensor in estimate(network, users, topics_UD))
+    """As the service draws: one document after another by its marginal gain, here without exploration."""
+    from recsys.slates import slate_gain
 
-    def draw(u: int) -> tuple[int, ...]:
-        gain = partial(marginal_gain, q_UD[u], choice_UD[u], NO_CLICK_SCORE, float(nothing_U[u]))
-        return draw_sequentially(gain, SLATE, epsilon=0.0, temperature=1e-6, generator=users.generator).picks
+    unread = cast(Any, None)  # state and table: without the diversity dial nobody looks at them
 
-    return np.array([draw(u) for u in range(len(q_UD))])
+    def draw(reader: Reader) -> tuple[int, ...]:
+        gain = slate_gain(cast(Any, reader), unread, reader.q_1D, unread, range(DOCUMENTS), count=SLATE, diversity=0.0)
+        return draw_sequentially(gain, SLATE, epsilon=0.0, temperature=reader.temperature, generator=users.generator).picks
+
+    return np.array([draw(reader) for reader in readers(network, users, topics_UD)])
 
 
 def exploring_slate(network: Network, share: float, users: Users, topics_UD: Indices) -> Indices:
@@ -177,8 +219,9 @@ def main() -> int:
     returns: dict[str, list[float]] = {"ours": [], "ours, drawn by marginal gain": []}
     for seed in range(options.seeds):
         network = practise(seed, effort, options.device)
-        returns["ours"].append(live(users, seed, partial(exact_slate, network))[0].mean())
-        returns["ours, drawn by marginal gain"].append(live(users // 10, seed, partial(drawn_slate, network))[0].mean())
+        with service_without_database():
+            returns["ours"].append(live(users, seed, partial(best_slate_shown, network))[0].mean())
+            returns["ours, drawn by marginal gain"].append(live(users // 10, seed, partial(drawn_slate, network))[0].mean())
         say(f"seed {seed}: {returns['ours'][-1]:.1f} minutes")
     report.add_samples("ours", "return", returns["ours"], target=255)
     report.add_samples("ours, drawn by marginal gain", "return", returns["ours, drawn by marginal gain"])
