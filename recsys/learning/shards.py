@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import logging
 import time
@@ -93,8 +94,7 @@ class Shard:
 
     def write(self) -> Path:
         """Copies it out of the database."""
-        lines = _copied(self)
-        content = gzip.compress(lines, COMPRESSION, mtime=0)
+        content = _copied(self)
         file = day_folder(self.day) / f"{self.stem}{hashlib.sha256(content).hexdigest()[:16]}.jsonl.gz"
         write_whole(file, content)
         return file
@@ -102,14 +102,15 @@ class Shard:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Its rows in the order of listener and time; a damaged file is written anew."""
         try:
-            content = _content(self.file() or self.write())
+            packed = _packed(self.file() or self.write())
         except (BrokenShard, OSError) as error:
             logger.warning("a replay shard is written anew: %s", error)
             for file in day_folder(self.day).glob(f"{self.stem}*"):
                 file.unlink(missing_ok=True)
-            content = _content(self.write())
-        for line in content.splitlines():
-            yield json.loads(line)
+            packed = _packed(self.write())
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as lines:
+            for line in lines:
+                yield json.loads(line)
 
 
 def closed_days(as_of: datetime) -> datetime:
@@ -171,7 +172,9 @@ def _listed(table: Table, end: datetime) -> list[Shard]:
 
 
 def _copied(shard: Shard) -> bytes:
-    """JSON lines. Numbers and times of PostgreSQL's JSON are exact, and nothing in these columns needs COPY's escapes."""
+    """JSON lines, packed. Numbers and times of PostgreSQL's JSON are exact, nothing in these columns needs COPY's escapes.
+
+    Packed as they come: a day may hold a whole history that was brought in, a tenth as large when packed."""
     table, begin = shard.table, datetime.combine(shard.day, clock(), tzinfo=UTC)
     sql = f"""
         COPY (SELECT row_to_json(each) FROM (
@@ -180,17 +183,23 @@ def _copied(shard: Shard) -> bytes:
               AND listener_id %% {SHARES} = %s AND {table.where} AND {_OF_OUR_LISTENERS}
             ORDER BY listener_id, {table.moment}, id) AS each) TO STDOUT"""  # noqa: S608 – constants
     day = [begin, begin + timedelta(days=1)]
-    with connection.cursor() as cursor:
-        arguments = [shard.first_id, shard.last_id, *day, shard.share, settings.ENCORE_SIMULATED]
-        with cursor.copy(sql, arguments) as copy:
-            return b"".join(bytes(block) for block in copy)
+    arguments = [shard.first_id, shard.last_id, *day, shard.share, settings.ENCORE_SIMULATED]
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=COMPRESSION, mtime=0) as lines,
+        connection.cursor() as cursor,
+        cursor.copy(sql, arguments) as copy,
+    ):
+        for line in copy:
+            lines.write(line)
+    return packed.getvalue()
 
 
-def _content(file: Path) -> bytes:
+def _packed(file: Path) -> bytes:
     packed = file.read_bytes()
     if file.name.split(".")[-3] != hashlib.sha256(packed).hexdigest()[:16]:
         raise BrokenShard(f"{file} is damaged")
-    return gzip.decompress(packed)
+    return packed
 
 
 def _remove_others(kept: set[Path], end: date) -> None:

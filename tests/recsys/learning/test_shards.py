@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import tracemalloc
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -166,3 +168,21 @@ def test_real_and_simulated_listeners_lie_apart(settings: Settings) -> None:
     assert ghost.pk not in people.feedback()[0]
     assert list(simulated.feedback()[0]) == [ghost.pk]
     assert shards.folder().name == "simulated"
+
+
+def test_a_day_on_which_a_whole_history_was_brought_in_is_never_unpacked_at_once() -> None:
+    listener, rows = Listener.objects.earliest("pk"), 20_000
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO recsys_feedback (listener_id, client_id, track_id, kind, value, occurred_at, received_at)"
+            " SELECT %s, gen_random_uuid(), %s, 'play', n, %s - n * interval '1 hour', %s FROM generate_series(1, %s) n",
+            [listener.pk, Track.objects.earliest("pk").pk, MONDAY, MONDAY, rows],
+        )
+    tracemalloc.start()
+    written = shards.bring_up_to_date(TUESDAY_EVENING)["feedback"]
+    read = sum(1 for shard in written for _ in shard.rows())
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert read == Feedback.objects.filter(received_at__lt=shards.closed_days(TUESDAY_EVENING)).count() > rows
+    assert most_bytes < sum(len(gzip.decompress(content)) for content in files().values()) / 2
