@@ -48,7 +48,8 @@ class Words:
 
 def _of_position(reasons: Sequence[Reason], words: Words) -> list[dict[str, Any]]:
     ranked = sorted(reasons, key=lambda reason: -reason.contribution)
-    speaking = sum(max(0.0, reason.contribution) for reason in ranked)
+    # The residual, V(s) for the most part, speaks for every track alike.
+    speaking = sum(max(0.0, reason.contribution) for reason in ranked if reason.kind != "residual")
     of_kind: defaultdict[str, float] = defaultdict(float)
     for reason in ranked:
         of_kind[reason.kind] += max(0.0, reason.contribution)

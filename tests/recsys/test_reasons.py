@@ -72,6 +72,13 @@ def test_the_strongest_cause_comes_first_and_a_weak_one_is_not_named() -> None:
 
 
 @pytest.mark.django_db
+def test_what_speaks_for_every_track_alike_hides_no_cause() -> None:
+    reasons = [Reason(kind="residual", contribution=9.0), Reason(kind="hour", contribution=0.2)]
+
+    assert told(reasons, state_after()) == ["suits this hour of the day", ""]
+
+
+@pytest.mark.django_db
 def test_the_moment_is_told_in_words_of_the_listener_s_own_day() -> None:
     parts = [Reason(kind=kind, contribution=1.0) for kind in ("hour", "weekday", "session", "history")]
     same = ["suits this hour of the day", "suits Mondays"], ["suits listeners who have heard as much as you"]
