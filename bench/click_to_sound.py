@@ -84,7 +84,7 @@ def _answers(port: int) -> bool:
 def seconds_until_sound(page: Page, bars: int) -> float:
     """Of one piece, by the clock of the machine that both sides share."""
     page.goto("/compose/")
-    page.get_by_label("Bars", exact=True).select_option(str(bars))
+    page.get_by_label("Bars", exact=True).fill(str(bars))
     button = page.get_by_role("button", name="Compose", exact=True)
     button.scroll_into_view_if_needed()
     page.evaluate("window.soundedAt = undefined")

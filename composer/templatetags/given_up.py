@@ -1,4 +1,4 @@
-"""`{{ figures|given_up }}`: which rules a piece had to break, in words. Before: a recipe's figures. After: piece page."""
+"""`{{ recipe|given_up }}`: which rules a piece had to break, in words. Before: a piece's recipe. After: its page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ WORDS = {
 
 
 @register.filter
-def given_up(figures: Mapping[str, Any]) -> list[str]:
+def given_up(recipe: Mapping[str, Any]) -> list[str]:
     """One line each; empty where every rule held."""
-    relaxed = figures.get("relaxed") or {}
+    relaxed = recipe.get("figures", {}).get("relaxed") or {}
     if not isinstance(relaxed, Mapping):
         return list(relaxed)
     return [f"{WORDS.get(rule, rule)} ({times} ×)" for rule, times in relaxed.items() if times]
