@@ -1,4 +1,4 @@
-"""What people's tunes are like, style by style, and how far a piece lies outside of it. Before: measures. After: judging.
+"""What people's tunes of a style and metre are like, and how far a piece lies outside of it. Before: measures. After: judging.
 
 Shapes: N notes, n melodies, F features of `music.features`, X figures that are held against people's, E of them told early."""
 
@@ -36,11 +36,13 @@ BANDED = (
     "share_of_bars_repeated_with_changed_ending",
     "place_of_highest_note",
 )
-"""Features that should lie where people's do; how alike the rhythms of neighbouring bars are is held against them too."""
-GROOVE = "groove_consistency"
+"""Features that should lie where people's do."""
+GROOVE, LAST_NOTE = "groove_consistency", "length_of_last_note_over_median"
+FIGURES = (*BANDED, GROOVE, LAST_NOTE)
+"""All X; how alike the rhythms of neighbouring bars are and how long the last note is are no features of a taste."""
 EARLY = ("range_over_36_semitones", "mean_interval_over_8_semitones", "notes_per_quarter_over_4", GROOVE)
 """Figures that are told before the piece ends."""
-EARLY_OF_BANDED = np.array([(*BANDED, GROOVE).index(name) for name in EARLY])
+EARLY_OF_BANDED = np.array([FIGURES.index(name) for name in EARLY])
 EDGES = (20, 80)
 """Percentiles of people's tunes between which a figure costs nothing. Pieces gather at the edge they come from; from this one
 most of them lie where eight of ten of people's do."""
@@ -67,43 +69,59 @@ LEAST_WIDTH = 0.04
 """A band counts as no narrower."""
 ROUNDING = 1e-6
 """Less is no distance."""
+PACE = FIGURES.index("notes_per_quarter_over_4")
+Metre = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Bands:
-    """People's percentiles of EDGES of each figure, by style; the key "" holds all styles together."""
+    """People's percentiles of EDGES of each figure: of all styles together (the key ""), by style, and by style and metre."""
 
-    of_style: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    of_group: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
     @classmethod
-    def measure(cls, figures_nX: NDArray[np.float64], styles_n: Sequence[str], fewest: int = 30) -> Bands:
-        """The bands of a catalogue; styles with fewer tunes than `fewest` share the bands of all."""
+    def measure(
+        cls, figures_nX: NDArray[np.float64], styles_n: Sequence[str], metres_n: Sequence[Metre], fewest: int = 30
+    ) -> Bands:
+        """The bands of a catalogue. A style and metre of fewer tunes than `fewest` has those of its style, at any pace: reels
+        in 2/4 run in sixteenths, those in 2/2 in eighths. A style of fewer has the bands of all."""
+        groups_n = [("", style, _key(style, metre)) for style, metre in zip(styles_n, metres_n, strict=True)]
         found: dict[str, tuple[list[float], list[float]]] = {}
-        for style in ["", *sorted(set(styles_n))]:
-            chosen = figures_nX if style == "" else figures_nX[[name == style for name in styles_n]]
-            if style == "" or len(chosen) >= fewest:
+        for group in sorted({group for groups in groups_n for group in groups}):
+            chosen = figures_nX[[group in groups for groups in groups_n]]
+            if group == "" or len(chosen) >= fewest:
                 low_X, high_X = np.percentile(chosen, EDGES, axis=0)
-                found[style] = (low_X.tolist(), high_X.tolist())
+                found[group] = (low_X.tolist(), high_X.tolist())
         return cls(found)
 
     @property
     def are_current(self) -> bool:
-        """Whether every figure is in them; those of an older checkpoint lack the groove."""
-        return all(len(low) == len(BANDED) + 1 for low, _ in self.of_style.values())
+        """Whether every figure is in them; those of an older checkpoint lack the newer ones."""
+        return all(len(low) == len(FIGURES) for low, _ in self.of_group.values())
 
-    def of(self, style: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Low and high edge of each figure, X."""
-        low, high = self.of_style.get(style) or self.of_style[""]
-        if len(low) == len(NAMES):  # of a checkpoint from before the groove was measured: any groove will do
-            low, high = [*np.array(low)[_BANDED], 0.0], [*np.array(high)[_BANDED], 1.0]
-        return np.array(low), np.array(high)
+    def of(self, style: str, metre: Metre) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Low and high edge of each figure, X; infinite where any will do."""
+        own = self.of_group.get(_key(style, metre))
+        low, high = own or self.of_group.get(style) or self.of_group[""]
+        if len(low) == len(NAMES):  # the oldest measured every feature and nothing else
+            low, high = np.array(low)[_BANDED], np.array(high)[_BANDED]
+        missing = len(FIGURES) - len(low)  # what an older checkpoint has not measured
+        low_X, high_X = np.array([*low, *[-np.inf] * missing]), np.array([*high, *[np.inf] * missing])
+        if own is None and style in self.of_group:
+            low_X[PACE], high_X[PACE] = -np.inf, np.inf
+        return low_X, high_X
+
+
+def _key(style: str, metre: Metre) -> str:
+    return f"{style} in {metre[0]}/{metre[1]}"
 
 
 def early_edges(bands: Bands, steering: Steering) -> NDArray[np.float64]:
     """Low and high edge of each figure of EARLY, 2E; nan where any will do."""
     if steering.bars < FEWEST_BANDED_BARS:
         return np.full((2, len(EARLY)), np.nan)
-    edges_2X = np.where(left_open(steering), np.nan, np.stack(bands.of(steering.style)))
+    edges_2X = np.stack(bands.of(steering.style, steering.metre))
+    edges_2X = np.where(left_open(steering) | ~np.isfinite(edges_2X), np.nan, edges_2X)
     edges_2E: NDArray[np.float64] = edges_2X[:, EARLY_OF_BANDED]
     return edges_2E
 
@@ -111,13 +129,15 @@ def early_edges(bands: Bands, steering: Steering) -> NDArray[np.float64]:
 def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """What of a melody is held against people's bands, X; takes its features where they are known."""
     phi_F = features(melody) if phi_F is None else phi_F
-    return np.append(phi_F[_BANDED], groove_consistency(melody))
+    quarters_n = [float(note.quarters) for note in melody.notes if note.pitch is not None]
+    last = quarters_n[-1] / float(np.median(quarters_n)) if quarters_n else 1.0
+    return np.array([*phi_F[_BANDED], groove_consistency(melody), last])
 
 
 def left_open(steering: Steering) -> NDArray[np.bool_]:
     """Which figures the wishes ask to be other than usual, X."""
     moved = {figure for wish, figures in MOVED_BY.items() if getattr(steering, wish) is not None for figure in figures}
-    return np.array([name in moved for name in (*BANDED, GROOVE)])
+    return np.array([name in moved for name in FIGURES])
 
 
 def band_misses(figures_X: NDArray[np.float64], edges_2X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -129,9 +149,9 @@ def band_misses(figures_X: NDArray[np.float64], edges_2X: NDArray[np.float64]) -
     return miss_X
 
 
-def band_miss(figures_X: NDArray[np.float64], bands: Bands, style: str) -> float:
+def band_miss(figures_X: NDArray[np.float64], bands: Bands, style: str, metre: Metre) -> float:
     """How far the figures lie outside people's bands, in all."""
-    return float(band_misses(figures_X, np.stack(bands.of(style))).sum())
+    return float(band_misses(figures_X, np.stack(bands.of(style, metre))).sum())
 
 
 def early_figures(line: Line) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ class Judge:
     def _outside_bands(self, line: Line, figures_X: NDArray[np.float64], steering: Steering, *, has_taste: bool) -> Reward:
         """Less for each figure outside its band, N: at the end, but for what is told early, which is lent as a potential that
         grows with the piece and comes to the same at the end."""
-        edges_2X = np.stack(self.bands.of(steering.style))
+        edges_2X = np.stack(self.bands.of(steering.style, steering.metre))
         price_X = (self.weights.band_of_tasted if has_taste else self.weights.band) * ~left_open(steering)
         miss_NE = np.nan_to_num(band_misses(early_figures(line), edges_2X[:, EARLY_OF_BANDED]))
         lent_N = miss_NE @ price_X[EARLY_OF_BANDED] * (line.starts + line.ticks) / line.ticks.sum()

@@ -193,9 +193,9 @@ def log_style(policy: ComposerPolicy, melodies: list[Melody], style: str, own: s
 def _band_misses(policy: ComposerPolicy, melodies: list[Melody], style: str) -> Floats:
     """How far each melody lies outside what people's tunes of the style are like; 0 where nobody measured the style."""
     bands = Bands(policy.settings.get("bands", {}))
-    if style not in bands.of_style:
+    if style not in bands.of_group:
         return np.zeros(len(melodies))
-    return np.array([band_miss(banded(melody), bands, style) for melody in melodies])
+    return np.array([band_miss(banded(melody), bands, style, melody.metre) for melody in melodies])
 
 
 def _notes_too_many(policy: ComposerPolicy, melodies: Sequence[Melody], style: str, source: Melody) -> NDArray[np.int64]:

@@ -102,7 +102,7 @@ def originality_of(dataset: MelodyDataset) -> Originality:
 def piece_figures(melodies: Sequence[Melody], steerings: Sequence[Steering], bands: Bands) -> dict[str, NDArray[np.float64]]:
     """For each piece: reward of the rules per bar, distance to people's bands, leaps, repeated bars, one climax."""
     each = Measured.of(melodies, [steering.style for steering in steerings]).values
-    misses = [band_miss(banded(m), bands, steering.style) for m, steering in zip(melodies, steerings, strict=True)]
+    misses = [band_miss(banded(m), bands, steering.style, m.metre) for m, steering in zip(melodies, steerings, strict=True)]
     return {name: each[name] for name in JUDGED} | {"band_miss": np.array(misses)}
 
 

@@ -93,10 +93,11 @@ def _write(
 
 
 def measure_bands(dataset: MelodyDataset) -> dict[str, Any]:
-    """People's bands of each figure, by style, from the tunes that may be learned from."""
+    """People's bands of each figure, by style and metre, from the tunes that may be learned from."""
     tunes = dataset.training[:: max(1, len(dataset.training) // MEASURED_TUNES)]
     figures_nX = np.stack([banded(tune.melody) for tune in tunes])
-    return {style: list(edges) for style, edges in Bands.measure(figures_nX, [t.style for t in tunes]).of_style.items()}
+    bands = Bands.measure(figures_nX, [tune.style for tune in tunes], [tune.melody.metre for tune in tunes])
+    return {group: list(edges) for group, edges in bands.of_group.items()}
 
 
 MEASURED_TUNES = 4000

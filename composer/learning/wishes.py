@@ -19,6 +19,8 @@ NOTES_OF_AN_EPISODE = 72
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
+NEW_SHARE = 0.1
+"""Share of the rollouts in a metre and mode of another tune than the style's: listeners ask for what nobody wrote, too."""
 
 
 class Wishes:
@@ -56,6 +58,8 @@ class Wishes:
 
     def _usual(self, generator: np.random.Generator) -> Plan:
         style, metre, mode, most_bars = self.kinds[generator.integers(len(self.kinds))]
+        if generator.random() < NEW_SHARE:
+            style = self.kinds[generator.integers(len(self.kinds))][0]
         wishes = {wish: float(generator.random()) for wish in GRADED if generator.random() < WISH_SHARE}
         lowest = int(generator.integers(55, 65))
         bars = min(int(generator.choice([4, 8, 16])), most_bars)

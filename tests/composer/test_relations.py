@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from composer.bands import BANDED, EARLY, EARLY_OF_BANDED, Bands, early_figures
+from composer.bands import EARLY, EARLY_OF_BANDED, FIGURES, Bands, early_figures
 from composer.constraints import Plan
 from composer.learning.features import Lines, metre_number
 from composer.learning.relations import DURATION_RELATIONS, PITCH_RELATIONS, relate_durations, relate_pitches
@@ -123,7 +123,7 @@ def test_the_networks_input_has_the_size_it_says() -> None:
 
 
 # Edges of every figure but those told early are not looked at.
-LOW, HIGH = np.zeros(len(BANDED) + 1), np.ones(len(BANDED) + 1)
+LOW, HIGH = np.zeros(len(FIGURES)), np.ones(len(FIGURES))
 LOW[EARLY_OF_BANDED], HIGH[EARLY_OF_BANDED] = [5 / 36, 1 / 8, 0.2, 0.7], [9 / 36, 2 / 8, 0.4, 0.9]
 BANDS = Bands({"": (LOW.tolist(), HIGH.tolist())})
 

@@ -12,11 +12,15 @@ from composer.bands import (
     BANDED,
     EARLY,
     EARLY_OF_BANDED,
+    FIGURES,
     GROOVE,
+    LAST_NOTE,
+    PACE,
     Bands,
     band_miss,
     band_misses,
     banded,
+    early_edges,
     early_figures,
     left_open,
 )
@@ -205,14 +209,38 @@ def test_a_last_note_is_not_leapt_to() -> None:
 
 
 def test_bands_are_peoples_percentiles_by_style() -> None:
-    figures_nX = np.tile(np.linspace(0, 1, 101)[:, None], (1, len(BANDED) + 1))
-    bands = Bands.measure(figures_nX, ["reel"] * 101)
+    figures_nX = np.tile(np.linspace(0, 1, 101)[:, None], (1, len(FIGURES)))
+    bands = Bands.measure(figures_nX, ["reel"] * 101, [(4, 4)] * 101)
 
-    low_X, high_X = bands.of("reel")
+    low_X, high_X = bands.of("reel", (4, 4))
     assert low_X[0] == pytest.approx(0.2)
     assert high_X[0] == pytest.approx(0.8)
-    assert band_miss(figures_nX[50], bands, "a style nobody wrote") == 0
-    assert band_miss(figures_nX[100], bands, "reel") > 0
+    assert band_miss(figures_nX[50], bands, "a style nobody wrote", (4, 4)) == 0
+    assert band_miss(figures_nX[100], bands, "reel", (4, 4)) > 0
+
+
+def test_a_metre_of_enough_tunes_has_bands_of_its_own() -> None:
+    figures_nX = np.repeat([[0.0], [1.0], [3.0]], [30, 30, 29], axis=0) * np.ones(len(FIGURES))
+    bands = Bands.measure(figures_nX, ["reel"] * 89, [(4, 4)] * 30 + [(2, 4)] * 30 + [(6, 8)] * 29)
+
+    (slow, _), (fast, _), (few, _) = (bands.of("reel", metre) for metre in ((4, 4), (2, 4), (6, 8)))
+
+    assert slow.max() == 0
+    assert fast.min() == 1
+    assert few[PACE] == -np.inf
+    assert np.delete(few, PACE).tolist() == np.delete(bands.of_group["reel"][0], PACE).tolist()
+    assert few[PACE + 1] == np.percentile([0.0] * 30 + [1.0] * 30 + [3.0] * 29, 20)
+    assert np.isfinite(early_edges(bands, Steering(style="reel", metre=(2, 4), bars=8))).all()
+    assert np.isnan(early_edges(bands, Steering(style="reel", metre=(6, 8), bars=8))).sum() == 2
+
+
+def test_how_long_the_last_note_is_is_held_against_people() -> None:
+    last = FIGURES.index(LAST_NOTE)
+    notes = (Note(60, Fraction(1, 2)), Note(62, Fraction(1, 2)), Note(60, Fraction(3, 2)), Note(None, Fraction(1, 2)))
+
+    assert banded(replace(eighths(60), notes=notes))[last] == pytest.approx(3)
+    assert banded(eighths(60, 62, None))[last] == 1
+    assert banded(eighths(None))[last] == 1
 
 
 def test_graded_wishes_are_measured_on_their_own_scale() -> None:
@@ -234,7 +262,11 @@ def test_a_listener_who_likes_leaps_likes_leaping_more() -> None:
 
 def judge_of(*people: Melody) -> Judge:
     """Holds pieces against the bands of these people's melodies."""
-    return Judge(WEIGHTS, Bands.measure(np.stack([banded(melody) for melody in people]), [""] * len(people)), None)
+    return Judge(
+        WEIGHTS,
+        Bands.measure(np.stack([banded(melody) for melody in people]), [""] * len(people), [(4, 4)] * len(people)),
+        None,
+    )
 
 
 def test_what_lies_outside_the_bands_costs_its_widths_whenever_it_was_told() -> None:
@@ -244,7 +276,7 @@ def test_what_lies_outside_the_bands_costs_its_widths_whenever_it_was_told() -> 
 
     reward_N = judge.rewards(piece, asked)
 
-    miss = band_miss(banded(piece), judge.bands, "")
+    miss = band_miss(banded(piece), judge.bands, "", (4, 4))
     assert miss > 1
     assert reward_N.sum() == pytest.approx(rules(Line(piece), WEIGHTS).sum() - WEIGHTS.band * miss)
 
@@ -274,7 +306,7 @@ def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
     plain = Steering(tonic=0, lowest=48, highest=84)
     judge = judge_of(eighths(*(60, 62, 64, 65) * 8), eighths(*(60, 62, 64, 67, 65, 64, 62, 60) * 4))
     piece = eighths(*(60, 72, 60, 72) * 8)
-    miss_X = band_misses(banded(piece), np.stack(judge.bands.of("")))
+    miss_X = band_misses(banded(piece), np.stack(judge.bands.of("", (4, 4))))
 
     usual, tasted = (judge.rewards(piece, plain, has_taste=has_taste).sum() for has_taste in (False, True))
     wide = judge.rewards(piece, replace(plain, leaps=1.0)).sum()
@@ -284,14 +316,17 @@ def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
     assert wide - usual == pytest.approx(WEIGHTS.band * miss_X[left_open(replace(plain, leaps=1.0))].sum())
 
 
-def test_bands_of_an_older_checkpoint_take_any_groove() -> None:
-    older = Bands({"": ([0.0] * len(NAMES), [1.5] * len(NAMES))})
+@pytest.mark.parametrize(("measured", "known"), [(len(NAMES), len(BANDED)), (len(BANDED) + 1, len(BANDED) + 1)])
+def test_bands_of_an_older_checkpoint_take_any_groove_and_any_last_note(measured: int, known: int) -> None:
+    older = Bands({"reel": ([0.5] * measured, [0.7] * measured)})
 
-    low_X, high_X = older.of("reel")
+    edges_2X = np.stack(older.of("reel", (4, 4)))
 
     assert not older.are_current
-    assert len(low_X) == len(high_X) == len(BANDED) + 1
-    assert (low_X[-1], high_X[-1]) == (0.0, 1.0)
+    assert edges_2X.shape == (2, len(FIGURES))
+    is_open_X = np.isin(np.arange(len(FIGURES)), [PACE, *range(known, len(FIGURES))])
+    assert (edges_2X[:, ~is_open_X] == [[0.5], [0.7]]).all()
+    assert band_misses(np.full(len(FIGURES), 9.0), edges_2X)[is_open_X].tolist() == [0] * is_open_X.sum()
 
 
 def test_a_missed_wish_is_judged_at_the_last_note() -> None:
