@@ -19,6 +19,8 @@ NOTES_OF_AN_EPISODE = 72
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
+ASKED_SHARE = 0.3
+"""Share of the phrases in any style, metre, key and range, as listeners ask for two bars."""
 NEW_SHARE = 0.1
 """Share of the rollouts in a metre and mode of another tune than the style's: listeners ask for what nobody wrote, too."""
 
@@ -53,16 +55,18 @@ class Wishes:
         return plans, tastes
 
     def _short(self, generator: np.random.Generator) -> Plan:
+        if generator.random() < ASKED_SHARE:
+            return self._usual(generator, lengths=(2,))
         style = self.kinds[generator.integers(len(self.kinds))][0]
         return short_plan(style[:40])
 
-    def _usual(self, generator: np.random.Generator) -> Plan:
+    def _usual(self, generator: np.random.Generator, lengths: Sequence[int] = (4, 8, 16)) -> Plan:
         style, metre, mode, most_bars = self.kinds[generator.integers(len(self.kinds))]
         if generator.random() < NEW_SHARE:
             style = self.kinds[generator.integers(len(self.kinds))][0]
         wishes = {wish: float(generator.random()) for wish in GRADED if generator.random() < WISH_SHARE}
         lowest = int(generator.integers(55, 65))
-        bars = min(int(generator.choice([4, 8, 16])), most_bars)
+        bars = min(int(generator.choice(lengths)), most_bars)
         return Plan(
             steering=Steering(
                 style=style[:40],
