@@ -23,6 +23,7 @@ _KEY_SUFFIXES = {
 }  # fmt: skip
 _LOCRIAN = re.compile(r"^K:\s*([A-G][#b]?)\s*loc\w*", re.MULTILINE | re.IGNORECASE)
 _FIELD = re.compile(r"[A-Za-z]:|%")
+_INLINE = re.compile(r"\[([KLMQV]:[^\]]*)\]")
 _WORDS = re.compile(r'"[^"]*"|![^!|\[\]:]*!')
 """Chord symbols, fingerings, and signs spelled out such as `!trill!`."""
 _SIGNS = re.compile(r"[HLMOPRSTuv~.](?=[HLMOPRSTuv~.]*[\^_=]*[A-Ga-g\[])")
@@ -75,9 +76,19 @@ def _number(tune: str) -> str:
 def _for_music21(tune: str) -> str:
     """The tune without what music21 stumbles over: signs above notes (it loses the note after `H`), words, locrian keys."""
     head, key, body = tune.partition("\nK:")
-    lines = (key + body).split("\n")
-    plain = [line if _FIELD.match(line) else _SIGNS.sub("", _WORDS.sub("", line)) for line in lines]
-    return _LOCRIAN.sub(_without_locrian, head + "\n".join(plain))
+    plain = [line if _FIELD.match(line) else _SIGNS.sub("", line) for line in _lines(key + body)]
+    return _LOCRIAN.sub(_without_locrian, head + "\n" + "\n".join(plain))
+
+
+def _lines(body: str) -> Iterator[str]:
+    """The lines of a tune from its key on. Fields among notes, such as `[K:G]`, get lines of their own: music21 passes over
+    them where they stand."""
+    for line in body.removeprefix("\n").split("\n"):
+        if _FIELD.match(line) or not line.strip():
+            yield line
+        else:
+            music, _, _ = _WORDS.sub("", line).partition("%")
+            yield from (piece for piece in _INLINE.sub(r"\n\1\n", music).split("\n") if piece.strip())
 
 
 def _without_locrian(key: re.Match[str]) -> str:

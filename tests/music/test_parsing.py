@@ -140,3 +140,14 @@ def test_signs_over_notes_and_words_between_them_lose_no_note() -> None:
     signed = read_in_process(b'X:1\nM:4/4\nL:1/4\nK:C\nHc .d "Am"e !trill!~f | Tc2 vd2 |]', ".abc")[0].score.melody
 
     assert [note.pitch for note in signed.notes] == [72, 74, 76, 77, 72, 74]
+
+
+def test_fields_among_the_notes_count_from_where_they_stand() -> None:
+    tune = b"X:1\nM:4/4\nL:1/4\nK:C\nV:1\nV:2\n[V:1] C D E F | [L:1/8] GABc [K:G]f2 f2 |]\n[V:2] C,4 | G,4 |] % [K:D]\n"
+    upper, lower = read_in_process(tune, ".abc")[0].score.voices
+
+    assert [(note.pitch, str(note.quarters)) for note in upper.melody.notes[4:]] == [
+        *((pitch, "1/2") for pitch in (67, 69, 71, 72)),
+        *((78, "1"), (78, "1")),
+    ]
+    assert [note.pitch for note in lower.melody.notes] == [48, 55]
