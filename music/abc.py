@@ -23,10 +23,15 @@ _KEY_SUFFIXES = {
 }  # fmt: skip
 _LOCRIAN = re.compile(r"^K:\s*([A-G][#b]?)\s*loc\w*", re.MULTILINE | re.IGNORECASE)
 _FIELD = re.compile(r"[A-Za-z]:|%")
+_REMARK = re.compile(r"^[mrsu]:.*$", re.MULTILINE)
+"""Macros, remarks, and signs below the notes, whose letters music21 takes for notes."""
 _INLINE = re.compile(r"\[([KLMQV]:[^\]]*)\]")
+_OVERLAY = "N:&"
+"""For the sign `&`, which goes back to the bar line and which music21 passes over; it keeps an annotation where it stands."""
 _WORDS = re.compile(r'"[^"]*"|![^!|\[\]:]*!')
 """Chord symbols, fingerings, and signs spelled out such as `!trill!`."""
 _SIGNS = re.compile(r"[HLMOPRSTuv~.](?=[HLMOPRSTuv~.]*[\^_=]*[A-Ga-g\[])")
+_FAR_OVERLAY = "it has an overlay (&) over several bars; only one behind the notes of its own bar is read"
 _BARS_PER_LINE = 4
 _ABC_SIGNS = re.compile(r"[\s_*~|%\\]+")
 """What would mean something else in a line of words."""
@@ -75,20 +80,23 @@ def _number(tune: str) -> str:
 
 def _for_music21(tune: str) -> str:
     """The tune without what music21 stumbles over: signs above notes (it loses the note after `H`), words, locrian keys."""
-    head, key, body = tune.partition("\nK:")
+    head, key, body = _REMARK.sub("%", tune).partition("\nK:")
     plain = [line if _FIELD.match(line) else _SIGNS.sub("", line) for line in _lines(key + body)]
     return _LOCRIAN.sub(_without_locrian, head + "\n" + "\n".join(plain))
 
 
 def _lines(body: str) -> Iterator[str]:
     """The lines of a tune from its key on. Fields among notes, such as `[K:G]`, get lines of their own: music21 passes over
-    them where they stand."""
+    them where they stand. An overlay is marked so too."""
     for line in body.removeprefix("\n").split("\n"):
         if _FIELD.match(line) or not line.strip():
             yield line
         else:
             music, _, _ = _WORDS.sub("", line).partition("%")
-            yield from (piece for piece in _INLINE.sub(r"\n\1\n", music).split("\n") if piece.strip())
+            if "(&" in music:
+                raise ValueError(_FAR_OVERLAY)
+            pieces = _INLINE.sub(r"\n\1\n", music).replace("&", f"\n{_OVERLAY}\n").split("\n")
+            yield from (piece for piece in pieces if piece.strip())
 
 
 def _without_locrian(key: re.Match[str]) -> str:
@@ -104,7 +112,7 @@ def _key_text(tune: str) -> str:
     return match[1] if match else ""
 
 
-def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
+def _tune(tokens: list[Any], key_text: str, file: str) -> AbcTune:
     from music21 import abcFormat
 
     header: dict[str, str] = {}
@@ -117,88 +125,119 @@ def _tune(tokens: list[Any], key_text: str, name: str) -> AbcTune:
                 voice = token.data.split()[0]
                 named = re.search(r'name="([^"]*)"', token.data)
                 names[voice] = named[1] if named else names.get(voice, "")
+            elif token.src == _OVERLAY:
+                voices.setdefault(voice, []).append(token)
             else:
                 header.setdefault(token.tag, token.data.strip())
         else:
             voices.setdefault(voice, []).append(token)
     metre = metre_of_field(header.get("M", ""))
-    lines = {voice: _line(found, Fraction(4 * metre[0], metre[1])) for voice, found in voices.items()}
-    lines = {voice: line for voice, line in lines.items() if any(note.pitch is not None for note in line.notes)}
+    lines = [
+        (line, names.get(voice, ""))
+        for voice, found in voices.items()
+        for line in _lines_of_voice(found, Fraction(4 * metre[0], metre[1]))
+        if any(note.pitch is not None for note in line.notes)
+    ]
     if not lines:
         raise ValueError("it holds no notes")
     title = header.get("T", "")[:200]
-    style = style_of(rhythm=header.get("R", ""), title=title, name=name, origin=header.get("O", ""), metre=metre)
-    tonic, mode = key_of_field(key_text, [note for line in lines.values() for note in line.notes])
+    style = style_of(rhythm=header.get("R", ""), title=title, name=file, origin=header.get("O", ""), metre=metre)
+    tonic, mode = key_of_field(key_text, [note for line, _ in lines for note in line.notes])
     tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metre)
     return AbcTune(
         score=Score(
             title=title,
             has_metre=metre_in_field(header.get("M", "")) is not None,
-            voices=tuple(
-                Voice(
-                    name=names.get(voice, ""),
-                    program=PROGRAMS.get(style, 0),
-                    chord_at=line.chord_at,
-                    melody=Melody(
-                        notes=line.notes,
-                        metre=metre,
-                        tonic=tonic,
-                        mode=mode,
-                        pickup=line.pickup,
-                        tempo=tempo,
-                        odd_bars=line.odd_bars,
-                    ),
-                )
-                for voice, line in lines.items()
-            ),
+            voices=tuple(_voice(line, name, metre, tonic, mode, tempo, PROGRAMS.get(style, 0)) for line, name in lines),
         ),
         style=style,
         number=header.get("X", "1")[:20],
     )
 
 
+def _voice(line: _Line, name: str, metre: tuple[int, int], tonic: int, mode: str, tempo: float, program: int) -> Voice:
+    melody = Melody(
+        notes=line.notes, metre=metre, tonic=tonic, mode=mode, pickup=line.pickup, tempo=tempo, odd_bars=line.odd_bars
+    )
+    if line.is_overlay:
+        begin = next(start for start, note in melody.onsets() if note.pitch is not None)
+        name = f"{name} overlay from bar {melody.bar_at(begin)}".strip()
+    return Voice(name=name, program=program, chord_at=line.chord_at, melody=melody)
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One voice as it is printed."""
+    """One line as it is printed: a voice, or what overlays it."""
 
     notes: tuple[Note, ...]
     pickup: Fraction
     """What sounds before the first bar line, where that is less than a bar."""
     odd_bars: tuple[tuple[int, Fraction], ...]
     chord_at: Fraction | None
+    is_overlay: bool
 
 
-def _line(tokens: list[Any], bar_quarters: Fraction) -> _Line:
-    """The notes of one voice with their bar lines."""
-    from music21 import abcFormat
+class _Growing:
+    """One line while it is read."""
 
-    notes: list[Note] = []
-    quarters = Fraction(0)
-    bar_lines: list[Fraction] = []
-    is_tied = False
-    chord_at: Fraction | None = None
-    for token in tokens:
-        if isinstance(token, abcFormat.ABCBar) and notes:
-            bar_lines.append(quarters)
-        if not isinstance(token, abcFormat.ABCNote) or token.inGrace:
-            continue
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+        self.quarters = Fraction(0)
+        self.chord_at: Fraction | None = None
+        self._is_tied = False
+
+    def rest_until(self, quarters: Fraction) -> None:
+        if quarters < self.quarters:
+            raise ValueError("it has an overlay (&) that is longer than its bar")
+        if quarters > self.quarters:
+            self.notes.append(Note(None, quarters - self.quarters))
+            self.quarters, self._is_tied = quarters, False
+
+    def add(self, token: Any) -> None:
         pitch, length = _pitch(token), Fraction(token.quarterLength).limit_denominator(1024)
         if token.activeTuplet is not None:
             length *= Fraction(token.activeTuplet.numberNotesNormal, token.activeTuplet.numberNotesActual)
         if length <= 0:
-            continue
-        if chord_at is None and len(getattr(token, "subTokens", ())) > 1:
-            chord_at = quarters
-        if is_tied and notes and pitch is not None and notes[-1].pitch == pitch:
-            notes[-1] = Note(pitch, notes[-1].quarters + length)
+            return
+        if self.chord_at is None and len(getattr(token, "subTokens", ())) > 1:
+            self.chord_at = self.quarters
+        if self._is_tied and self.notes and pitch is not None and self.notes[-1].pitch == pitch:
+            self.notes[-1] = Note(pitch, self.notes[-1].quarters + length)
         else:
-            notes.append(Note(pitch, length))
-        quarters += length
-        is_tied = token.tie in ("start", "continue")
-    is_short = bool(bar_lines) and bar_lines[0] < bar_quarters and bar_lines[0] < quarters
+            self.notes.append(Note(pitch, length))
+        self.quarters += length
+        self._is_tied = token.tie in ("start", "continue")
+
+
+def _lines_of_voice(tokens: list[Any], bar_quarters: Fraction) -> Iterator[_Line]:
+    """The notes of one voice with their bar lines; then each overlay as a line of its own, silent in bars without it."""
+    from music21 import abcFormat
+
+    lines, at = [_Growing()], 0
+    voice = lines[0]
+    bar_lines: list[Fraction] = []
+    for token in tokens:
+        if isinstance(token, abcFormat.ABCBar):
+            at = 0
+            if voice.notes:
+                bar_lines.append(voice.quarters)
+        elif isinstance(token, abcFormat.ABCMetadata):
+            bar_start = bar_lines[-1] if bar_lines else Fraction(0)
+            if voice.quarters == bar_start:
+                raise ValueError(_FAR_OVERLAY)
+            at += 1
+            if at == len(lines):
+                lines.append(_Growing())
+            lines[at].rest_until(bar_start)
+        elif isinstance(token, abcFormat.ABCNote) and not token.inGrace:
+            lines[at].add(token)
+    is_short = bool(bar_lines) and bar_lines[0] < bar_quarters and bar_lines[0] < voice.quarters
     pickup = bar_lines[0] if is_short else Fraction(0)
-    lengths = [end - start for start, end in pairwise([pickup, *(line for line in bar_lines if line > pickup), quarters])]
-    return _Line(join_rests(notes), pickup, bars.odd_bars(lengths, bar_quarters), chord_at)
+    lengths = [end - start for start, end in pairwise([pickup, *(line for line in bar_lines if line > pickup), voice.quarters])]
+    odd = bars.odd_bars(lengths, bar_quarters)
+    for line in lines:
+        line.rest_until(voice.quarters)
+        yield _Line(join_rests(line.notes), pickup, odd, line.chord_at, is_overlay=line is not voice)
 
 
 def _pitch(token: Any) -> int | None:

@@ -70,6 +70,10 @@ class Melody:
             start += odd.get(number, self.bar_quarters)
             number += 1
 
+    def bar_at(self, start: Fraction) -> int:
+        """Number, from 1, of the printed bar around ``start``; 0 in a pickup."""
+        return sum(begin <= start for begin in self.bar_starts())
+
     def place_in_bar(self, start: Fraction) -> Fraction:
         """Quarter notes since the bar line before ``start``; in a pickup as if the bar had begun before the melody."""
         shift = self.pickup

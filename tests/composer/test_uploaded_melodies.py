@@ -110,6 +110,15 @@ def test_of_several_voices_in_abc_the_one_with_chords_is_refused() -> None:
         source_of_abc(tune, 2)
 
 
+def test_an_overlay_in_abc_is_another_voice() -> None:
+    tune = "M:4/4\nL:1/4\nK:C\nC D E F | G A B c & C2 E2 |]"
+
+    with pytest.raises(ImpossibleSteering, match=r"2 voices .* \(1, 2 overlay from bar 2\)") as refusal:
+        source_of_abc(tune)
+    assert refusal.value.field == "voice"
+    assert [note.pitch for note in source_of_abc(tune, 1).melody.notes] == [60, 62, 64, 65, 67, 69, 71, 72]
+
+
 def test_a_line_played_legato_is_one_voice() -> None:
     legato = [(start, end + 0.05, pitch) for start, end, pitch in TUNE]
 

@@ -151,3 +151,26 @@ def test_fields_among_the_notes_count_from_where_they_stand() -> None:
         *((78, "1"), (78, "1")),
     ]
     assert [note.pitch for note in lower.melody.notes] == [48, 55]
+
+
+@pytest.mark.parametrize("letter", "mrsu")
+def test_remarks_and_signs_below_the_notes_are_no_notes(letter: str) -> None:
+    tune = f"X:1\nM:4/4\nL:1/4\n{letter}: bag\nK:C\nCDEF|\n{letter}: cab\nGABc|]\n"
+
+    assert len(read_in_process(tune.encode(), ".abc")[0].score.melody.notes) == 8
+
+
+def test_an_overlay_is_a_voice_of_its_own_which_rests_where_there_is_none() -> None:
+    tune = b"X:1\nM:4/4\nL:1/4\nK:C\nG | C D E F | C D E F & E,2 G,2 | c4 & E4 & C4 |]\n"
+    voice, overlay, other = read_in_process(tune, ".abc")[0].score.voices
+
+    assert [note.pitch for note in voice.melody.notes] == [67, 60, 62, 64, 65, 60, 62, 64, 65, 72]
+    assert (int(voice.melody.pickup), voice.melody.odd_bars, overlay.name) == (1, (), "overlay from bar 2")
+    assert [(note.pitch, int(note.quarters)) for note in overlay.melody.notes] == [(None, 5), (52, 2), (55, 2), (64, 4)]
+    assert [(note.pitch, int(note.quarters)) for note in other.melody.notes] == [(None, 9), (60, 4)]
+
+
+@pytest.mark.parametrize("bars", [b"(& CDEF | GABc & C4 | E4 &) |]", b"CDEF | && C4 |]", b"CDEF & C8 | GABc & C4 |]"])
+def test_an_overlay_whose_place_is_not_its_bar_is_refused(bars: bytes) -> None:
+    with pytest.raises(UnreadableMusic, match="overlay"):
+        read_in_process(b"X:1\nM:4/4\nL:1/4\nK:C\n" + bars, ".abc")
