@@ -26,7 +26,8 @@ def read_melodies(path: Path) -> list[tuple[Melody, str, str]]:
 
 def melody_of(row: dict[str, Any]) -> Melody:
     """The melody of one line."""
-    from music.abc import key_of_field, metre_of_field
+    from music.abc import key_of_field
+    from music.metres import metre_of_field
 
     lengths = [(None if pitch is None else int(pitch), _quarters(length)) for pitch, length in row["notes"]]
     notes = tuple(Note(pitch, length) for pitch, length in lengths if length > 0)

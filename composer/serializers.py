@@ -75,7 +75,7 @@ class NewCommissionSerializer(Asked):
         allow_null=True,
         help_text="What to do with a melody: `kind` (continue, vary, rewrite, accompany, transfer), its fields, and the "
         "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …); of several voices `voice` names one; "
-        "music that names no metre needs `metre`.",
+        "music that names no metre, or several, needs `metre`.",
     )
 
     prompt = AsSent(

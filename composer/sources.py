@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from composer.steering import SHORTEST_NOTE, ImpossibleSteering, check_pitch
 from music.keys import estimate_key
+from music.metres import Metre
 from music.notes import MODES, Melody, Note, Score, Voice
 from music.parsing import SUFFIXES, Parsed, UnreadableMusic, read_file
 from music.styles import PROGRAMS, style_of, usual_tempo
@@ -90,45 +91,39 @@ LONGEST_READING_SECONDS = 20.0
 def source_of_file(content: bytes, name: str, voice: int | None = None, metre: object = None) -> Source:
     """A melody from an uploaded file. It is read in a child process with limits: it may be broken or hostile.
 
-    `metre` is that of a file which names none."""
+    `metre` is that of a file which names none, or several."""
     suffix = "." + name.rpartition(".")[2].lower() if "." in name else ""
     if suffix not in SUFFIXES:
         raise ImpossibleSteering("file", f"must end in {', '.join(SUFFIXES)}; it is named {name[-40:]!r}")
     if len(content) > MOST_BYTES:
         raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
-    if suffix == ".abc" and metre is not None and not re.search(rb"^M:", content, re.MULTILINE):
-        # As a line of the tune: its bar lines tell pickup and odd bars.
-        beats, unit = _metre(metre)
-        content, metre = re.sub(rb"^K:", b"M:%d/%d\nK:" % (beats, unit), content, count=1, flags=re.MULTILINE), None
     field = "abc" if name == ABC_NAME else "file"
-    tunes = read_tunes(content, suffix, field)
+    given = None if metre is None else _metre(metre)
+    tunes = read_tunes(content, suffix, field, given)
     if len(tunes) > 1:
         raise ImpossibleSteering(field, f"it holds {len(tunes)} tunes and one is needed: send that one alone")
-    source = source_of_score(_in_metre(tunes[0].score, metre), tunes[0].style, voice, field=field)
+    _check_metre(tunes[0].score, given)
+    source = source_of_score(tunes[0].score, tunes[0].style, voice, field=field)
     return source if source.title else Source(**{**vars(source), "title": name.rpartition(".")[0][:80]})
 
 
-def _in_metre(score: Score, metre: object) -> Score:
-    """The score in the metre that its file names, or else in the one that is given; never in a guessed one."""
-    if score.has_metre:
-        if metre is not None:
-            beats, unit = score.melody.metre
-            raise ImpossibleSteering("metre", f"the music names its own, {beats}/{unit}; leave it out")
-        return score
-    if metre is None:
-        raise ImpossibleSteering("metre", "the music names none: give it, such as 6/8; in ABC by a line such as M:4/4")
-    # Without a metre there are no bars of another length, and no pickup.
-    framed: dict[str, Any] = {"metre": _metre(metre), "pickup": Fraction(0), "odd_bars": ()}
-    return replace(score, voices=tuple(replace(v, melody=replace(v.melody, **framed)) for v in score.voices))
+def _check_metre(score: Score, given: Metre | None) -> None:
+    """Refuses a metre beside the one that the music names, and music that leaves its own open without one that was given."""
+    if score.metre_doubt and given is None:
+        how = "give the one for all of it, such as 6/8; in ABC by a line such as M:4/4"
+        raise ImpossibleSteering("metre", f"{score.metre_doubt}: {how}")
+    if given is not None and not score.metre_doubt:
+        beats, unit = score.melody.metre
+        raise ImpossibleSteering("metre", f"the music names its own, {beats}/{unit}; leave it out")
 
 
-def read_tunes(content: bytes, suffix: str, field: str) -> list[Parsed]:
+def read_tunes(content: bytes, suffix: str, field: str, metre: Metre | None = None) -> list[Parsed]:
     """The tunes of a file, read in a child process; the field is named where they can't be read."""
     # A request waits for the child: one at a time, so that slow files can't occupy every thread of the site.
     if not _reading.acquire(blocking=False):
         raise ImpossibleSteering(field, "another melody is being read at this moment; send it again in a few seconds")
     try:
-        return read_file(content, suffix, seconds=LONGEST_READING_SECONDS)
+        return read_file(content, suffix, seconds=LONGEST_READING_SECONDS, metre=metre)
     except UnreadableMusic as refusal:
         raise ImpossibleSteering(field, str(refusal)) from None
     finally:
@@ -202,7 +197,7 @@ def _length(field: str, value: object, *, number: int = 0, may_be_zero: bool = F
     return length
 
 
-def _metre(value: object) -> tuple[int, int]:
+def _metre(value: object) -> Metre:
     if value is None:
         raise ImpossibleSteering("metre", 'is missing: name it, such as "4/4" or [6, 8]')
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,2}/[0-9]{1,2}", value):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 from music import bars, keys
-from music.keys import join_rests, name_pitch
+from music.abc_voices import FAR_OVERLAY, OVERLAY, PrintedVoice, said
+from music.metres import Metre, Metres
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
 
@@ -26,16 +26,12 @@ _FIELD = re.compile(r"[A-Za-z]:|%")
 _REMARK = re.compile(r"^[mrsu]:.*$", re.MULTILINE)
 """Macros, remarks, and signs below the notes, whose letters music21 takes for notes."""
 _INLINE = re.compile(r"\[([KLMQV]:[^\]]*)\]")
-_OVERLAY = "N:&"
-"""For the sign `&`, which goes back to the bar line and which music21 passes over; it keeps an annotation where it stands."""
 _WORDS = re.compile(r'"[^"]*"|![^!|\[\]:]*!')
 """Chord symbols, fingerings, and signs spelled out such as `!trill!`."""
 _SIGNS = re.compile(r"[HLMOPRSTuv~.](?=[HLMOPRSTuv~.]*[\^_=]*[A-Ga-g\[])")
-_FAR_OVERLAY = "it has an overlay (&) over several bars; only one behind the notes of its own bar is read"
 _BARS_PER_LINE = 4
 _ABC_SIGNS = re.compile(r"[\s_*~|%\\]+")
 """What would mean something else in a line of words."""
-_METRES = {"C": (4, 4), "C|": (2, 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,30 +43,32 @@ class AbcTune:
     number: str
 
 
-def read_abc(text: str, name: str = "") -> Iterator[AbcTune | ValueError]:
+def read_abc(text: str, name: str = "", metre: Metre | None = None) -> Iterator[AbcTune | ValueError]:
     """The tunes of an ABC file one after another; a tune that can't be read comes as a ValueError in its place.
 
-    Repeats are not expanded and grace notes are left out. Accidentals count to the end of their bar, as players read them."""
+    `metre` is for tunes that leave theirs open. Repeats are not expanded and grace notes are left out. Accidentals count to
+    the end of their bar, as players read them."""
     from music21 import abcFormat
 
-    for tune in _split(text):
+    for tune in _split(text, metre):
         try:
             if not re.search(r"^K:", tune, re.MULTILINE):
                 raise ValueError("it has no K: line, which ends the head of every tune")
             handler = abcFormat.ABCFile(abcVersion=(2, 1, 0)).readstr("%abc-2.1\n" + _for_music21(tune))
-            yield _tune(handler.tokens, _key_text(tune), name)
+            yield _tune(handler.tokens, _key_text(tune), name, metre)
         except Exception as error:  # music21 raises dozens of classes on bad input
             yield ValueError(f"tune {_number(tune)}: {error or type(error).__name__}")
 
 
-def _split(text: str) -> list[str]:
+def _split(text: str, metre: Metre | None) -> list[str]:
     """The text of each tune, from its `X:` to the next one; a text without any `X:` is one tune."""
     starts = [match.start() for match in re.finditer(r"^X:", text, re.MULTILINE)]
     if not starts:
         raise ValueError("no line begins with X:, which opens every tune")
     tunes = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
-    # Without a unit length and a metre the standard says eighths; music21 would give up.
-    return [tune if re.search(r"^[LM]:", tune, re.MULTILINE) else tune.replace("\n", "\nL:1/8\n", 1) for tune in tunes]
+    # Without a unit length the standard says sixteenths in metres below 3/4, else eighths; music21 would give up.
+    unit = "1/16" if metre is not None and Fraction(*metre) < Fraction(3, 4) else "1/8"
+    return [tune if re.search(r"^[LM]:", tune, re.MULTILINE) else tune.replace("\n", f"\nL:{unit}\n", 1) for tune in tunes]
 
 
 def _number(tune: str) -> str:
@@ -94,8 +92,8 @@ def _lines(body: str) -> Iterator[str]:
         else:
             music, _, _ = _WORDS.sub("", line).partition("%")
             if "(&" in music:
-                raise ValueError(_FAR_OVERLAY)
-            pieces = _INLINE.sub(r"\n\1\n", music).replace("&", f"\n{_OVERLAY}\n").split("\n")
+                raise ValueError(FAR_OVERLAY)
+            pieces = _INLINE.sub(r"\n\1\n", music).replace("&", f"\n{OVERLAY}\n").split("\n")
             yield from (piece for piece in pieces if piece.strip())
 
 
@@ -112,7 +110,7 @@ def _key_text(tune: str) -> str:
     return match[1] if match else ""
 
 
-def _tune(tokens: list[Any], key_text: str, file: str) -> AbcTune:
+def _tune(tokens: list[Any], key_text: str, file: str, given: Metre | None) -> AbcTune:
     from music21 import abcFormat
 
     header: dict[str, str] = {}
@@ -125,151 +123,33 @@ def _tune(tokens: list[Any], key_text: str, file: str) -> AbcTune:
                 voice = token.data.split()[0]
                 named = re.search(r'name="([^"]*)"', token.data)
                 names[voice] = named[1] if named else names.get(voice, "")
-            elif token.src == _OVERLAY:
+                continue
+            header.setdefault(token.tag, said(token) if token.tag == "M" else token.data.strip())
+            if token.src == OVERLAY or token.tag == "M":
                 voices.setdefault(voice, []).append(token)
-            else:
-                header.setdefault(token.tag, token.data.strip())
         else:
             voices.setdefault(voice, []).append(token)
-    metre = metre_of_field(header.get("M", ""))
-    lines = [
-        (line, names.get(voice, ""))
-        for voice, found in voices.items()
-        for line in _lines_of_voice(found, Fraction(4 * metre[0], metre[1]))
-        if any(note.pitch is not None for note in line.notes)
-    ]
-    if not lines:
+    printed = {voice: found for voice, tokens in voices.items() if (found := PrintedVoice(tokens)).sounds}
+    if not printed:
         raise ValueError("it holds no notes")
+    metres = _metres(header, next(iter(printed.values())), given)
     title = header.get("T", "")[:200]
-    style = style_of(rhythm=header.get("R", ""), title=title, name=file, origin=header.get("O", ""), metre=metre)
-    tonic, mode = key_of_field(key_text, [note for line, _ in lines for note in line.notes])
-    tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metre)
+    style = style_of(rhythm=header.get("R", ""), title=title, name=file, origin=header.get("O", ""), metre=metres.metre)
+    tonic, mode = key_of_field(key_text, [note for found in printed.values() for line in found.lines for note in line.notes])
+    tempo = _tempo(header.get("Q", "")) or usual_tempo(style, metres.metre)
+    frame = Melody(notes=(), metre=metres.metre, tonic=tonic, mode=mode, tempo=tempo)
+    program = PROGRAMS.get(style, 0)
+    sung = tuple(v for name, found in printed.items() for v in found.voices(names.get(name, ""), frame, metres, program))
     return AbcTune(
-        score=Score(
-            title=title,
-            has_metre=metre_in_field(header.get("M", "")) is not None,
-            voices=tuple(_voice(line, name, metre, tonic, mode, tempo, PROGRAMS.get(style, 0)) for line, name in lines),
-        ),
+        score=Score(title=title, metre_doubt=metres.doubt(sung[0].melody), voices=sung),
         style=style,
         number=header.get("X", "1")[:20],
     )
 
 
-def _voice(line: _Line, name: str, metre: tuple[int, int], tonic: int, mode: str, tempo: float, program: int) -> Voice:
-    melody = Melody(
-        notes=line.notes, metre=metre, tonic=tonic, mode=mode, pickup=line.pickup, tempo=tempo, odd_bars=line.odd_bars
-    )
-    if line.is_overlay:
-        begin = next(start for start, note in melody.onsets() if note.pitch is not None)
-        name = f"{name} overlay from bar {melody.bar_at(begin)}".strip()
-    return Voice(name=name, program=program, chord_at=line.chord_at, melody=melody)
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line as it is printed: a voice, or what overlays it."""
-
-    notes: tuple[Note, ...]
-    pickup: Fraction
-    """What sounds before the first bar line, where that is less than a bar."""
-    odd_bars: tuple[tuple[int, Fraction], ...]
-    chord_at: Fraction | None
-    is_overlay: bool
-
-
-class _Growing:
-    """One line while it is read."""
-
-    def __init__(self) -> None:
-        self.notes: list[Note] = []
-        self.quarters = Fraction(0)
-        self.chord_at: Fraction | None = None
-        self._is_tied = False
-
-    def rest_until(self, quarters: Fraction) -> None:
-        if quarters < self.quarters:
-            raise ValueError("it has an overlay (&) that is longer than its bar")
-        if quarters > self.quarters:
-            self.notes.append(Note(None, quarters - self.quarters))
-            self.quarters, self._is_tied = quarters, False
-
-    def add(self, token: Any) -> None:
-        pitch, length = _pitch(token), Fraction(token.quarterLength).limit_denominator(1024)
-        if token.activeTuplet is not None:
-            length *= Fraction(token.activeTuplet.numberNotesNormal, token.activeTuplet.numberNotesActual)
-        if length <= 0:
-            return
-        if self.chord_at is None and len(getattr(token, "subTokens", ())) > 1:
-            self.chord_at = self.quarters
-        if self._is_tied and self.notes and pitch is not None and self.notes[-1].pitch == pitch:
-            self.notes[-1] = Note(pitch, self.notes[-1].quarters + length)
-        else:
-            self.notes.append(Note(pitch, length))
-        self.quarters += length
-        self._is_tied = token.tie in ("start", "continue")
-
-
-def _lines_of_voice(tokens: list[Any], bar_quarters: Fraction) -> Iterator[_Line]:
-    """The notes of one voice with their bar lines; then each overlay as a line of its own, silent in bars without it."""
-    from music21 import abcFormat
-
-    lines, at = [_Growing()], 0
-    voice = lines[0]
-    bar_lines: list[Fraction] = []
-    for token in tokens:
-        if isinstance(token, abcFormat.ABCBar):
-            at = 0
-            if voice.notes:
-                bar_lines.append(voice.quarters)
-        elif isinstance(token, abcFormat.ABCMetadata):
-            bar_start = bar_lines[-1] if bar_lines else Fraction(0)
-            if voice.quarters == bar_start:
-                raise ValueError(_FAR_OVERLAY)
-            at += 1
-            if at == len(lines):
-                lines.append(_Growing())
-            lines[at].rest_until(bar_start)
-        elif isinstance(token, abcFormat.ABCNote) and not token.inGrace:
-            lines[at].add(token)
-    is_short = bool(bar_lines) and bar_lines[0] < bar_quarters and bar_lines[0] < voice.quarters
-    pickup = bar_lines[0] if is_short else Fraction(0)
-    lengths = [end - start for start, end in pairwise([pickup, *(line for line in bar_lines if line > pickup), voice.quarters])]
-    odd = bars.odd_bars(lengths, bar_quarters)
-    for line in lines:
-        line.rest_until(voice.quarters)
-        yield _Line(join_rests(line.notes), pickup, odd, line.chord_at, is_overlay=line is not voice)
-
-
-def _pitch(token: Any) -> int | None:
-    """MIDI number of a note token, the highest one of a chord, None of a rest."""
-    if hasattr(token, "subTokens"):
-        pitches = [_midi_number(part.pitchName) for part in token.subTokens if getattr(part, "pitchName", None)]
-        return max(pitches) if pitches else None
-    return None if token.isRest else _midi_number(token.pitchName)
-
-
-def _midi_number(name: str) -> int:
-    """MIDI number of music21's name, for example `B-4` or `En5`."""
-    match = re.fullmatch(r"([A-G])([#\-n]*)(-?\d+)", name)
-    if match is None:
-        raise ValueError(f"{name!r} is no pitch")
-    number = 12 * (int(match[3]) + 1) + keys.pitch_class_of(match[1]) + match[2].count("#") - match[2].count("-")
-    if not 0 <= number <= 127:
-        raise ValueError(f"pitch {name} is outside MIDI's {name_pitch(0)} … {name_pitch(127)}")
-    return number
-
-
-def metre_of_field(text: str) -> tuple[int, int]:
-    """The metre of an `M:` field; 4/4 where it names none."""
-    return metre_in_field(text) or (4, 4)
-
-
-def metre_in_field(text: str) -> tuple[int, int] | None:
-    """The metre that an `M:` field such as `6/8`, `C` or `C|` names, if it does."""
-    match = re.search(r"(\d{1,2})\s*/\s*(\d{1,2})", text)
-    if match and int(match[1]) and int(match[2]) in (1, 2, 4, 8, 16, 32):
-        return int(match[1]), int(match[2])
-    return _METRES.get(text.strip())
+def _metres(header: dict[str, str], printed: PrintedVoice, given: Metre | None) -> Metres:
+    signs = [(Fraction(0), header["M"])] if "M" in header else []
+    return Metres.of(signs + [sign for sign in printed.metre_signs if sign[0] < printed.quarters], given)
 
 
 def key_of_field(text: str, notes: Sequence[Note]) -> tuple[int, str]:

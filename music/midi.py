@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import math
 import re
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 from music import keys
+from music.metres import Metre, Metres
 from music.notes import MODES, Melody, Note, Score, Voice
 from music.voices import chord_at, line_of
 
@@ -58,10 +60,11 @@ def write_midi(score: Score) -> bytes:
     return written.getvalue()
 
 
-def read_midi(content: bytes) -> Score:
+def read_midi(content: bytes, given_metre: Metre | None = None) -> Score:
     """The score of a MIDI file: one voice per instrument that is no drum, each reduced to one line.
 
-    Raises whatever pretty_midi raises on a broken file; `music.parsing` turns that into its own error."""
+    The given metre is for music that leaves its own open. Raises whatever pretty_midi raises on a broken file;
+    `music.parsing` turns that into its own error."""
     import pretty_midi
 
     midi = pretty_midi.PrettyMIDI(io.BytesIO(content))
@@ -85,25 +88,20 @@ def read_midi(content: bytes) -> Score:
         voices.append((instrument.name, int(instrument.program), _legato(line_of(lengths, end)), chord_at(lengths)))
     if not voices:
         raise ValueError("it holds no notes")
-    metre, pickup = _metre(midi, resolution)
+    quarters = max(sum((note.quarters for note in notes), Fraction(0)) for _, _, notes, _ in voices)
+    signs, pickup = _metre_signs(midi, resolution, quarters)
+    metres = Metres.of(signs, given_metre)
+    pickup = pickup if pickup < metres.longest_pickup else Fraction(0)
     tonic, mode = _key(midi, [note for _, _, notes, _ in voices for note in notes])
     _, tempi = midi.get_tempo_changes()
     tempo = _tempo(float(tempi[0])) if len(tempi) else 120.0
-    odd_bars = _odd_bars(midi)
     title = next((text.text[7:] for text in midi.text_events if text.text.startswith("title: ")), "")
-    return Score(
-        title=title,
-        has_metre=bool(midi.time_signature_changes),
-        voices=tuple(
-            Voice(
-                name=name,
-                program=program,
-                chord_at=chord,
-                melody=Melody(notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=odd_bars),
-            )
-            for name, program, notes, chord in voices
-        ),
+    frame = Melody(notes=(), metre=metres.metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=_odd_bars(midi))
+    sung = tuple(
+        Voice(name=name, program=program, chord_at=chord, melody=replace(frame, notes=notes))
+        for name, program, notes, chord in voices
     )
+    return Score(title=title, metre_doubt=metres.doubt(sung[0].melody), voices=sung)
 
 
 def _quarters(tick: int, resolution: int) -> Fraction:
@@ -129,18 +127,15 @@ def _legato(notes: tuple[Note, ...]) -> tuple[Note, ...]:
     return tuple(joined)
 
 
-def _metre(midi: Any, resolution: int) -> tuple[tuple[int, int], Fraction]:
-    """The metre and the pickup: a first signature that lasts less than a bar of the second one is a pickup bar."""
+def _metre_signs(midi: Any, resolution: int, end: Fraction) -> tuple[list[tuple[Fraction, str]], Fraction]:
+    """The time signatures before the end, and the pickup: a first one that lasts less than a bar of the second one."""
     changes = sorted(midi.time_signature_changes, key=lambda change: change.time)
-    if not changes:
-        return (4, 4), Fraction(0)
-    first = (int(changes[0].numerator), int(changes[0].denominator))
-    if len(changes) > 1:
-        second = (int(changes[1].numerator), int(changes[1].denominator))
-        start = _quarters(midi.time_to_tick(changes[1].time), resolution)
-        if 0 < start < Fraction(4 * second[0], second[1]):
-            return second, start
-    return first, Fraction(0)
+    signs = [(_quarters(midi.time_to_tick(sign.time), resolution), f"{sign.numerator}/{sign.denominator}") for sign in changes]
+    if len(signs) > 1:
+        start, second = signs[1][0], changes[1]
+        if 0 < start < Fraction(4 * int(second.numerator), int(second.denominator)):
+            return [sign for sign in signs[1:] if sign[0] < end], start
+    return [sign for sign in signs if sign[0] < end], Fraction(0)
 
 
 def _odd_bars(midi: Any) -> tuple[tuple[int, Fraction], ...]:

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
@@ -13,6 +14,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from music import bars, keys
+from music.metres import Metre, Metres
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
 from music.voices import Event, chord_at, line_of
@@ -21,7 +23,6 @@ MAX_UNPACKED_BYTES = 20 * 1024 * 1024
 MAX_ENTRIES = 200
 _SYMBOLS = ("breve", "whole", "half", "quarter", "eighth", "16th", "32nd", "64th", "128th", "256th", "512th", "1024th")
 _ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
-_READABLE_METRES = (1, 2, 4, 8, 16, 32)
 
 
 def unpack_mxl(content: bytes) -> str:
@@ -61,8 +62,10 @@ def _decoded(content: bytes) -> str:
     return content.decode("utf-8-sig", "replace")
 
 
-def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
-    """The score and style of a MusicXML text; raises ValueError, or whatever music21 raises on a broken one."""
+def read_musicxml(content: bytes, name: str = "", given_metre: Metre | None = None) -> tuple[Score, str]:
+    """The score and style of a MusicXML text; the given metre is for music that leaves its own open.
+
+    Raises ValueError, or whatever music21 raises on a broken text."""
     text = _decoded(content)
     if "<!ENTITY" in text:
         raise ValueError("it defines XML entities, which no score needs")
@@ -79,32 +82,33 @@ def read_musicxml(content: bytes, name: str = "") -> tuple[Score, str]:
     # The melody comes first: in a chorale with horns above the choir it is the soprano's.
     lines.sort(key=lambda line: not re.search(r"soprano|melody|discant", str(line[0].partName or ""), re.IGNORECASE))
     first = lines[0][0]
-    metre, pickup = _metre(first)
-    odd_bars = _odd_bars(first, metre, pickup)
+    metres = Metres.of(_metre_signs(first), given_metre)
+    metre, pickup = metres.metre, _pickup(first, metres)
+    odd_bars = _odd_bars(first, metres, pickup)
     tonic, mode = _key(first, [note for _, notes, _ in lines for note in notes])
     metadata = stream.metadata
     title = str((metadata.movementName or metadata.title or "") if metadata else "")[:200]
     title = "" if title.endswith((".mxl", ".xml", ".musicxml")) else title
     style = style_of(title=title, name=name, metre=metre)
-    tempo = _tempo(first) or usual_tempo(style, metre)
-    return (
-        Score(
-            title=title,
-            has_metre=_signature(first) is not None,
-            voices=tuple(
-                Voice(
-                    name=str(part.partName or "")[:60],
-                    program=_program(part, style),
-                    chord_at=chord,
-                    melody=Melody(
-                        notes=notes, metre=metre, tonic=tonic, mode=mode, pickup=pickup, tempo=tempo, odd_bars=odd_bars
-                    ),
-                )
-                for part, notes, chord in lines
-            ),
-        ),
-        style,
+    frame = Melody(
+        notes=(),
+        metre=metre,
+        tonic=tonic,
+        mode=mode,
+        pickup=pickup,
+        tempo=_tempo(first) or usual_tempo(style, metre),
+        odd_bars=odd_bars,
     )
+    voices = tuple(
+        Voice(
+            name=str(part.partName or "")[:60],
+            program=_program(part, style),
+            chord_at=chord,
+            melody=replace(frame, notes=notes),
+        )
+        for part, notes, chord in lines
+    )
+    return Score(title=title, metre_doubt=metres.doubt(voices[0].melody), voices=voices), style
 
 
 def _line(part: Any) -> tuple[tuple[Note, ...], Fraction | None]:
@@ -136,35 +140,33 @@ def _fraction(quarters: Any) -> Fraction:
     return Fraction(quarters).limit_denominator(1024)
 
 
-def _metre(part: Any) -> tuple[tuple[int, int], Fraction]:
-    """The first metre, and the pickup: a first measure that is shorter than its bar."""
-    from music21 import stream
-
-    signature = _signature(part)
-    if signature is None:
-        return (4, 4), Fraction(0)
-    metre = (signature.numerator, signature.denominator)
-    measure = next(iter(part.getElementsByClass(stream.Measure)), None)
-    pickup = _fraction(measure.duration.quarterLength) if measure is not None else Fraction(0)
-    has_more = len(part.getElementsByClass(stream.Measure)) > 1
-    return metre, pickup if has_more and pickup < Fraction(4 * metre[0], metre[1]) else Fraction(0)
-
-
-def _signature(part: Any) -> Any:
-    """The first time signature; None where there is none that can be read."""
+def _metre_signs(part: Any) -> list[tuple[Fraction, str]]:
+    """The time signatures before the end, with their places."""
     from music21 import meter
 
-    found = next(iter(part.recurse().getElementsByClass(meter.TimeSignature)), None)
-    return found if found is not None and found.denominator in _READABLE_METRES and found.numerator >= 1 else None
+    end = _fraction(part.highestTime)
+    signatures = part.flatten().getElementsByClass(meter.TimeSignature)
+    signs = [(_fraction(sign.offset), f"{sign.numerator}/{sign.denominator}") for sign in signatures]
+    return [(place, text) for place, text in signs if place < end]
 
 
-def _odd_bars(part: Any, metre: tuple[int, int], pickup: Fraction) -> tuple[tuple[int, Fraction], ...]:
+def _pickup(part: Any, metres: Metres) -> Fraction:
+    """A first measure that is shorter than its bar."""
+    from music21 import stream
+
+    measures = list(part.getElementsByClass(stream.Measure))
+    first = _fraction(measures[0].duration.quarterLength) if measures else Fraction(0)
+    has_metre = metres.first is not None or metres.given is not None
+    return first if has_metre and len(measures) > 1 and first < metres.longest_pickup else Fraction(0)
+
+
+def _odd_bars(part: Any, metres: Metres, pickup: Fraction) -> tuple[tuple[int, Fraction], ...]:
     """Measures whose length is not the metre's."""
     from music21 import stream
 
     starts = [_fraction(measure.offset) for measure in part.getElementsByClass(stream.Measure)]
     lines = sorted({pickup, *(start for start in starts if start > pickup), _fraction(part.highestTime)})
-    return bars.odd_bars([end - start for start, end in pairwise(lines)], Fraction(4 * metre[0], metre[1]))
+    return bars.odd_bars([end - start for start, end in pairwise(lines)], metres.bar_quarters)
 
 
 def _key(part: Any, notes: list[Note]) -> tuple[int, str]:

@@ -153,8 +153,9 @@ class Score:
 
     title: str
     voices: tuple[Voice, ...]
-    has_metre: bool = field(default=True, compare=False)
-    """False where the file it was read from names no metre: 4/4 is a guess then. Not stored."""
+    metre_doubt: str = field(default="", compare=False)
+    """Why the metre is a guess, in words: the file it was read from names none, several, or one that can't be read. Not
+    stored."""
 
     @property
     def melody(self) -> Melody:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from music.metres import Metre
 from music.notes import Melody, Score
 
 SUFFIXES = (".mid", ".midi", ".abc", ".xml", ".musicxml", ".mxl")
@@ -40,18 +41,20 @@ class Parsed:
     """Its number in a collection: `X:` of ABC."""
 
 
-def read_file(content: bytes, suffix: str, name: str = "", seconds: float | None = None) -> list[Parsed]:
+def read_file(
+    content: bytes, suffix: str, name: str = "", seconds: float | None = None, metre: Metre | None = None
+) -> list[Parsed]:
     """The tunes of a file, read in a child process with limits on memory, CPU, time and size.
 
-    ``suffix`` is one of SUFFIXES; ``name`` (folder and file) helps to tell the style; after `seconds` the child is ended.
-    Raises UnreadableMusic."""
+    ``suffix`` is one of SUFFIXES; ``name`` (folder and file) helps to tell the style; after `seconds` the child is ended;
+    ``metre`` is for music that leaves its own open (`Score.metre_doubt`). Raises UnreadableMusic."""
     _check_size(content)
     seconds = MAX_SECONDS if seconds is None else seconds
     root = Path(__file__).resolve().parent.parent
     environment = {**os.environ, "PYTHONPATH": str(root), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "music.parsing", suffix, name],
+            [sys.executable, "-m", "music.parsing", suffix, name, *map(str, metre or ())],
             input=content,
             capture_output=True,
             timeout=seconds,
@@ -73,21 +76,22 @@ def _from_child(tune: dict[str, Any]) -> Parsed:
     score = Score.from_json(tune["score"])
     chords = [None if place is None else Fraction(place) for place in tune["chords"]]
     voices = tuple(replace(voice, chord_at=place) for voice, place in zip(score.voices, chords, strict=True))
-    return Parsed(score=replace(score, voices=voices, has_metre=tune["has_metre"]), style=tune["style"], number=tune["number"])
+    score = replace(score, voices=voices, metre_doubt=tune["metre_doubt"])
+    return Parsed(score=score, style=tune["style"], number=tune["number"])
 
 
 def _for_parent(tune: Parsed) -> dict[str, Any]:
     """What `_from_child` reads; a score as it is stored leaves out what its file had and it has not."""
     chords = [None if voice.chord_at is None else str(voice.chord_at) for voice in tune.score.voices]
     own = {"score": tune.score.to_json(), "style": tune.style, "number": tune.number}
-    return own | {"chords": chords, "has_metre": tune.score.has_metre}
+    return own | {"chords": chords, "metre_doubt": tune.score.metre_doubt}
 
 
-def read_in_process(content: bytes, suffix: str, name: str = "") -> list[Parsed]:
+def read_in_process(content: bytes, suffix: str, name: str = "", metre: Metre | None = None) -> list[Parsed]:
     """As `read_file`, without a child. A collection of tunes is read as far as it can be; one bad tune stops nothing."""
     _check_size(content)
     try:
-        parsed = _read(content, suffix.lower(), name)
+        parsed = _read(content, suffix.lower(), name, metre)
     except UnreadableMusic:
         raise
     except MemoryError:
@@ -99,31 +103,31 @@ def read_in_process(content: bytes, suffix: str, name: str = "") -> list[Parsed]
     return parsed
 
 
-def _read(content: bytes, suffix: str, name: str) -> list[Parsed]:
+def _read(content: bytes, suffix: str, name: str, metre: Metre | None) -> list[Parsed]:
     if suffix in (".mid", ".midi"):
-        return _read_midi(content, name)
+        return _read_midi(content, name, metre)
     if suffix == ".abc":
-        return _read_abc(content, name)
+        return _read_abc(content, name, metre)
     if suffix in (".xml", ".musicxml", ".mxl"):
         from music.musicxml import read_musicxml, unpack_mxl
 
         text = unpack_mxl(content).encode() if suffix == ".mxl" else content
-        score, style = read_musicxml(text, name)
+        score, style = read_musicxml(text, name, metre)
         return [Parsed(score=score, style=style)]
     raise UnreadableMusic(f"{suffix!r} is no known kind of music file; there are {', '.join(SUFFIXES)}")
 
 
-def _read_midi(content: bytes, name: str) -> list[Parsed]:
+def _read_midi(content: bytes, name: str, metre: Metre | None) -> list[Parsed]:
     from music.midi import read_midi
     from music.styles import style_of
 
     if content[:4] != b"MThd":
         raise UnreadableMusic("it is no MIDI file: it does not begin with MThd")
-    score = read_midi(content)
+    score = read_midi(content, metre)
     return [Parsed(score=score, style=style_of(title=score.title, name=name, metre=score.melody.metre))]
 
 
-def _read_abc(content: bytes, name: str) -> list[Parsed]:
+def _read_abc(content: bytes, name: str, metre: Metre | None) -> list[Parsed]:
     from music.abc import read_abc
 
     if b"\0" in content:
@@ -133,7 +137,7 @@ def _read_abc(content: bytes, name: str) -> list[Parsed]:
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     parsed, failure = [], "it holds no tune"
-    for tune in read_abc(text.replace("\r\n", "\n").replace("\r", "\n"), name):
+    for tune in read_abc(text.replace("\r\n", "\n").replace("\r", "\n"), name, metre):
         if isinstance(tune, ValueError):
             failure = str(tune)
         else:
@@ -178,7 +182,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     try:
-        parsed = read_in_process(sys.stdin.buffer.read(), sys.argv[1], sys.argv[2])
+        suffix, name, *metre = sys.argv[1:]
+        given = (int(metre[0]), int(metre[1])) if metre else None
+        parsed = read_in_process(sys.stdin.buffer.read(), suffix, name, given)
     except ValueError as error:
         sys.stderr.write(f"\n{_first_line(error)}\n")
         raise SystemExit(3) from None

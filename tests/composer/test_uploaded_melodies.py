@@ -24,10 +24,9 @@ TUNE = [(index / 2, (index + 1) / 2, pitch) for index, pitch in enumerate((60, 6
 CHORD = [(0.0, 2.0, 48), (0.0, 2.0, 52), (2.0, 4.0, 43)]
 
 
-def midi(*tracks: tuple[str, Events], metre: tuple[int, int] | None = (4, 4)) -> bytes:
+def midi(*tracks: tuple[str, Events], metres: Sequence[tuple[int, int, float]] = ((4, 4, 0.0),)) -> bytes:
     written = pretty_midi.PrettyMIDI(initial_tempo=120)
-    if metre:
-        written.time_signature_changes.append(pretty_midi.TimeSignature(*metre, 0))
+    written.time_signature_changes = [pretty_midi.TimeSignature(*metre) for metre in metres]
     for name, events in tracks:
         instrument = pretty_midi.Instrument(program=0, name=name)
         instrument.notes = [pretty_midi.Note(80, pitch, start, end) for start, end, pitch in events]
@@ -44,11 +43,11 @@ def without_metre() -> bytes:
     return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(track)) + track
 
 
-def xml(measure: Any, metre: str | None = "4/4") -> bytes:
+def xml(measure: Any, metre: str | None = "4/4", more: Sequence[Any] = ()) -> bytes:
     part = M21.stream.Part()
     if metre:
         measure.insert(0, M21.meter.TimeSignature(metre))
-    part.append(measure)
+    part.append([measure, *more])
     written: bytes = M21.musicxml.m21ToXml.GeneralObjectExporter(part).parse()
     return written if metre else written.replace(written[written.find(b"<time>") : written.find(b"</time>") + 7], b"")
 
@@ -130,7 +129,7 @@ def test_a_line_played_legato_is_one_voice() -> None:
     [("tune.mid", without_metre()), ("tune.xml", xml(notes(*quarters()), None)), ("tune.abc", b"X:1\nK:C\nCDEF|\n")],
 )
 def test_a_metre_is_never_guessed(name: str, content: bytes) -> None:
-    with pytest.raises(ImpossibleSteering, match="names none: give it") as refusal:
+    with pytest.raises(ImpossibleSteering, match="names none: give the one") as refusal:
         source_of_file(content, name)
 
     assert refusal.value.field == "metre"
@@ -148,3 +147,54 @@ def test_bar_lines_of_a_tune_without_metre_keep_its_pickup() -> None:
 def test_a_metre_beside_one_that_the_music_names_is_refused() -> None:
     with pytest.raises(ImpossibleSteering, match="names its own, 4/4"):
         source_of_file(midi(("Flute", TUNE)), "tune.mid", metre="3/4")
+
+
+def in_three() -> Any:
+    measure = M21.stream.Measure(number=2)
+    measure.append([M21.meter.TimeSignature("3/4"), *quarters()[:3]])
+    return measure
+
+
+CHANGING = {
+    "tune.mid": midi(("Flute", TUNE), metres=[(4, 4, 0), (3, 4, 2.0)]),
+    "tune.xml": xml(notes(*quarters()), more=[in_three()]),
+    "tune.abc": b"X:1\nM:C\nL:1/4\nK:C\nCDEF|[M:3/4]GAB|\nM:4/4 % again\ncBAG|]\n",
+}
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_change_of_metre_is_refused_with_its_bar_unless_one_is_given(name: str) -> None:
+    with pytest.raises(ImpossibleSteering, match=r"goes from (4/4|C) to 3/4 in bar 2: give the one for all of it") as refusal:
+        source_of_file(CHANGING[name], name)
+
+    assert refusal.value.field == "metre"
+    assert source_of_file(CHANGING[name], name, metre="3/4").melody.metre == (3, 4)
+
+
+def test_in_a_given_metre_the_printed_bars_of_a_tune_that_changes_its_own_stay() -> None:
+    melody = source_of_abc("M:3/4\nL:1/4\nK:C\nC D E | F G A | [M:4/4] G F E D | C4 |]", metre="4/4").melody
+
+    assert melody.pickup == 0
+    assert melody.odd_bars == ((0, Fraction(3)), (1, Fraction(3)))
+
+
+def test_a_metre_that_is_named_again_is_no_change() -> None:
+    again = midi(("Flute", TUNE), metres=[(4, 4, 0), (4, 4, 2.0), (3, 4, 4.0)])
+
+    assert source_of_file(again, "tune.mid").melody.metre == (4, 4)
+    assert source_of_abc("M:C\nL:1/4\nK:C\nCDEF|[M:4/4]GABc|[M:3/4]").melody.metre == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("tune.xml", xml(notes(*quarters()), "3/64"), "3/64"),
+        ("tune.abc", b"X:1\nM:4/5\nL:1/4\nK:C\nCDEF|GABc|\n", "4/5"),
+    ],
+)
+def test_a_metre_that_can_not_be_read_is_told(name: str, content: bytes, found: str) -> None:
+    with pytest.raises(ImpossibleSteering, match=f"names '{found}', which is none that can be read") as refusal:
+        source_of_file(content, name)
+
+    assert refusal.value.field == "metre"
+    assert source_of_file(content, name, metre="4/4").melody.metre == (4, 4)
