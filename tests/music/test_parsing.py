@@ -121,7 +121,7 @@ def test_a_child_that_needs_too_much_is_ended(monkeypatch: pytest.MonkeyPatch) -
         read_file(write_midi(CHORALE), ".mid")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_with_one_error(data: st.DataObject) -> None:
     suffix, content = data.draw(
