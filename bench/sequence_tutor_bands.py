@@ -13,7 +13,8 @@ import numpy as np
 
 from bench.report import Report
 from bench.split_tunes import SplitTune, read_split, read_tunes
-from composer.measures import PROFILES, Measured, halves, overlaps
+from composer.comparison import halves, overlaps
+from composer.measures import PROFILES, Measured
 from music.counted import Counted
 from music.notes import Melody
 

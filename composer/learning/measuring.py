@@ -1,4 +1,4 @@
-"""Measures a version's pieces beside people's tunes, for the dashboard. Before: measures.py. After: training.py keeps it.
+"""Measures a version's pieces beside people's tunes, for the dashboard. Before: comparison.py. After: training.py keeps it.
 
 What is compared is alike: eight bars, the same styles in equal numbers. People's are tunes held out where there are enough."""
 
@@ -13,24 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from composer.comparison import Row, StyleRow, compare, compare_styles, mean_overlap
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex
 from composer.excerpts import excerpt_of
 from composer.learning.evaluation import BARS, bits_per_note, typical_steerings
 from composer.learning.policy import ComposerPolicy
 from composer.learning.replay_dataset import MelodyDataset, Tune
-from composer.measures import (
-    BANDED,
-    PROFILES,
-    Floats,
-    Measured,
-    Row,
-    StyleRow,
-    compare,
-    compare_styles,
-    distinct_share,
-    mean_overlap,
-)
+from composer.measures import BANDED, PROFILES, Floats, Measured, distinct_share
 from composer.steering import Steering
 from music.notes import Melody
 
