@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from composer.melody_tasks import between
+from composer.melody_bars import between
 from music.notes import Melody
 
 FEWEST_NOTES = 8

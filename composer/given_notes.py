@@ -12,7 +12,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from composer.melody_tasks import notes_by_bar
+from composer.melody_bars import notes_by_bar
 from composer.models import Piece
 from composer.sources import read_tunes
 from composer.steering import ImpossibleSteering, Steering

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from composer.composing import CantCompose
 from composer.excerpts import ends_on_tonic, excerpt_of
-from composer.melody_tasks import room_of
+from composer.melody_bars import room_of
 from composer.models import BlindPair, Side
 from composer.pairs import meetings_for
 from composer.recipes import UnusableVersion, is_readable, perform, policy_of, readable, write_recipe

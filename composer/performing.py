@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from composer.accompaniment.accompany import accompany
-from composer.melody_tasks import MelodyTask, between, evened, evened_bars, full_bars, printed_bars
+from composer.melody_bars import between, evened, evened_bars, full_bars, printed_bars
+from composer.melody_tasks import MelodyTask
 from composer.steering import Steering
 from composer.titles import title_of_task
 from music.keys import join_rests

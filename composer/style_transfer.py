@@ -19,7 +19,7 @@ from composer.accompaniment.half_bars import beat_quarters, first_half
 from composer.bands import Bands, band_miss, banded
 from composer.constraints import Plan
 from composer.learning.features import in_ticks
-from composer.melody_tasks import between, evened, full_bars
+from composer.melody_bars import between, evened, full_bars
 from music.keys import join_rests
 from music.notes import Melody, Note
 

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import Account
 from composer.composing import compose_commission
 from composer.given_notes import GivenNotes
-from composer.melody_tasks import notes_by_bar
+from composer.melody_bars import notes_by_bar
 from composer.models import Commission, Piece
 from composer.serializers import SteeringSerializer
 from composer.steering import Steering

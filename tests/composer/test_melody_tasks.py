@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import Account
 from composer import sources
 from composer.composing import compose_commission
-from composer.melody_tasks import between, notes_by_bar, printed_bars
+from composer.melody_bars import between, notes_by_bar, printed_bars
 from composer.models import Commission, Piece
 from composer.recipes import perform
 from music.midi import write_midi

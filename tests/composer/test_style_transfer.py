@@ -12,7 +12,8 @@ import pytest
 
 from composer.copies import LONGEST_SHARED_NOTES, CatalogueIndex, Originality
 from composer.learning.features import in_ticks
-from composer.melody_tasks import MelodyTask, between, evened, full_bars
+from composer.melody_bars import between, evened, full_bars
+from composer.melody_tasks import MelodyTask
 from composer.performing import perform_task
 from composer.recipes import policy_of
 from composer.style_transfer import anchors_of, content
