@@ -51,20 +51,12 @@ def compose_form(
     not_understood: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What the compose page shows: a wish that can be changed, and where its values came from."""
-    styles = [style for style, _ in count_facets()["style"]]
     metre = wish.get("metre", "4/4")
-    metre = metre if isinstance(metre, str) else f"{metre[0]}/{metre[1]}"
     why = because or {}
     return {
+        **_choices(),
         "wish": wish,
-        "metre": metre,
-        "styles": styles,
-        "habits": {style: _habit(style) for style in styles},
-        "keys": list(enumerate(NAMES)),
-        "modes": MODES,
-        "metres": METRES,
-        "most_bars": LONGEST_BARS,
-        "pitches": [(pitch, pitch_name(pitch)) for pitch in range(128)],
+        "metre": metre if isinstance(metre, str) else f"{metre[0]}/{metre[1]}",
         "sliders": sliders_of(wish, why),
         "given": given or GivenNotes.of_wish(wish, parent),
         "parent_bars": [str(number) for number, _ in enumerate(parent_bars(parent), start=1)],
@@ -72,14 +64,28 @@ def compose_form(
         "error": error,
         "field": TITLES.get(field, field).replace("_", " "),
         "id": uuid.uuid4(),
-        "beginnings": BEGINNINGS,
         "beginning": beginning or (prompt.kind if prompt else ""),
-        "most_characters": MOST_CHARACTERS,
         "prompt": prompt,
         "because": why,
         "not_understood": not_understood,
         "can_compose": champion_of("composer") is not None,
         **progress_of_learning(),
+    }
+
+
+def _choices() -> dict[str, Any]:
+    """What the form offers, whatever is wished."""
+    styles = [style for style, _ in count_facets()["style"]]
+    return {
+        "styles": styles,
+        "habits": {style: _habit(style) for style in styles},
+        "keys": list(enumerate(NAMES)),
+        "modes": MODES,
+        "metres": METRES,
+        "most_bars": LONGEST_BARS,
+        "pitches": [(pitch, pitch_name(pitch)) for pitch in range(128)],
+        "beginnings": BEGINNINGS,
+        "most_characters": MOST_CHARACTERS,
     }
 
 
