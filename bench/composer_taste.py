@@ -159,67 +159,103 @@ def main() -> int:
     return report.finish()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Audience:
+    """Simulated listeners: what they like, and what was learned of it."""
+
+    ear: HiddenEar
+    tastes_LC: Floats
+    learned: list[list[Floats | None]]
+    """By listener, then after each number in ANSWERS; None while the model abstains."""
+
+    @classmethod
+    def of(cls, catalogue: Sequence[Melody], listeners: int, seed: int) -> Audience:
+        """Listeners who rated tunes of the catalogue, as OTHER_LISTENERS did, from whom the population is known."""
+        from music.features import features
+        from recsys.taste_population import fit
+
+        ear = HiddenEar.of(catalogue)
+        heard_TC = np.stack([ear.hear(melody) for melody in catalogue])
+        features_TF = np.stack([features(melody) for melody in catalogue])
+        seconds_T = np.array([melody.seconds for melody in catalogue])
+        generator = np.random.default_rng([seed, 11])
+        size = CHARACTERS + len(PRODUCTS)
+        tastes_LC = generator.normal(size=(listeners + OTHER_LISTENERS, size)) / np.sqrt(size)
+        told = [answers(heard_TC @ taste_C, features_TF, seconds_T, generator, max(ANSWERS)) for taste_C in tastes_LC]
+        known = fit(row[-1] for row in told[listeners:])
+        learned = [[_vector(given, known) for given in row] for row in told[:listeners]]
+        say(
+            f"the taste learned from {max(ANSWERS)} answers agrees with the hidden one at "
+            f"r = {_agreement(learned, tastes_LC, heard_TC, features_TF):.2f} over the catalogue"
+        )
+        return cls(ear=ear, tastes_LC=tastes_LC[:listeners], learned=learned)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """N pieces of the bare prior for each of the K wishes, among which the best for a taste is chosen."""
+
+    heard_KNC: Floats
+    features_KNF: Floats
+
+    def chosen(self, kind: int, count: int, first: int, vector: Floats | None) -> Floats:
+        """What is heard of the best of so many; the first of them where no taste is known."""
+        order = (np.arange(count) + first) % self.heard_KNC.shape[1]
+        best = 0 if vector is None else int(np.argmax(self.features_KNF[kind, order] @ vector))
+        return np.asarray(self.heard_KNC[kind, order[best]])
+
+
 def measure(
     report: Report, options: Any, dataset: Any, ours: ComposerPolicy, prior: ComposerPolicy, seed: int
 ) -> dict[tuple[str, int], Floats]:
     """Share of wins of each listener of one seed, L, by contestant and number of answers."""
-    from music.features import features
-    from recsys.taste_population import fit
-
     listeners = max(4, options.listeners // (8 if options.quick else 1))
-    pool = 16 if options.quick else 64
+    size = 16 if options.quick else 64
     catalogue = [tune.melody for tune in dataset.tunes[:: max(1, len(dataset.tunes) // 1500)]]
-    ear = HiddenEar.of(catalogue)
-    heard_TC = np.stack([ear.hear(melody) for melody in catalogue])
-    features_TF = np.stack([features(melody) for melody in catalogue])
-    seconds_T = np.array([melody.seconds for melody in catalogue])
+    audience = Audience.of(catalogue, listeners, seed)
     kinds = wishes()
-    generator = np.random.default_rng([seed, 11])
-    size = CHARACTERS + len(PRODUCTS)
-    tastes_LC = generator.normal(size=(listeners + OTHER_LISTENERS, size)) / np.sqrt(size)
-    told = [answers(heard_TC @ taste_C, features_TF, seconds_T, generator, max(ANSWERS)) for taste_C in tastes_LC]
-    known = fit(row[-1] for row in told[listeners:])
-    learned = [[_vector(given, known) for given in row] for row in told[:listeners]]
-    say(
-        f"the taste learned from {max(ANSWERS)} answers agrees with the hidden one at "
-        f"r = {_agreement(learned, tastes_LC, heard_TC, features_TF):.2f} over the catalogue"
-    )
-    numbers = [[1000 * seed + number for number in range(PIECES_PER_LISTENER)] for _ in kinds]
-    nobody = compose(ours, [(kind, None, number) for kind, seeds in zip(kinds, numbers, strict=True) for number in seeds])
-    heard = [vector for row in learned if (vector := row[-1]) is not None]
-    _, our_seconds = _timed(ours, [(kinds[at % len(kinds)], vector, at) for at, vector in enumerate(heard[:16])])
-    candidates, candidate_seconds = _timed(prior, [(kind, None, 10_000 + number) for kind in kinds for number in range(pool)])
-    best_of = min(pool, max(1, round(our_seconds / candidate_seconds)))
+    nobody = compose(ours, [(kind, None, 1000 * seed + number) for kind in kinds for number in range(PIECES_PER_LISTENER)])
+    nobody_KPC = _by_kind([audience.ear.hear(melody) for melody in nobody])
+    pool, best_of = _rivals(audience, ours, prior, size)
     report.note(f"best of n: one piece of ours takes as long as {best_of} of the bare prior, so n = {best_of}")
-    if pool < 64:
-        report.note(f"--quick: best of 64 is a best of {pool}")
-    nobody_KPC = np.stack([ear.hear(m) for m in nobody]).reshape(len(kinds), PIECES_PER_LISTENER, -1)
-    candidate_KNC = np.stack([ear.hear(m) for m in candidates]).reshape(len(kinds), pool, -1)
-    candidate_KNF = np.stack([_standardised_features(m) for m in candidates]).reshape(len(kinds), pool, -1)
+    if size < 64:
+        report.note(f"--quick: best of 64 is a best of {size}")
     shares: dict[tuple[str, int], Floats] = {}
     for column, number in enumerate(ANSWERS):
-        vectors = [learned[row][column] for row in range(listeners)]
-        asked = [
-            (kinds[(row + piece) % len(kinds)], vectors[row], numbers[(row + piece) % len(kinds)][piece])
-            for row in range(listeners)
-            for piece in range(PIECES_PER_LISTENER)
-        ]
-        pieces = compose(ours, asked)
+        vectors = [row[column] for row in audience.learned]
         wins, few, many = (np.zeros((listeners, PIECES_PER_LISTENER)) for _ in range(3))
-        for index, melody in enumerate(pieces):
-            row, piece = divmod(index, PIECES_PER_LISTENER)
-            kind = (row + piece) % len(kinds)
-            against = float(nobody_KPC[kind, piece] @ tastes_LC[row])
-            wins[row, piece] = _win(float(ear.hear(melody) @ tastes_LC[row]), against)
-            for table, count in ((few, best_of), (many, pool)):
+        places = [(row, piece) for row in range(listeners) for piece in range(PIECES_PER_LISTENER)]
+        asked = [(kinds[(row + piece) % len(kinds)], vectors[row], 1000 * seed + piece) for row, piece in places]
+        for (row, piece), melody in zip(places, compose(ours, asked), strict=True):
+            kind, taste_C = (row + piece) % len(kinds), audience.tastes_LC[row]
+            against = float(nobody_KPC[kind, piece] @ taste_C)
+            wins[row, piece] = _win(float(audience.ear.hear(melody) @ taste_C), against)
+            for table, count in ((few, best_of), (many, size)):
                 # The candidates' order is turned with the piece, so that few candidates are not always the same ones.
-                order = (np.arange(count) + piece * best_of) % pool
-                vector = vectors[row]
-                chosen = order[0] if vector is None else order[int(np.argmax(candidate_KNF[kind, order] @ vector))]
-                table[row, piece] = _win(float(candidate_KNC[kind, chosen] @ tastes_LC[row]), against)
-        for name, table in (("ours", wins), ("best of n", few), ("best of 64", many)):
-            shares[name, number] = table.mean(axis=1)
+                heard_C = pool.chosen(kind, count, piece * best_of, vectors[row])
+                table[row, piece] = _win(float(heard_C @ taste_C), against)
+        shares |= {
+            (name, number): table.mean(axis=1) for name, table in (("ours", wins), ("best of n", few), ("best of 64", many))
+        }
     return shares
+
+
+def _rivals(audience: Audience, ours: ComposerPolicy, prior: ComposerPolicy, size: int) -> tuple[Pool, int]:
+    """Candidates of the bare prior, and how many of them are written in the time of one piece of ours."""
+    kinds = wishes()
+    heard = [vector for row in audience.learned if (vector := row[-1]) is not None]
+    _, our_seconds = _timed(ours, [(kinds[at % len(kinds)], vector, at) for at, vector in enumerate(heard[:16])])
+    candidates, seconds = _timed(prior, [(kind, None, 10_000 + number) for kind in kinds for number in range(size)])
+    pool = Pool(
+        heard_KNC=_by_kind([audience.ear.hear(melody) for melody in candidates]),
+        features_KNF=_by_kind([_standardised_features(melody) for melody in candidates]),
+    )
+    return pool, min(size, max(1, round(our_seconds / seconds)))
+
+
+def _by_kind(vectors: Sequence[Floats]) -> Floats:
+    """Vectors of pieces written wish by wish, with the wish as first dimension."""
+    return np.stack(vectors).reshape(len(WISHES), len(vectors) // len(WISHES), -1)
 
 
 def _timed(policy: ComposerPolicy, asked: list[tuple[Steering, Floats | None, int]]) -> tuple[list[Melody], float]:

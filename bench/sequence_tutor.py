@@ -48,8 +48,7 @@ TARGETS: dict[str, tuple[float, bool]] = {
 """What the issue asks of `ours`: bound, and whether less is better."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmark."""
+def _parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__, seeds=5)
     parser.add_argument("--checkpoint", type=Path, help="folder of a composer's checkpoint (kind dqn)")
     parser.add_argument("--melodies", type=Path, help="jsonl(.gz) to train from where there is no checkpoint")
@@ -66,7 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         help="writes every melody as --melodies reads it, with its model, seed and tokens (jsonl, .gz)",
     )
-    options = read_options(parser, arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark."""
+    options = read_options(_parser(), arguments)
     report = Report("sequence_tutor", options)
     set_up_django()
     out = _Melodies(options.melodies_out)

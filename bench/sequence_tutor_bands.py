@@ -20,6 +20,7 @@ from music.notes import Melody
 
 if TYPE_CHECKING:
     from composer.constraints import Plan
+    from composer.copies import Originality
     from composer.learning.policy import ComposerPolicy
 
 STYLES = ("reel", "jig", "german folk", "chinese folk", "chorale")
@@ -79,7 +80,7 @@ def add_band_rows(
 ) -> None:
     """For each style: shares of pieces inside the bands of that part's people, overlaps with them, and the share that copies
     training tunes; then pieces of what was never seen together."""
-    from composer.copies import LONGEST_SHARED_NOTES, CatalogueIndex, Originality, copied_share, copy_limits
+    from composer.copies import CatalogueIndex, Originality, copy_limits
     from composer.learning.measuring import measure_version
     from composer.learning.replay_dataset import MelodyDataset, Tune
     from recsys import corpus
@@ -98,18 +99,7 @@ def add_band_rows(
         group = group_of_style(style, unseen)
         if len(group.tunes) < 2:
             continue
-        people = Measured.of(group.tunes, [style] * len(group.tunes))
-        bands = {name: tuple(np.percentile(people.values[measure], [10, 90])) for name, measure in MEASURES.items()}
-        report.add(f"people: {style}", "longest_copy_allowed", float(limits.get(style, LONGEST_SHARED_NOTES)))
-        _add_shares(report, f"people: {style}", group.tunes, bands, None)
-        _add_overlaps(report, f"people: {style}", *halves(people))
-        for name, policy in contestants.items():
-            pieces = [melody for seed in range(pieces_per_tune) for melody in write_beside(policy, group, seed)]
-            _add_shares(report, f"{name}: {style}", pieces, bands, TARGET_SHARE if name == "ours" else None)
-            _add_overlaps(report, f"{name}: {style}", Measured.of(pieces, [style] * len(pieces)), people)
-            copied = copied_share(pieces, [style] * len(pieces), originality)
-            aim = MOST_COPIED if name == "ours" else None
-            report.add(f"{name}: {style}", "copied", copied, target=aim, smaller_is_better=True)
+        _add_rows_of_style(report, group, originality, contestants, pieces_per_tune)
     add_summary(report)
     taught, aside = (
         tuple(Tune(melody=t.score.melody, style=t.style, group=t.source) for t in tunes if t.split == name)
@@ -117,6 +107,26 @@ def add_band_rows(
     )
     for name, policy in contestants.items():
         add_rows_of_new(report, name, measure_version(policy, MelodyDataset(taught, kept_aside=aside)))
+
+
+def _add_rows_of_style(
+    report: Report, group: Group, originality: Originality, contestants: dict[str, ComposerPolicy], pieces_per_tune: int
+) -> None:
+    from composer.copies import LONGEST_SHARED_NOTES, copied_share
+
+    style = group.style
+    people = Measured.of(group.tunes, [style] * len(group.tunes))
+    bands = {name: tuple(np.percentile(people.values[measure], [10, 90])) for name, measure in MEASURES.items()}
+    report.add(f"people: {style}", "longest_copy_allowed", float(originality.limits.get(style, LONGEST_SHARED_NOTES)))
+    _add_shares(report, f"people: {style}", group.tunes, bands, None)
+    _add_overlaps(report, f"people: {style}", *halves(people))
+    for name, policy in contestants.items():
+        pieces = [melody for seed in range(pieces_per_tune) for melody in write_beside(policy, group, seed)]
+        _add_shares(report, f"{name}: {style}", pieces, bands, TARGET_SHARE if name == "ours" else None)
+        _add_overlaps(report, f"{name}: {style}", Measured.of(pieces, [style] * len(pieces)), people)
+        copied = copied_share(pieces, [style] * len(pieces), originality)
+        aim = MOST_COPIED if name == "ours" else None
+        report.add(f"{name}: {style}", "copied", copied, target=aim, smaller_is_better=True)
 
 
 def add_rows_of_new(report: Report, name: str, measured: dict[str, Any]) -> None:
