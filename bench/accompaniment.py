@@ -1,6 +1,6 @@
 """Are melodies of chorales that nobody learned from harmonised as Bach would, and led without faults? Before: the accompanist.
 
-Each seed trains an accompanist with the product's code on the chorales of train and valid; those of the test split are
+Each seed trains an accompanist with the product's code on the chorales of the train split; those of the test split are
 measured, half bar by half bar, beside what Bach wrote, a hidden Markov model of chords, and retrieval of the nearest spot."""
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ def _read(options: Any) -> tuple[ChoraleDataset, list[Chorale]]:
     split = read_split(options.split)
     learnt, tests = [], []
     for tune in read_tunes(split, ("bach",)):
-        if tune.split != "test":
+        if tune.split == "train":
             learnt.append((tune.source, tune.score))
-        elif (choir := _choir(tune.score)) is not None:
+        elif tune.split == "test" and (choir := _choir(tune.score)) is not None:
             tests.append(chorale_of(tune.source, choir))
-    folk = [tune.score.melody for tune in read_tunes(split, FOLK, lambda n: n % FOLK_EVERY == 0) if tune.split != "test"]
+    folk = [tune.score.melody for tune in read_tunes(split, FOLK, lambda n: n % FOLK_EVERY == 0) if tune.split == "train"]
     return dataset_of(learnt, folk), tests[:8] if options.quick else tests
 
 
