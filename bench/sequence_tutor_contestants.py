@@ -1,12 +1,12 @@
 """Who competes in Sequence Tutor's table: people, a random walk, the best of 64, Q, Psi and G. After: sequence_tutor.py.
 
-Everybody writes two bars of C major 4/4 in sixteenths, as `short_plan` asks for."""
+Everybody writes two bars of C major 4/4 in sixteenths, as `short_plan` asks for; `write_asked` alone asks as a listener can."""
 
 from __future__ import annotations
 
 import gzip
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import say
-from bench.sequence_tutor_rows import C_MAJOR, HIGHEST_MIDI, HOLD, LOWEST_MIDI, STEPS, TONIC, Tokens, judge, raster
+from bench.sequence_tutor_rows import C_MAJOR, HIGHEST_MIDI, HOLD, LOWEST_MIDI, STEPS, TONIC, Tokens, judge, raster, round_off
 from music.notes import Melody
 
 BATCH = 250
+WISH: dict[str, Any] = {
+    "tonic": 0,
+    "mode": "major",
+    "metre": [4, 4],
+    "bars": 2,
+    "lowest": LOWEST_MIDI,
+    "highest": HIGHEST_MIDI,
+    "primer": [[60, "1/2"]],
+}
+"""The table's task as the API takes it: nothing in it asks for the grid of sixteenths, and the primer is an eighth of C4."""
 
 
 def human_tokens(split: Path, part: str, most: int) -> Tokens:
@@ -93,6 +103,43 @@ def write_short(
         logs.append(written.log_prior_B / STEPS)
         kls.append(written.kl_B / STEPS)
     return np.array(tokens), np.concatenate(logs), np.concatenate(kls)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Pieces of WISH."""
+
+    tokens_nT: Tokens
+    log_p0_n: NDArray[np.float64]
+    """Per sixteenth."""
+    kl_n: NDArray[np.float64]
+    beside_n: NDArray[np.int64]
+    """Notes that begin or end beside the grid of sixteenths."""
+    notes_n: NDArray[np.int64]
+
+
+def write_asked(policy: Any, count: int, seed: int) -> Asked:
+    """What a commission of WISH without a taste brings, in the commonest styles in turn."""
+    from composer.constraints import Plan
+    from composer.steering import Steering
+
+    numbers = range(count)
+    styles = [policy.styles[number % min(8, len(policy.styles))] for number in numbers]
+    plans = [Plan(steering=Steering.from_json(WISH | {"style": style})) for style in styles]
+    parts = [
+        policy.write_original(plans[start : start + BATCH], [None] * len(part), seeds=[seed * 1_000_003 + n for n in part])
+        for start in range(0, count, BATCH)
+        if (part := numbers[start : start + BATCH])
+    ]
+    melodies = [melody for part in parts for melody in part.melodies]
+    tokens, beside = zip(*(round_off(melody) for melody in melodies), strict=True)
+    return Asked(
+        tokens_nT=np.array(tokens),
+        log_p0_n=np.concatenate([part.log_prior_B for part in parts]) / STEPS,
+        kl_n=np.concatenate([part.kl_B for part in parts]) / STEPS,
+        beside_n=np.array(beside),
+        notes_n=np.array([len(melody.notes) for melody in melodies]),
+    )
 
 
 def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, NDArray[np.float64]]:

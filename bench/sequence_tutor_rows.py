@@ -4,6 +4,7 @@ Tokens as in the paper: 0 = note off, 1 = hold, 2 … 37 = MIDI 48 … 83, tonic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,20 @@ def raster(melody: Melody, steps: int = STEPS) -> Tokens | None:
         if len(tokens) >= steps:
             return np.array(tokens[:steps])
     return None
+
+
+def round_off(melody: Melody, steps: int = STEPS) -> tuple[Tokens, int]:
+    """The first steps of a melody within the tokens' range, and how many of its notes begin or end beside the grid.
+
+    These begin on the nearest sixteenth, the earlier of two; of notes that fall on one sixteenth the first stays."""
+    tokens_T, beside = np.full(steps, HOLD), 0
+    for start, note in melody.onsets():
+        begin, end = start / SIXTEENTH, (start + note.quarters) / SIXTEENTH
+        beside += begin.denominator != 1 or end.denominator != 1
+        step = math.ceil(begin - Fraction(1, 2))
+        if step < steps and tokens_T[step] == HOLD:
+            tokens_T[step] = OFF if note.pitch is None else note.pitch - LOWEST_MIDI + 2
+    return tokens_T, beside
 
 
 def melody_of_tokens(tokens_T: Tokens) -> Melody:
