@@ -1,33 +1,37 @@
 """Does a piece do what was asked? Exact wishes as a share obeyed, graded ones as a correlation. Before: composer. After: docs.
 
+Exact wishes are drawn over all that the API takes – any metre, mode, tempo, range, and notes of the listener's own at random –,
+and each piece is judged by what music21 reads in its MusicXML export; given notes are judged by `primer` and `locks` alone.
 Each graded wish is asked alone, anywhere between 0 and 1, of pieces in the styles, keys and metres that listeners use; what a
 piece shows is measured by the code that shows it on the piece's page. Closeness is measured by the prior, in nats per step."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import RESAMPLES, Report, make_parser, read_options
 from bench.trained_composer import add_composer_options, policies, read_tunes, set_up
+from music.notes import MODES, Melody, Note, Score, Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from composer.learning.policy import ComposerPolicy
     from composer.learning.writing import Written
     from composer.steering import Steering
-    from music.notes import Melody
 
 Floats = NDArray[np.float64]
 PIECES = 500
 BATCH = 125
 BARS = (4, 8, 16)
-MODES = ("major", "minor", "dorian", "mixolydian")
+USUAL_MODES = ("major", "minor", "dorian", "mixolydian")
+GIVEN_SHARE = 1 / 3
+"""Share of the wishes with a primer, and of those with locked bars; each bar of these is locked with the same chance."""
+REST_SHARE = 0.1
 CORRELATED = 0.9
 
 
@@ -53,9 +57,9 @@ def measure_exact(report: Report, policy: ComposerPolicy, count: int, seeds: Seq
     obeyed: dict[str, list[float]] = {name: [] for name in EXACT}
     for seed in seeds:
         generator = np.random.default_rng([seed, 1])
-        asked = [usual(policy, number, generator) for number in range(count)]
-        asked = [with_given_notes(steering, number) for number, steering in enumerate(asked)]
-        for melody, steering in zip(write(policy, asked, seed).melodies, asked, strict=True):
+        asked = [any_wish(policy, generator) for _ in range(count)]
+        for written, steering in zip(write(policy, asked, seed).melodies, asked, strict=True):
+            melody = as_exported(written)
             for name, (is_asked, obeys) in EXACT.items():
                 if is_asked(steering):
                     obeyed[name].append(float(obeys(melody, steering)))
@@ -106,7 +110,7 @@ def usual(policy: ComposerPolicy, number: int, generator: np.random.Generator) -
     return Steering(
         style=style,
         tonic=int(generator.integers(12)),
-        mode=MODES[int(generator.integers(len(MODES)))],
+        mode=USUAL_MODES[int(generator.integers(len(USUAL_MODES)))],
         metre=metre,
         bars=BARS[int(generator.integers(len(BARS)))],
         tempo=float(round(tempo + generator.integers(-20, 21))),
@@ -115,17 +119,61 @@ def usual(policy: ComposerPolicy, number: int, generator: np.random.Generator) -
     )
 
 
-def with_given_notes(steering: Steering, number: int) -> Steering:
-    """Every third piece begins with a primer of one bar, every third has its second bar locked."""
-    from music.notes import Note
+def any_wish(policy: ComposerPolicy, generator: np.random.Generator) -> Steering:
+    """A wish that the API takes, every exact field of it at random."""
+    from composer.steering import ImpossibleSteering, Steering
 
-    tonic = next(p for p in range(steering.lowest, steering.highest + 1) if p % 12 == steering.tonic)
-    halves = (Note(tonic, steering.bar_quarters / 2), Note(tonic, steering.bar_quarters / 2))
-    if number % 3 == 1:
-        return replace(steering, primer=halves)
-    if number % 3 == 2:
-        return replace(steering, locked_bars=((2, halves),))
-    return steering
+    while True:
+        try:
+            return Steering.from_json(_any_fields(policy, generator))
+        except ImpossibleSteering:
+            continue
+
+
+def _any_fields(policy: ComposerPolicy, generator: np.random.Generator) -> dict[str, Any]:
+    """Fields of a wish, most of which fit together."""
+    from composer.steering import FASTEST, NOTE_DENOMINATORS, SLOWEST
+
+    beats, unit = int(generator.integers(1, 17)), int(generator.choice(NOTE_DENOMINATORS))
+    bar, bars = Fraction(4 * beats, unit), int(generator.integers(1, 17))
+    lowest = int(generator.integers(0, 111))
+    highest = lowest + int(generator.integers(7, 31))
+    fields = {
+        "style": policy.styles[int(generator.integers(len(policy.styles)))],
+        "tonic": int(generator.integers(12)),
+        "mode": MODES[int(generator.integers(len(MODES)))],
+        "metre": [beats, unit],
+        "bars": bars,
+        "tempo": int(generator.integers(SLOWEST, FASTEST + 1)),
+        "lowest": lowest,
+        "highest": highest,
+    }
+    given = generator.random()
+    if given < GIVEN_SHARE:
+        fields["primer"] = _any_notes(bar * int(generator.integers(1, 9)) / 4, lowest, highest, generator)
+    elif given < 2 * GIVEN_SHARE:
+        locked = [number for number in range(1, bars + 1) if generator.random() < GIVEN_SHARE]
+        fields["locked_bars"] = {number: _any_notes(bar, lowest, highest, generator) for number in locked}
+    return fields
+
+
+def _any_notes(quarters: Fraction, lowest: int, highest: int, generator: np.random.Generator) -> list[list[Any]]:
+    """Notes and rests of any pitch that fill so many quarter notes, as the API takes them."""
+    notes: list[list[Any]] = []
+    while quarters:
+        length = min(quarters, Fraction(int(generator.integers(1, 9)), int(generator.choice((1, 2, 3, 4, 5, 8)))))
+        pitch = None if generator.random() < REST_SHARE else int(generator.integers(lowest, highest + 1))
+        notes.append([pitch, str(length)])
+        quarters -= length
+    return notes
+
+
+def as_exported(melody: Melody) -> Melody:
+    """What music21 reads in the piece's MusicXML file."""
+    from music.musicxml import read_musicxml, write_musicxml
+
+    score, _ = read_musicxml(write_musicxml(Score(title="", voices=(Voice(name="Melody", melody=melody),))))
+    return score.melody
 
 
 def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Written:
@@ -137,7 +185,7 @@ def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Writt
     for start in range(0, len(asked), BATCH):
         plans = [Plan(steering=steering) for steering in asked[start : start + BATCH]]
         seeds = [seed * 1_000_003 + start + number for number in range(len(plans))]
-        parts.append(policy.write(plans, [None] * len(plans), seeds=seeds))
+        parts.append(policy.write_original(plans, [None] * len(plans), seeds=seeds))
     return Written(
         melodies=[melody for part in parts for melody in part.melodies],
         log_policy_B=np.concatenate([part.log_policy_B for part in parts]),
@@ -150,34 +198,55 @@ def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Writt
 
 
 def _ends_on_tonic(melody: Melody, steering: Steering) -> bool:
-    pitches = [note.pitch for note in melody.notes if note.pitch is not None]
-    return melody.tonic == steering.tonic and pitches[-1] % 12 == steering.tonic
+    """The file's tonic, and the last note where it is not given."""
+    is_given = any(bar == steering.bars for bar, _ in steering.locked_bars)
+    return melody.tonic == steering.tonic and (is_given or list(_sounding(melody))[-1][1] % 12 == steering.tonic)
 
 
 def _is_in_mode(melody: Melody, steering: Steering) -> bool:
-    is_inside = all(note.pitch is None or note.pitch % 12 in steering.scale for note in melody.notes)
-    return melody.mode == steering.mode and is_inside
+    return melody.mode == steering.mode and all(pitch % 12 in steering.scale for _, pitch, _ in _composed(melody, steering))
+
+
+def _has_metre(melody: Melody, steering: Steering) -> bool:
+    """The file's metre, with no bar shorter or longer."""
+    return melody.metre == steering.metre and not melody.pickup and not melody.odd_bars
 
 
 def _bars_fit(melody: Melody, steering: Steering) -> bool:
-    """As many bars as asked, and no note across a bar line."""
+    """As many bars as asked, and no composed note across a bar line."""
     bar = steering.bar_quarters
-    inside = all(start // bar == (start + note.quarters - Fraction(1, 1000)) // bar for start, note in melody.onsets())
-    return melody.quarters == steering.quarters and inside
+    ends = [(start, start + quarters) for start, _, quarters in _composed(melody, steering)]
+    return melody.quarters == steering.quarters and all(end <= (start // bar + 1) * bar for start, end in ends)
 
 
 def _begins_with_primer(melody: Melody, steering: Steering) -> bool:
-    primer = steering.primer or ()
-    return melody.notes[: len(primer)] == primer
+    return _keeps(melody, Fraction(0), steering.primer or ())
 
 
 def _keeps_locked_bars(melody: Melody, steering: Steering) -> bool:
-    """Note for note."""
-    is_right = True
-    for bar, notes in steering.locked_bars:
-        start, end = (bar - 1) * steering.bar_quarters, bar * steering.bar_quarters
-        is_right &= tuple(note for at, note in melody.onsets() if start <= at < end) == notes
-    return is_right
+    return all(_keeps(melody, (bar - 1) * steering.bar_quarters, notes) for bar, notes in steering.locked_bars)
+
+
+def _keeps(melody: Melody, start: Fraction, notes: tuple[Note, ...]) -> bool:
+    """Note for note, silent where rests are given."""
+    end = start + sum((note.quarters for note in notes), Fraction(0))
+    given = Melody(notes=notes, metre=melody.metre, tonic=melody.tonic, mode=melody.mode)
+    kept = [note for note in _sounding(melody) if start <= note[0] < end]
+    return kept == [(start + at, pitch, quarters) for at, pitch, quarters in _sounding(given)]
+
+
+def _composed(melody: Melody, steering: Steering) -> Iterator[tuple[Fraction, int, Fraction]]:
+    """Sounding notes that the listener did not give."""
+    primer = sum((note.quarters for note in steering.primer or ()), Fraction(0))
+    locked = {bar for bar, _ in steering.locked_bars}
+    for start, pitch, quarters in _sounding(melody):
+        if start >= primer and start // steering.bar_quarters + 1 not in locked:
+            yield start, pitch, quarters
+
+
+def _sounding(melody: Melody) -> Iterator[tuple[Fraction, int, Fraction]]:
+    """Beginning, pitch and length of the notes that are no rests."""
+    return ((start, note.pitch, note.quarters) for start, note in melody.onsets() if note.pitch is not None)
 
 
 def _is_in_range(melody: Melody, steering: Steering) -> bool:
@@ -191,7 +260,7 @@ def _always(steering: Steering) -> bool:
 EXACT: dict[str, tuple[Callable[[Steering], bool], Callable[[Melody, Steering], bool]]] = {
     "key": (_always, _ends_on_tonic),
     "mode": (_always, _is_in_mode),
-    "metre": (_always, lambda melody, steering: melody.metre == steering.metre),
+    "metre": (_always, _has_metre),
     "tempo": (_always, lambda melody, steering: melody.tempo == steering.tempo),
     "bars": (_always, _bars_fit),
     "range": (_always, _is_in_range),

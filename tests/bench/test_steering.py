@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.steering import EXACT, correlation
+from bench.steering import EXACT, as_exported, correlation
 from composer.steering import Steering
 from music.notes import Melody, Note
 
@@ -40,15 +40,37 @@ def broken(melody: Melody) -> set[str]:
         (with_note(1, Note(78, Fraction(2))), {"range"}),
         (with_note(0, Note(64, Fraction(2))), {"primer"}),
         (with_note(2, Note(64, Fraction(2))), {"locks"}),
-        (with_note(3, Note(64, Fraction(2))), {"key", "locks"}),
+        (with_note(3, Note(64, Fraction(2))), {"locks"}),
         (replace(OBEYED, metre=(2, 2)), {"metre"}),
         (replace(OBEYED, tempo=121.0), {"tempo"}),
         (replace(OBEYED, notes=(*OBEYED.notes, *HALVES)), {"bars"}),
-        (replace(OBEYED, notes=(HALVES[0], Note(66, Fraction(6)))), {"bars", "key", "locks"}),
+        (replace(OBEYED, notes=(HALVES[0], Note(66, Fraction(6)))), {"bars", "locks"}),
+        (replace(OBEYED, odd_bars=((1, Fraction(6)),)), {"metre"}),
     ],
 )
 def test_an_attribute_is_obeyed_or_not(melody: Melody, attributes: set[str]) -> None:
     assert broken(melody) == attributes
+
+
+def test_the_last_note_is_the_tonic_unless_it_was_given() -> None:
+    _, ends_on_tonic = EXACT["key"]
+    melody = with_note(3, Note(64, Fraction(2)))
+
+    assert ends_on_tonic(melody, ASKED)
+    assert not ends_on_tonic(melody, replace(ASKED, locked_bars=()))
+
+
+def test_given_notes_may_lie_outside_the_mode() -> None:
+    asked = replace(ASKED, primer=(Note(65, Fraction(2)),))
+
+    assert EXACT["mode"][1](with_note(0, Note(65, Fraction(2))), asked)
+
+
+def test_a_piece_is_read_back_from_its_export() -> None:
+    fifths = tuple(Note(62 + step, Fraction(2, 5)) for step in range(5))
+    melody = replace(OBEYED, notes=(*fifths, Note(None, Fraction(2)), *HALVES), mode="phrygian", tempo=37.0)
+
+    assert as_exported(melody) == melody
 
 
 def test_what_was_not_asked_counts_for_nothing() -> None:
