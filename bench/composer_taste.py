@@ -2,7 +2,8 @@
 
 Simulated listeners, whose hidden tastes are over patterns and interactions that the preference model lacks, rate tunes
 (20 % of the answers are noise); the taste learned from their first 5, 10, 20, 40 answers conditions the composer. A win is a
-piece whose hidden liking is above that of the piece of the same wish and seed composed for nobody."""
+piece whose hidden liking is above that of the piece of the same wish and seed composed for nobody. Differences are paired by
+listener: each one's share of wins of ours less that of best of n."""
 
 from __future__ import annotations
 
@@ -156,6 +157,9 @@ def main() -> int:
     for (name, number), each in shares.items():
         target = TARGETS[number] if name == "ours" else None
         report.add_samples(name, f"win_rate_after_{number}", np.concatenate(each), target=target)
+    for number in ANSWERS:
+        ours_L, best_L = (np.concatenate(shares[name, number]) for name in ("ours", "best of n"))
+        report.add_samples("ours minus best of n", f"difference_after_{number}", ours_L - best_L)
     return report.finish()
 
 
