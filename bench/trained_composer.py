@@ -1,6 +1,7 @@
 """A composer to measure: the checkpoint given, else one trained here by the product's own code. After: composer benches.
 
-Needs no database: tunes come straight from the starter collections."""
+Needs no database: tunes come straight from the starter collections. `python -m bench.trained_composer --out FOLDER` makes the
+folder that these benches take as `--checkpoint`."""
 
 from __future__ import annotations
 
@@ -81,21 +82,66 @@ class Run:
 
 def policies(options: argparse.Namespace, dataset: MelodyDataset) -> tuple[ComposerPolicy, ComposerPolicy]:
     """The policy and the bare prior beneath it."""
-    from composer.learning.configuration import ComposerConfiguration
     from composer.learning.policy import load_policy
+
+    folder = options.checkpoint
+    if not folder:
+        shorter = 8.0 if options.quick else 1.0
+        seconds = {"prior": options.prior_seconds / shorter, "policy": options.policy_seconds / shorter}
+        folder = train_both(dataset, seconds, options.device)
+    return load_policy("dqn", folder), load_policy("prior", folder)
+
+
+def train_both(dataset: MelodyDataset, seconds: dict[str, float], device: str, seed: int = 0) -> Path:
+    """The checkpoint of a policy and the prior beneath it, in a folder that goes when the program ends. For 0 seconds stands
+    the time that the service takes."""
+    from composer.learning.configuration import ComposerConfiguration
     from composer.learning.training import train
 
-    if options.checkpoint:
-        return load_policy("dqn", options.checkpoint), load_policy("prior", options.checkpoint)
-    shorter = 8.0 if options.quick else 1.0
     root = _folder_for_now()
     parent = None
-    for stage, seconds in (("prior", options.prior_seconds), ("policy", options.policy_seconds)):
-        say(f"trains the {stage} for {seconds / shorter:.0f} s")
-        configuration = ComposerConfiguration(stage=stage, seconds=seconds / shorter)
+    for stage in ("prior", "policy"):
+        configuration = ComposerConfiguration(stage=stage, seconds=seconds[stage])
+        say(f"trains the {stage} for {configuration.budget_seconds(None):.0f} s")
         folder = root / stage
         folder.mkdir()
-        run = Run(configuration=configuration, folder=folder, device=options.device, parent_folder=parent)
+        run = Run(configuration=configuration, folder=folder, device=device, seed=seed, parent_folder=parent)
         parent = train(run, dataset).checkpoint
     assert parent is not None
-    return load_policy("dqn", parent), load_policy("prior", parent)
+    return parent
+
+
+def main() -> int:
+    """Trains a composer and keeps it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.trained_composer",
+        description="Trains prior and policy by the service's own training on the tunes that the split calls `train`.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="becomes the checkpoint; must not be there yet"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        nargs=2,
+        default=[0.0, 0.0],
+        metavar=("PRIOR", "POLICY"),
+        help="of each stage; 0 as the service",
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="learns from every N-th tune: for a first look")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    if options.out.exists():
+        parser.error(f"{options.out} is there already")
+    set_up()
+    prior, policy = options.seconds
+    trained = train_both(read_tunes(options.every), {"prior": prior, "policy": policy}, options.device, options.seed)
+    shutil.copytree(trained, options.out)
+    say(f"{options.out} is a composer: give it to the benches as --checkpoint")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
