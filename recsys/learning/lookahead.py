@@ -16,9 +16,9 @@ from recsys.learning.windows import SIGNAL_NAMES
 
 Floats = NDArray[np.float64]
 ROUNDS = 30
-PLEASURE_SCALE = 3.0
-"""Pleasure varies by a third of a content feature; on one scale the two share one spread."""
 MOST_FROM_PLEASURE = 3.0
+HALF_LIFE_MINUTES = 120.0
+"""After which what was heard weighs half as much; one to eight hours find the same in simulated listeners."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +30,42 @@ class Lookahead:
 
 
 def lookahead_of(dataset: ReplayDataset, content_TX: NDArray[np.float32], factors: TasteModels) -> Lookahead:
-    """From the training part. A return is noise for the most part: a spread of weights that the log supports keeps that out."""
+    """From the training part. A return is noise for the most part, a reward much less, and many rewards follow each track:
+    what heard content does to them gives the direction, returns say how far, and add what rewards do not show."""
     taught = np.flatnonzero(~dataset.is_held_out_N)
+    state_N, track_N = dataset.state_N[taught], dataset.track_N[taught]
+    reward_N = dataset.reward_N[taught].astype(np.float64)
     rest_N = (returns_of(dataset) - dataset.reward_N)[taught]
-    track_N = dataset.track_N[taught]
-    before_NP = _before(dataset, dataset.state_N[taught])
-    pleasure_N = factors.pleasure(dataset.listener_N[taught], track_N)
-    after_NX = np.column_stack([content_TX[track_N].astype(np.float64), PLEASURE_SCALE * pleasure_N])
+    x_NX, heard_NX = content_TX[track_N].astype(np.float64), heard_content(dataset, content_TX, state_N)
+    before_NP = np.column_stack([_before(dataset, state_N), factors.pleasure(dataset.listener_N[taught], track_N)])
     if len(taught) <= 2 * before_NP.shape[1]:
         return Lookahead(content_X=np.zeros(content_TX.shape[1]), pleasure=0.0)
-    weight_X = bayesian_regression(before_NP, after_NX, rest_N)
-    pleasure = float(np.clip(PLEASURE_SCALE * weight_X[-1], 0.0, MOST_FROM_PLEASURE))
-    return Lookahead(content_X=weight_X[:-1], pleasure=pleasure)
+    lasting_X = _lasting(before_NP, heard_NX, x_NX, reward_N)
+    before_NP = np.column_stack([before_NP, heard_NX @ lasting_X, x_NX @ lasting_X])
+    own_X = bayesian_regression(before_NP, x_NX, rest_N)
+    pleasure, _, lasts = np.linalg.lstsq(before_NP, rest_N - x_NX @ own_X, rcond=None)[0][-3:]
+    return Lookahead(
+        content_X=own_X + max(0.0, float(lasts)) * lasting_X, pleasure=float(np.clip(pleasure, 0.0, MOST_FROM_PLEASURE))
+    )
+
+
+def heard_content(dataset: ReplayDataset, content_TX: NDArray[np.float32], state_N: NDArray[np.int64]) -> Floats:
+    """Sum of the content of all plays in the window, each halved with every HALF_LIFE_MINUTES since."""
+    states = dataset.states
+    is_play_NL = states["row_open_ML"][state_N] & (states["row_signal_MLS"][state_N, :, SIGNAL_NAMES.index("play")] > 0)
+    at_R, row_R = np.nonzero(is_play_NL)
+    log_gap_R = states["row_signal_MLS"][state_N[at_R], row_R, SIGNAL_NAMES.index("log_gap")].astype(np.float64)
+    left_R = 0.5 ** (np.expm1(10.0 * log_gap_R) / HALF_LIFE_MINUTES)
+    track_R = states["row_track_ML"][state_N[at_R], row_R]
+    return np.stack([np.bincount(at_R, left_R * x_T[track_R], len(state_N)) for x_T in content_TX.T], axis=1)
+
+
+def _lasting(before_NP: Floats, heard_NX: Floats, x_NX: Floats, reward_N: Floats) -> Floats:
+    """What heard content does to rewards of later tracks, whatever these are; of variance 1 over played tracks."""
+    spread = float(heard_NX.std()) + 1e-12
+    weight_X = bayesian_regression(before_NP, np.column_stack([heard_NX / spread, x_NX]), reward_N)[: x_NX.shape[1]]
+    size = float((x_NX @ weight_X).std())
+    return weight_X / size if size > 1e-9 else np.zeros_like(weight_X)
 
 
 def _before(dataset: ReplayDataset, state_N: NDArray[np.int64]) -> Floats:
