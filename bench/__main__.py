@@ -115,7 +115,7 @@ def describe(result: dict[str, Any]) -> str:
 
 def command_of(result: dict[str, Any]) -> str:
     """What a reader types to measure it again."""
-    return " ".join(["python -m", f"bench.{result['bench']}", *result["options"]])
+    return shlex.join(["python", "-m", f"bench.{result['bench']}", *result["options"]])
 
 
 def cell(row: dict[str, Any]) -> str:

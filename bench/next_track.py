@@ -171,6 +171,10 @@ def measure(plays: Plays, options: Namespace, folder: Path, report: Report) -> N
         report_hits(report, name, hits, plays, steps_M[fewer])
         same = Hits(track_M=seeds[0].track_M[fewer], artist_M=seeds[0].artist_M[fewer])
         report_difference(report, f"ours minus {name}", same, hits, plays, steps_M[fewer])
+    report.note(
+        f"next_track_weight is {NEXT_TRACK_WEIGHT:g} here and 1 where the service starts: rewards are nearly equal in these "
+        "files, so that Q can say little and what is played next decides"
+    )
     known = plays.known_T()[plays.track_N[steps_M]].mean()
     report.note(
         f"{len(steps_M)} steps of {len(np.unique(plays.listener_N[steps_M]))} listeners, by whom the intervals are drawn; "

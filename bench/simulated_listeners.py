@@ -51,9 +51,7 @@ class Life:
         from recsys.learning import replay_dataset
 
         as_of = self.end_of(phase - 1)
-        dataset = replay_dataset.build(configuration, as_of=as_of, log=memory_log(self.memory, as_of, START))
-        # What a policy is worth is measured here, not estimated.
-        return replace(dataset, decisions=())
+        return replay_dataset.build(configuration, as_of=as_of, log=memory_log(self.memory, as_of, START))
 
     def alone(self, name: str) -> Life:
         """The same beginning for one policy."""
@@ -64,14 +62,42 @@ class Life:
 
 def fit_dqn(life: Life, phase: int, **changes: Any) -> Any:
     """Trains on what was logged so far, as the service does."""
-    from recsys.learning import training
-    from recsys.learning.configuration import RecommenderConfiguration
     from recsys.learning.policy import load_policy
 
-    configuration = replace(RecommenderConfiguration(**changes), updates=life.options.updates)
-    folder = life.folder / f"{life.seed}-{life.name}-{phase}"
+    configuration = configured(life, **changes)
+    return load_policy("dqn", train_dqn(life, phase, configuration, life.dataset(phase, configuration)))
+
+
+def fit_chosen(life: Life, phase: int) -> Any:
+    """Ours or the bandit, whichever the service would keep: what both are worth is estimated on held-out sessions."""
+    from recsys.learning import twin
+    from recsys.learning.policy import load_policy
+
+    configuration = configured(life)
+    dataset = life.dataset(phase, configuration)
+    ahead = train_dqn(life, phase, configuration, dataset)
+    bandit = train_dqn(life, phase, replace(configuration, discount=0.0), dataset)
+    gain = twin.gain_of(ahead, bandit, dataset)
+    say(f"seed {life.seed}: phase {phase}: looking ahead is estimated to bring {gain} more")
+    return load_policy("dqn", bandit if gain is not None and gain <= 0 else ahead)
+
+
+def configured(life: Life, **changes: Any) -> Any:
+    """The service's configuration with these changes."""
+    from recsys.learning.configuration import RecommenderConfiguration
+
+    return replace(RecommenderConfiguration(**changes), updates=life.options.updates)
+
+
+def train_dqn(life: Life, phase: int, configuration: Any, dataset: Any) -> Path:
+    """The checkpoint."""
+    from recsys.learning import training
+
+    folder = life.folder / f"{life.seed}-{life.name}-{phase}-{configuration.discount:g}"
     context = Context(configuration=configuration, folder=folder, seed=life.seed, device=life.options.device)
-    return load_policy("dqn", training.train(context, life.dataset(phase, configuration)).checkpoint)
+    # What a policy is worth is measured here, not estimated.
+    checkpoint: Path = training.train(context, replace(dataset, decisions=())).checkpoint
+    return checkpoint
 
 
 def fit_popularity(life: Life, phase: int) -> Any:
@@ -165,6 +191,7 @@ FITS: dict[str, Callable[[Life, int], Any]] = {
     "ALS": fit_als,
     "bandit": lambda life, phase: fit_dqn(life, phase, discount=0.0),
     "ours": fit_dqn,
+    "as the service chooses": fit_chosen,
     "with slates by choice": lambda life, phase: fit_dqn(life, phase, slates_by_choice=True),
     "without factors": lambda life, phase: fit_dqn(life, phase, identity_width=0),
     "without passed-over tracks": lambda life, phase: fit_dqn(life, phase, passed_over_weight=0.0),
@@ -178,7 +205,7 @@ FITS: dict[str, Callable[[Life, int], Any]] = {
     "with one step": lambda life, phase: fit_dqn(life, phase, n_steps=1),
     "with one head": lambda life, phase: fit_dqn(life, phase, heads=1),
 }
-"""Policies by name; behind ours its ablations, which are measured where `--only` names them."""
+"""Policies by name; behind ours the choice between it and the bandit, and its ablations: measured where `--only` names them."""
 
 
 def measure(life: Life, phase: int) -> tuple[np.ndarray, np.ndarray]:

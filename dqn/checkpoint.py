@@ -19,7 +19,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 FORMAT = 1
-"""Grows when a reader of older checkpoints would misunderstand newer ones."""
+"""Raise it when the same files mean something else than before: a field of the manifest with another meaning, weights in
+another layout or unit under the same names. One more weight, figure, or field of a configuration with a default needs no new
+number. A folder with another number is refused, and what served before serves."""
 WEIGHTS = "weights.safetensors"
 MANIFEST = "checkpoint.json"
 

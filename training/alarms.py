@@ -28,7 +28,7 @@ class AlarmLimits:
     worse_by: float = 0.1
     """Skip rate, or share of dislikes among likes and dislikes, above the other's."""
     minimum_count: float = 50
-    """Fewer plays, or opinions, say nothing yet. Disliked tracks that were served count from the first."""
+    """Fewer plays, or opinions, say nothing yet. Disliked or banned tracks that were served count from the first."""
 
 
 RATES = (("skip_rate", "plays", "skip rate"), ("disliked_share", "opinions", "share of dislikes"))
@@ -41,7 +41,7 @@ def alarm(
     """What is wrong with the version that is watched, in a sentence; None where nothing is."""
     served = watched.get("disliked_served", 0)
     if served > 0:
-        return f"It served {served:g} disliked tracks; none is allowed."
+        return f"It served {served:g} disliked or banned tracks; none is allowed."
     for rate, counted, name in RATES:
         if min(watched.get(counted, 0), usual.get(counted, 0)) < limits.minimum_count:
             continue

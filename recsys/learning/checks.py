@@ -140,11 +140,11 @@ def holds_its_own(distance: Estimate, usual: Estimate, share: float, against: st
 
 
 def no_disliked(served: int, requests: int) -> Check:
-    """Not one may slip through."""
+    """Not one may slip through what serving leaves out."""
     return Check(
         name="disliked tracks served",
         outcome="pass" if served == 0 else "fail",
-        explanation=f"Disliked or banned tracks among the first ten of {requests} held-out requests.",
+        explanation=f"Tracks that listeners had disliked or banned, in slates drawn anew for {requests} held-out requests.",
         figure=float(served),
         threshold=0.0,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from accounts.models import Listener
+from recsys import standing
 from recsys.learning import checks
 from recsys.learning.features import ListenerState, track_table
 from recsys.learning.held_out import LARGEST_WEIGHT, HeldOutLog, Judged
 from recsys.learning.logged_choices import reward_means
+from recsys.learning.logged_slates import Decision
 from recsys.learning.off_policy.estimators import Estimator, Floats, difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy, load_policy
@@ -18,6 +21,8 @@ from recsys.learning.rehearsal import LEAST_SHARE, Rehearsal
 from recsys.learning.replay_dataset import ReplayDataset
 from recsys.learning.twin import Twin, read_twin
 from recsys.models import Recommendation
+from recsys.preferences import preferences_as_of
+from recsys.recommending import draw_slate, excluded_tracks, heard_window
 from recsys.rewards import active_weights
 from training.slots import Check
 
@@ -136,21 +141,37 @@ def _better(log: HeldOutLog, new: Judged, old: Judged) -> Iterable[Check]:
 
 
 def _guards_of_serving(ours: RecommenderPolicy, against: RecommenderPolicy, log: HeldOutLog) -> Iterable[Check]:
-    """The first ten of held-out requests, asked for as serving does: with what the listener must not get."""
+    """The first ten of held-out requests, and what would be drawn of them."""
     decisions = log.decisions[:: max(1, len(log.decisions) // MOST_REQUESTS)][:MOST_REQUESTS]
     rows = Recommendation.objects.filter(pk__in=[each.recommendation_id for each in decisions])
     banned: Mapping[int, list[int]] = dict(rows.values_list("pk", "banned"))
-    served, first_tens = 0, {"new": set[int](), "old": set[int]()}
+    first_tens = {"new": set[int](), "old": set[int]()}
     for decision in decisions:
         never = set(banned.get(decision.recommendation_id, ()))
-        first = ours.top(decision.state, 10, never)
-        served += len(never.intersection(first))
-        first_tens["new"].update(first)
+        first_tens["new"].update(ours.top(decision.state, 10, never))
         first_tens["old"].update(against.top(decision.state, 10, never))
-    yield checks.no_disliked(served, len(decisions))
+    yield checks.no_disliked(refused_tracks_drawn(ours, decisions), len(decisions))
     if decisions:
         catalogue = max(1, int(track_table().recommendable_T.sum()))
         yield checks.enough_coverage(len(first_tens["new"]) / catalogue, len(first_tens["old"]) / catalogue)
+
+
+def refused_tracks_drawn(policy: RecommenderPolicy, decisions: Sequence[Decision]) -> int:
+    """Of slates of ten drawn anew as `recommend` draws them, how many tracks their listeners had disliked or banned by then.
+
+    Serving finds by one query what to leave out; here the listener's standing, which pages show, says what was refused."""
+    table, refused = track_table(), 0
+    listeners = Listener.objects.in_bulk({each.listener_id for each in decisions})
+    for decision in decisions:
+        listener, moment = listeners.get(decision.listener_id), decision.state.moment
+        if listener is None:  # erased since the log was read
+            continue
+        dials = preferences_as_of(listener, moment)
+        excluded = excluded_tracks(listener, moment, window=heard_window(dials, table))
+        slate = draw_slate(policy, decision.state, table, excluded, dials, (), 10, seed=decision.recommendation_id)
+        stands = standing.current(listener, moment, tracks=slate.tracks)
+        refused += len(stands.disliked | stands.banned)
+    return refused
 
 
 def _rehearsed(ours: RecommenderPolicy, against: RecommenderPolicy, dataset: ReplayDataset) -> Check:

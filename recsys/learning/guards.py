@@ -18,7 +18,11 @@ WITH shown AS (
            (SELECT f.kind FROM recsys_feedback f
             WHERE f.listener_id = shown.listener_id AND f.track_id = shown.track_id
               AND f.received_at <= shown.created_at AND f.kind IN ('dislike', 'undislike', 'like')
-            ORDER BY f.occurred_at DESC, f.id DESC LIMIT 1) AS opinion
+            ORDER BY f.occurred_at DESC, f.id DESC LIMIT 1) AS opinion,
+           (SELECT f.kind FROM recsys_feedback f
+            WHERE f.listener_id = shown.listener_id AND f.track_id = shown.track_id
+              AND f.received_at <= shown.created_at AND f.kind IN ('ban', 'unban')
+            ORDER BY f.occurred_at DESC, f.id DESC LIMIT 1) AS ban
     FROM shown
     JOIN recsys_track track ON track.id = shown.track_id
     LEFT JOIN recsys_feedback play
@@ -27,7 +31,7 @@ WITH shown AS (
     SELECT f.kind FROM recsys_feedback f JOIN recsys_recommendation r ON r.id = f.recommendation_id
     WHERE r.policy_version_id = %(version)s AND r.created_at >= %(since)s AND f.kind IN ('like', 'dislike')
 )
-SELECT count(*), count(heard_seconds), count(DISTINCT track_id), count(*) FILTER (WHERE opinion = 'dislike'),
+SELECT count(*), count(heard_seconds), count(DISTINCT track_id), count(*) FILTER (WHERE opinion = 'dislike' OR ban = 'ban'),
        count(*) FILTER (WHERE heard_seconds < least(%(early_seconds)s, duration_seconds * %(early_share)s)),
        coalesce(avg(least(1, heard_seconds / duration_seconds)), 0),
        (SELECT count(*) FROM told), (SELECT count(*) FROM told WHERE kind = 'dislike')
@@ -36,7 +40,8 @@ FROM judged
 
 
 def guard_metrics(version_id: int, since: datetime) -> dict[str, float]:
-    """Shown and played tracks, skip rate (left early, of played), coverage (share of the catalogue shown), disliked served.
+    """Shown and played tracks, skip rate (left early, of played), coverage (share of the catalogue shown), disliked served
+    (shown although it was disliked or banned then).
 
     `opinions` are likes and dislikes given to what its slates held, `disliked_share` the share of dislikes among them."""
     weights = active_weights()

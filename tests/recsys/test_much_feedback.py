@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +16,23 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Account
 from recsys import preferences, standing
 from recsys.feedback import history, rows_of
 from recsys.history import page_of
+from recsys.learning import shards
+from recsys.learning.log import MOST_ROWS_OF_A_LISTENER
+from recsys.learning.replay_dataset import build_replay_dataset
 from recsys.models import Feedback, Track
 from recsys.recommending import PLAYS_LOOKED_BACK, recommend
 from recsys.standing import rows_that_stand
 from recsys.taste_answers import NEWEST_ROWS
+from tests.recsys.learning.conftest import Context
 
 ROWS = 20_000
+MILLION = 1_000_000
 OPINIONS = 60
 """Of the rows, five of each track; everything else is plays."""
 OPINIONATED = 5_000
@@ -196,3 +204,39 @@ def test_rows_since_a_moment_are_read_alone(devoted: Account) -> None:
     since = timezone.now() - timedelta(minutes=100)
 
     assert rows_read(lambda: rows_of(devoted.listener.pk, since=since)) <= 101
+
+
+@pytest.fixture
+def endless(alice: Account, tracks: list[Track]) -> Account:
+    """Alice, to whom something has played every three seconds for five weeks: a million rows, each fiftieth of them a like."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO recsys_feedback (listener_id, client_id, track_id, kind, value, occurred_at, received_at)"
+            " SELECT %s, gen_random_uuid(), (%s::bigint[])[1 + n %% %s], said.kind, CASE said.kind WHEN 'play' THEN 2.5 END,"
+            " said.at, said.at FROM generate_series(1, %s) n, LATERAL (SELECT now() - (%s - n) * interval '3 s' AS at,"
+            " CASE n %% 50 WHEN 0 THEN 'like' ELSE 'play' END AS kind) said",
+            [alice.listener.pk, [track.pk for track in tracks], len(tracks), MILLION, MILLION],
+        )
+        cursor.execute("ANALYZE recsys_feedback")
+    return alice
+
+
+@pytest.mark.slow
+def test_of_a_million_rows_requests_and_trainings_read_the_newest(
+    endless: Account, tracks: list[Track], settings: Settings, tmp_path: Path
+) -> None:
+    settings.ENCORE_VAR = tmp_path
+
+    slate = recommend(endless.listener, count=5, surface="api")
+    dataset = build_replay_dataset(Context(folder=tmp_path / "run"))
+
+    assert len(slate.tracks) == 5
+    assert rows_read(lambda: recommend(endless.listener, count=5, surface="api")) < MILLION // 20
+    exported = [gzip.decompress(file.read_bytes()).count(b"\n") for file in shards.folder().rglob("feedback-*.gz")]
+    closed = Feedback.objects.filter(received_at__lt=shards.closed_days(dataset.as_of)).count()
+    assert sum(exported) == closed > 0.9 * MILLION
+    assert dataset.description["feedback_rows"] == MOST_ROWS_OF_A_LISTENER
+    likes = MOST_ROWS_OF_A_LISTENER // 50
+    assert dataset.description["transitions"] == MOST_ROWS_OF_A_LISTENER - likes
+    newest = Feedback.objects.filter(kind="play").order_by("-received_at")[0]
+    assert dataset.table.ids_T[dataset.track_N[0]] == newest.track_id

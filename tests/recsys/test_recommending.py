@@ -218,6 +218,39 @@ def test_radio_is_a_slate_of_one(alice: Account, tracks: list[Track]) -> None:
     assert len(radio(alice.listener).tracks) == 1
 
 
+def test_the_radio_plays_on_without_what_was_refused_or_just_heard(alice: Account, tracks: list[Track]) -> None:
+    banned, disliked, *others = (track.pk for track in tracks)
+    tell(alice.listener, tracks[0], "ban")
+    tell(alice.listener, tracks[1], "dislike")
+    by_id = {track.pk: track for track in tracks}
+    resting = len(tracks) // 2
+    heard: list[int] = []
+
+    for _ in range(5 * len(tracks)):
+        (track_id,) = radio(alice.listener).tracks
+        assert track_id not in (banned, disliked, *heard[-resting:])
+        tell(alice.listener, by_id[track_id], "play", 20.0)
+        heard.append(track_id)
+
+    # Everything else came, and came again: what rested longest opens when all was heard.
+    assert Counter(heard).keys() == set(others)
+    assert min(Counter(heard).values()) > 1
+
+
+def test_the_radio_says_so_when_all_that_does_not_rest_is_refused(alice: Account, tracks: list[Track]) -> None:
+    resting = len(tracks) // 2
+    for track in tracks[resting:]:
+        tell(alice.listener, track, "ban")
+    for track in tracks[:resting]:
+        tell(alice.listener, track, "play", 20.0)
+
+    row = radio(alice.listener)
+
+    assert (row.tracks, row.context["word"]) == ([], NOTHING_LEFT)
+    preferences.declare(alice.listener, recently_heard=1)
+    assert radio(alice.listener).tracks[0] in {track.pk for track in tracks[: resting - 1]}
+
+
 @pytest.mark.parametrize("count", [0, 101])
 def test_it_refuses_a_count_outside_its_bounds(alice: Account, count: int) -> None:
     with pytest.raises(ValueError, match="between 1 and 100"):

@@ -43,7 +43,7 @@ USUAL = {"plays": 500.0, "skip_rate": 0.2, "coverage": 0.4, "disliked_served": 0
         ({"skip_rate": 0.35}, "Its skip rate is 35%, the champion's is 20%."),
         ({"skip_rate": 0.9, "plays": 10}, None),
         ({"coverage": 0.01}, None),
-        ({"disliked_served": 1, "plays": 3}, "It served 1 disliked tracks; none is allowed."),
+        ({"disliked_served": 1, "plays": 3}, "It served 1 disliked or banned tracks; none is allowed."),
     ],
 )
 def test_an_alarm_says_what_is_wrong(changes: dict[str, float], sentence: str | None) -> None:

@@ -55,7 +55,7 @@ def doubly_robust(weight_R: Floats, reward_R: Floats, expected_R: Floats, modell
 
 
 def self_normalised_doubly_robust(weight_R: Floats, reward_R: Floats, expected_R: Floats, modelled_R: Floats) -> Estimator:
-    """Mean of Σ_a π(a)·r̂(a), plus Σ w·(r − r̂(taken)) / Σ w (Robins et al. 2007; as in obp)."""
+    """Mean of Σ_a π(a)·r̂(a), plus Σ w·(r − r̂(taken)) / Σ w (Robins et al. 2007, arXiv 0804.2965; as in obp)."""
     columns_RK = np.stack([expected_R, np.ones_like(weight_R), weight_R * (reward_R - modelled_R), weight_R], axis=1)
     return Estimator(columns_RK=columns_RK, of_sums=lambda s: ratio(s[..., 0], s[..., 1]) + ratio(s[..., 2], s[..., 3]))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,18 +11,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from accounts.models import Listener
+from accounts.models import Account, Listener
 from dqn.policy import sequence_probabilities
 from recsys.learning import checks, held_out
-from recsys.learning.features import ListenerState
+from recsys.learning.evaluation import refused_tracks_drawn
+from recsys.learning.features import ListenerState, build_state
 from recsys.learning.held_out import HeldOutLog, walk_probabilities
+from recsys.learning.logged_slates import Decision
 from recsys.learning.off_policy.estimators import difference
 from recsys.learning.off_policy.intervals import Estimate, estimate
 from recsys.learning.policy import PopularityPolicy, RandomPolicy, RecommenderPolicy
 from recsys.learning.popularity import popularity_as_of
 from recsys.learning.replay_dataset import ReplayDataset, build, is_held_out_listener
-from recsys.models import Track
-from tests.recsys.learning.conftest import MONDAY, SMALL, likes
+from recsys.models import Feedback, Track
+from tests.conftest import MakeTracks
+from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, likes
 from tests.recsys.learning.logged_world import live_under_popularity
 
 JUDGED = replace(SMALL, held_out_share=0.8)
@@ -154,6 +158,58 @@ def test_more_skips_fail_and_fewer_pass() -> None:
 def test_playing_the_same_to_everybody_fails() -> None:
     assert checks.enough_coverage(0.01, 0.05).outcome == "fail"
     assert checks.enough_coverage(0.03, 0.05).outcome == "pass"
+
+
+class Insists(RandomPolicy):
+    """Fetches its favourites first, whoever refused them."""
+
+    def __init__(self, favourites: Sequence[int]) -> None:
+        self.favourites = favourites
+
+    def top(self, state: ListenerState, count: int, excluded: Collection[int]) -> list[int]:
+        return [*self.favourites, *super().top(state, count, {*excluded, *self.favourites})][:count]
+
+
+def test_what_would_be_drawn_of_refused_tracks_is_counted(alice: Account, make_tracks: MakeTracks) -> None:
+    refused = make_tracks(400)[:100]
+    rows = [
+        Feedback(
+            listener=alice.listener,
+            client_id=uuid.uuid4(),
+            track=track,
+            kind=("ban", "dislike")[at % 2],
+            occurred_at=MONDAY,
+            received_at=MONDAY,
+        )
+        for at, track in enumerate(refused)
+    ]
+    Feedback.objects.bulk_create(rows)
+    decisions = [
+        Decision(
+            recommendation_id=number,
+            listener_id=alice.listener.pk,
+            state=build_state(alice.listener, MONDAY + timedelta(hours=number)),
+            diversity=0.3,
+            candidates=(),
+            tracks=(),
+            probabilities=(),
+            epsilon=0.1,
+            policy_version_id=1,
+            rewards=(),
+            returns=(),
+        )
+        for number in range(1, 4)
+    ]
+    insists, heeds = Insists([track.pk for track in refused]), RandomPolicy()
+
+    assert refused_tracks_drawn(heeds, decisions) == 0
+    found = refused_tracks_drawn(insists, decisions)
+    assert found > 0
+    assert checks.no_disliked(found, len(decisions)).outcome == "fail"
+    assert refused_tracks_drawn(insists, [replace(decisions[0], listener_id=FIRST_ID)]) == 0, "erased since"
+    # What came later counts neither for serving nor here.
+    before = replace(decisions[0], state=build_state(alice.listener, MONDAY - timedelta(hours=1)))
+    assert refused_tracks_drawn(insists, [before]) == 0
 
 
 def test_effective_samples_are_counted_before_weights_are_cut() -> None:

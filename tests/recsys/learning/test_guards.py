@@ -51,6 +51,48 @@ def test_opinions_count_for_the_version_that_recommended(alice: Account, olga: A
     assert guard_metrics(after.pk, timezone.now())["opinions"] == 0.0
 
 
+def test_what_is_shown_although_it_was_refused_is_counted_until_the_refusal_is_taken_back(
+    alice: Account, bob: Account, olga: Account, tracks: list[Track]
+) -> None:
+    version = promoted(olga)
+    refused, unbanned, undisliked, liked, other = (track.pk for track in tracks[:5])
+
+    def show(account: Account) -> float:
+        """A slate of all five, written by somebody who knows no refusal."""
+        shown = [refused, unbanned, undisliked, liked, other]
+        Recommendation.objects.create(
+            listener=account.listener,
+            created_at=timezone.now(),
+            policy_version=version,
+            seed=1,
+            epsilon=0.1,
+            candidates=shown,
+            tracks=shown,
+            scores=[0.0] * 5,
+            probabilities=[0.2] * 5,
+        )
+        return guard_metrics(version.pk, LONG_AGO)["disliked_served"]
+
+    def tell(kinds: dict[int, str]) -> None:
+        rows = [
+            NewFeedback(client_id=uuid.uuid4(), track_id=track, kind=kind, occurred_at=timezone.now())
+            for track, kind in kinds.items()
+        ]
+        assert {outcome.status for outcome in record(alice.listener, rows)} == {"stored"}
+
+    assert show(alice) == 0
+    tell({refused: "ban", unbanned: "ban", undisliked: "dislike", liked: "dislike"})
+    assert guard_metrics(version.pk, LONG_AGO)["disliked_served"] == 0
+    assert show(alice) == 4
+    assert show(bob) == 4
+    tell({unbanned: "unban", undisliked: "undislike", liked: "like", refused: "dislike"})
+    assert show(alice) == 5
+    tell({refused: "undislike"})
+    assert show(alice) == 6
+    tell({refused: "unban"})
+    assert show(alice) == 6
+
+
 def test_a_recommender_whose_tracks_are_disliked_is_rolled_back(
     alice: Account, bob: Account, olga: Account, tracks: list[Track]
 ) -> None:

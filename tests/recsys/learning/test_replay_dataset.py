@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from accounts.models import Account, Listener
+from recsys import preferences
 from recsys.feedback import rows_of
 from recsys.learning import log
-from recsys.learning.features import encode_state, state_of_rows
+from recsys.learning.features import build_state, encode_state, state_of_rows
 from recsys.learning.logged_slates import LOOKED_BEYOND
 from recsys.learning.replay_dataset import build, build_replay_dataset
 from recsys.learning.windows import WINDOW
 from recsys.models import Feedback, Recommendation, Track
 from recsys.rewards import RewardWeights
-from tests.recsys.learning.conftest import MONDAY, SMALL, Context, play
+from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, Context, play
+from tests.recsys.learning.logged_world import live_under_popularity
 from training.models import PolicyVersion
 from training.slots import NotEnoughToLearnFrom
 
 LATER = MONDAY + timedelta(days=10)
+LETTERS = {
+    "row_track_L": "row_track_ML",
+    "row_open_L": "row_open_ML",
+    "row_signal_LS": "row_signal_MLS",
+    "clock_C": "clock_MC",
+    "declared_S": "declared_MS",
+}
+"""What a state of one request is called, and those of a whole log."""
 
 
 @pytest.fixture
@@ -107,9 +119,36 @@ def test_training_and_serving_encode_a_state_alike(
 
     assert (served["row_open_L"] == trained["row_open_ML"]).all()
     assert (served["row_track_L"] == trained["row_track_ML"]).all()
-    assert served["row_signal_LS"] == pytest.approx(trained["row_signal_MLS"], abs=1e-3)
-    assert served["clock_C"] == pytest.approx(trained["clock_MC"], abs=1e-6)
-    assert served["declared_S"] == pytest.approx(trained["declared_MS"])
+    assert trained["row_signal_MLS"].dtype == np.float16
+    assert (served["row_signal_LS"].astype(np.float16) == trained["row_signal_MLS"]).all()
+    assert (served["clock_C"] == trained["clock_MC"]).all()
+    assert (served["declared_S"] == trained["declared_MS"]).all()
+
+
+def test_what_was_known_at_a_logged_request_is_learned_from_rounded_and_not_changed(
+    checkerboard_tracks: list[Track],
+) -> None:
+    live_under_popularity(listeners=4, visits=3)
+    preferences.declare(Listener.objects.get(pk=FIRST_ID), styles=["jig"], received_at=MONDAY + timedelta(hours=7))
+    requests = Recommendation.objects.select_related("listener__account").order_by("created_at", "id")
+    for request in requests[:6]:
+        Feedback.objects.create(
+            listener=request.listener,
+            client_id=uuid.uuid4(),
+            track_id=request.tracks[0],
+            kind="rate",
+            value=4.0,
+            occurred_at=request.created_at,
+            received_at=request.created_at + timedelta(minutes=1),
+        )
+    dataset = build(SMALL, as_of=LATER)
+
+    assert len(requests) == 12
+    for request, at in zip(requests, dataset.offers.state_J, strict=True):
+        served = encode_state(build_state(request.listener, request.created_at), dataset.table, dataset.weights)
+        served["row_signal_LS"] = served["row_signal_LS"].astype(np.float16)
+        for of_one, of_all in LETTERS.items():
+            assert (served[of_one] == dataset.states[of_all][at]).all(), of_one
 
 
 def test_simulated_listeners_are_left_out_of_real_training(two_sessions: list[Feedback], tracks: list[Track]) -> None:
