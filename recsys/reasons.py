@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recsys.learning.explanation import LATELY, MOMENT, OF_ONE_STYLE, SINGLE
 from recsys.learning.features import ListenerState
 from recsys.learning.policy import Reason
 from recsys.models import Feedback, Track
@@ -16,8 +17,14 @@ Kind = Feedback.Kind
 SMALLEST_SHARE = 0.1
 """Causes of one kind that together make up less than this share of what speaks for a track are not named; of many small ones
 the strongest is."""
-MOST_REASONS = 6
-"""Of one position, the residual included."""
+MOST_REASONS = 5
+"""Of one position that are told one by one."""
+OTHERS: Mapping[str, str] = {
+    **dict.fromkeys((SINGLE, OF_ONE_STYLE, LATELY), "other_heard"),
+    "declared": "other_declared",
+    **dict.fromkeys(MOMENT, "other_moment"),
+}
+"""What causes beyond these are gathered as. Which they are follows from the log: all that are not told one by one."""
 LATE_AFTER_PLAYS = 5
 """From so many on a session is no longer at its start."""
 WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -25,8 +32,9 @@ NOTHING_NAMED = "something new to try"
 
 
 def in_words(explained: Sequence[Sequence[Reason]], state: ListenerState) -> list[list[dict[str, Any]]]:
-    """The reasons of each position as they are logged, the strongest first; those worth naming have a `text`. The last is the
-    `residual`, which makes their sum the track's score: what no single cause gives, and the causes beyond MOST_REASONS.
+    """The reasons of each position as they are logged, the strongest first; those worth naming come before others and have a
+    `text`. Causes beyond MOST_REASONS are gathered by kind, so that the `residual`, the last, is V(s) alone, the same for all
+    candidates. Together they are the track's score.
 
     Says only what the policy said and the log holds: “you liked” is written where the listener's rows say so.
     """
@@ -48,14 +56,14 @@ class Words:
 
 def _of_position(reasons: Sequence[Reason], words: Words) -> list[dict[str, Any]]:
     ranked = sorted(reasons, key=lambda reason: -reason.contribution)
-    # The residual, V(s) for the most part, speaks for every track alike.
-    speaking = sum(max(0.0, reason.contribution) for reason in ranked if reason.kind != "residual")
+    # The residual, V(s), speaks for every track alike.
+    causes = [reason for reason in ranked if reason.kind != "residual"]
+    speaking = sum(max(0.0, reason.contribution) for reason in causes)
     of_kind: defaultdict[str, float] = defaultdict(float)
-    for reason in ranked:
+    for reason in causes:
         of_kind[reason.kind] += max(0.0, reason.contribution)
     worded: list[tuple[Reason, str]] = []
-    unnamed = [reason.contribution for reason in ranked if reason.kind == "residual"]
-    for reason in (reason for reason in ranked if reason.kind != "residual"):
+    for reason in causes:
         # Taken away for the first, the strongest of its kind: it stands for all of them.
         together = of_kind.pop(reason.kind, reason.contribution) if reason.carries else 0.0
         is_strong = reason.contribution > 0 and together >= SMALLEST_SHARE * speaking and reason.carries
@@ -64,22 +72,28 @@ def _of_position(reasons: Sequence[Reason], words: Words) -> list[dict[str, Any]
     worded.sort(key=lambda each: (not each[1], each[0].kind == "chance"))
     if not worded or not worded[0][1]:
         worded.insert(0, (Reason(kind="chance", contribution=0.0), NOTHING_NAMED))
-    listed, left = worded[: MOST_REASONS - 1], worded[MOST_REASONS - 1 :]
-    if left or unnamed:
-        rest = math.fsum([*unnamed, *(reason.contribution for reason, _ in left)])
-        listed.append((Reason(kind="residual", contribution=rest), ""))
+    listed = [*worded[:MOST_REASONS], *_gathered(worded[MOST_REASONS:])]
+    listed += [(reason, "") for reason in ranked if reason.kind == "residual"]
     return [_logged(*each) for each in listed]
 
 
+def _gathered(worded: Sequence[tuple[Reason, str]]) -> list[tuple[Reason, str]]:
+    """Causes of one kind as one, without words; one that is alone of its kind stays itself."""
+    of_kind: defaultdict[str, list[tuple[Reason, str]]] = defaultdict(list)
+    for reason, text in worded:
+        of_kind[OTHERS.get(reason.kind, reason.kind)].append((reason, text))
+    gathered = []
+    for kind, each in of_kind.items():
+        together = Reason(kind=kind, contribution=math.fsum(reason.contribution for reason, _ in each))
+        gathered.append(each[0] if len(each) == 1 else (together, ""))
+    return gathered
+
+
 def _logged(reason: Reason, text: str) -> dict[str, Any]:
-    return {
-        "kind": reason.kind,
-        "text": text,
-        "contribution": reason.contribution,
-        "track": reason.track_id,
-        "tracks": list(reason.track_ids),
-        "style": reason.style,
-    }
+    """Without what is empty: the log grows by one of these for each cause of each position."""
+    about = {"track": reason.track_id, "tracks": list(reason.track_ids), "style": reason.style}
+    told = {name: value for name, value in about.items() if value}
+    return {"kind": reason.kind, "text": text, "contribution": reason.contribution, **told}
 
 
 def _text(reason: Reason, words: Words) -> str:

@@ -254,7 +254,8 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
     kind = serializers.CharField(
         help_text="`heard`, `heard_style`, `heard_lately`, `declared`, `hour`, `weekday`, `session`, `history`, `popular`, "
-        "`chance`, or `residual`: the last, what all others leave of the score."
+        "`chance`; five are told one by one, others of a kind together, as `other_heard`, `other_declared`, `other_moment`. "
+        "The last is the `residual`, the worth of the listener's state: the same for all candidates."
     )
     text = serializers.CharField(allow_blank=True, help_text="Empty where the cause is too small to be named.")
     contribution = serializers.FloatField(help_text="Those of one track sum to its score.")
@@ -267,11 +268,12 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field(ReasonSerializer(many=True))
 class ReasonsField(serializers.Field[Any, Any, Any, Any]):
-    """Reasons as they were logged; the first ones without `tracks`, and not all of them with a `residual`."""
+    """Reasons as they were logged, without what is empty. The first ones have no `residual`, those after them one that takes
+    the causes beyond five, too."""
 
     def to_representation(self, value: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Field by field they took longer than the draw."""
-        return [{"tracks": [], **reason} for reason in value]
+        return [{"track": None, "tracks": [], "style": None, **reason} for reason in value]
 
 
 class BestPickSerializer(serializers.Serializer[Any]):

@@ -55,7 +55,8 @@ def explain(policy: DqnPolicy, state: ListenerState, track_ids: Sequence[int], c
     """
     vectors = policy.vectors(track_table())
     moment = [Cause(kind=kind) for kind in MOMENT]
-    causes = [*_heard_causes(state, vectors.indexed), *moment, *_declared_causes(policy, state)]
+    declared = [Cause(kind="declared", style=style) for style in state.styles]
+    causes = [*_heard_causes(state, vectors.indexed), *moment, *declared]
     rows_n = vectors.table.rows_of(candidates)
     score_n = policy.score_rows(state, vectors.table, rows_n).mean(axis=0)
     without = _without(policy, state, vectors, [cause.track_ids for cause in causes if cause.track_ids])
@@ -89,10 +90,6 @@ def _heard_causes(state: ListenerState, table: TrackTable) -> list[Cause]:
     return [*causes, Cause(kind=LATELY, track_ids=tuple(heard))] if len(of_style) > 1 else causes
 
 
-def _declared_causes(policy: DqnPolicy, state: ListenerState) -> list[Cause]:
-    return [Cause(kind="declared", style=style) for style in policy.scaling.styles if style in state.styles]
-
-
 def _without(policy: DqnPolicy, state: ListenerState, vectors: TrackVectors, heard: Sequence[tuple[int, ...]]) -> Arrays:
     """The state as it were without the rows of each cause that was heard, then as it is without each part of the moment."""
     gone = encode_without(state, vectors.indexed, heard, policy.reward_weights)
@@ -114,8 +111,9 @@ def _given(
     heard_L = np.where(arrays["row_open_L"][0], vectors.table.ids_T[arrays["row_track_L"][0]], -1)
     heard_EW = _is_of([cause for cause in causes if cause.track_ids], heard_L) @ (said_LX @ past)
     moment_FW = np.where(PART_FC, arrays["clock_C"], 0.0) @ clock
-    styles = [policy.scaling.styles.index(cause.style) for cause in causes if cause.style and not cause.track_ids]
-    declared_SW = (arrays["declared_S"][0][:, None] * declared)[styles]
+    # A style that came after the training is one of the unknown ones, whose place is the last.
+    place_S = [[*policy.scaling.styles, style].index(style) for style in state.styles]
+    declared_SW = declared[place_S] / max(1, len(state.styles))
     added_EHD = np.concatenate([heard_EW, moment_FW, declared_SW]).reshape(-1, *whole_HD.shape)
     return np.asarray(np.einsum("ehd,nhd->en", added_EHD, _towers(policy, vectors, rows_n)))
 

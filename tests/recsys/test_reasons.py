@@ -94,11 +94,40 @@ def test_what_is_listed_sums_to_the_score_however_many_causes_there_are() -> Non
         for left in ([], [Reason(kind="residual", contribution=0.7)]):
             (listed,) = in_words([reasons + left], state_after())
 
-            assert len(listed) <= MOST_REASONS
             assert math.fsum(reason["contribution"] for reason in listed) == pytest.approx(
                 math.fsum(reason.contribution for reason in reasons + left), abs=1e-12
             )
-            assert (listed[-1]["kind"] == "residual") == bool(left or many >= MOST_REASONS)
+            assert [reason["contribution"] for reason in listed if reason["kind"] == "residual"] == [0.7] * len(left)
+            assert sum(reason["kind"] in ("declared", "other_declared") for reason in listed) <= MOST_REASONS + 1
+
+
+def test_causes_beyond_the_strongest_are_gathered_by_kind_and_the_residual_stays_what_it_is(tracks: list[Track]) -> None:
+    reasons = [Reason(kind="declared", contribution=1.0, style=f"style {at}") for at in range(5)]
+    reasons += [Reason(kind="declared", contribution=0.01 * at, style=f"style 5{at}") for at in range(3)]
+    reasons += [Reason(kind="heard", contribution=-0.1, track_id=track.pk, track_ids=(track.pk,)) for track in tracks[:3]]
+    reasons += [Reason(kind="heard_style", contribution=-0.2, track_ids=(1, 2), style="reel")]
+    reasons += [Reason(kind=kind, contribution=0.05) for kind in ("hour", "weekday")]
+    reasons += [Reason(kind="popular", contribution=-0.3), Reason(kind="residual", contribution=4.0)]
+
+    (listed,) = in_words([reasons], state_after())
+
+    assert {reason["kind"]: pytest.approx(reason["contribution"]) for reason in listed[MOST_REASONS:]} == {
+        "other_moment": 0.1,
+        "other_declared": 0.03,
+        "other_heard": -0.5,
+        "popular": -0.3,
+        "residual": 4.0,
+    }
+    assert listed[-1] == {"kind": "residual", "text": "", "contribution": 4.0}
+
+
+def test_a_cause_that_is_alone_of_its_kind_stays_itself(track: Track) -> None:
+    reasons = [Reason(kind="declared", contribution=1.0, style=f"style {at}") for at in range(5)]
+    reasons += [Reason(kind="heard", contribution=0.1, track_id=track.pk, track_ids=(track.pk,))]
+
+    (listed,) = in_words([reasons], state_after())
+
+    assert listed[-1] == {"kind": "heard", "text": "", "contribution": 0.1, "track": track.pk, "tracks": [track.pk]}
 
 
 @pytest.mark.django_db

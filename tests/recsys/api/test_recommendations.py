@@ -71,12 +71,17 @@ def test_a_slate_can_be_read_again_by_its_listener_only(as_alice: APIClient, as_
     assert as_bob.get(f"{ADDRESS}{body['id']}/").status_code == 404
 
 
-def test_reasons_of_the_first_slates_have_no_list_of_tracks(as_alice: APIClient, tracks: list[Track]) -> None:
+@pytest.mark.parametrize("empty", [{"track": None, "style": None}, {"track": None, "tracks": [], "style": None}, {}])
+def test_reasons_are_answered_in_full_however_they_were_logged(
+    as_alice: APIClient, tracks: list[Track], empty: dict[str, object]
+) -> None:
     row = Recommendation.objects.get(pk=ask(as_alice, count=1)["id"])
-    logged = {"kind": "popular", "text": "popular with listeners", "contribution": 0.5, "track": None, "style": None}
+    logged = {"kind": "popular", "text": "popular with listeners", "contribution": 0.5, **empty}
     Recommendation.objects.filter(pk=row.pk).update(reasons=[[logged]])
 
-    assert as_alice.get(f"{ADDRESS}{row.pk}/").json()["tracks"][0]["reasons"] == [{**logged, "tracks": []}]
+    answered = as_alice.get(f"{ADDRESS}{row.pk}/").json()["tracks"][0]["reasons"]
+
+    assert answered == [{**logged, "track": None, "tracks": [], "style": None}]
 
 
 def test_a_piece_that_was_taken_back_leaves_a_gap(as_bob: APIClient, tracks: list[Track], alices_piece: Track) -> None:

@@ -27,7 +27,7 @@ from recsys.learning.dqn_policy import TRACK_MATRIX, export
 from recsys.learning.replay_dataset import build
 from recsys.learning.training import train
 from recsys.models import Feedback, Recommendation, Track
-from recsys.reasons import MOST_REASONS
+from recsys.reasons import MOST_REASONS, OTHERS
 from recsys.recommending import recommend
 from tests.conftest import unsaved_track
 from tests.recsys.learning.conftest import FIRST_ID, MONDAY, SMALL, Context, play
@@ -159,18 +159,26 @@ def tell(listener: Listener, track_id: int, kind: str, value: float | None = Non
     assert record(listener, [row])[0].status == "stored"
 
 
-def test_the_reasons_that_are_logged_sum_to_the_score(
-    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track]
+@pytest.mark.parametrize("declared", [[], ["jig"], ["reel", "jig", "air", "polka"]])
+def test_the_reasons_that_are_logged_sum_to_the_score_and_leave_alike_of_every_candidate(
+    champion: PolicyVersion, alice: Account, checkerboard_tracks: list[Track], declared: list[str]
 ) -> None:
     for track in checkerboard_tracks[:12]:
         tell(alice.listener, track.pk, "play", 60.0)
+    # Polkas came after the training.
+    Track.objects.bulk_create([unsaved_track(number, style="polka") for number in (40, 41)])
+    preferences.declare(alice.listener, styles=declared)
 
-    row = recommend(alice.listener, count=10, surface="api")
+    row = recommend(alice.listener, count=100, surface="api")
 
+    assert sorted(row.tracks) == sorted(row.candidates)
     sums = [math.fsum(reason["contribution"] for reason in reasons) for reasons in row.reasons]
     assert sums == pytest.approx(row.scores, abs=1e-12)
-    assert {len(reasons) for reasons in row.reasons} == {MOST_REASONS}
+    left = [[reason["contribution"] for reason in reasons if reason["kind"] == "residual"] for reasons in row.reasons]
+    assert np.ptp(left) < 1e-12 < np.ptp(row.scores)
     assert {reasons[-1]["kind"] for reasons in row.reasons} == {"residual"}
+    assert {"other_heard", "other_moment"} <= {reason["kind"] for reasons in row.reasons for reason in reasons}
+    assert max(len(reasons) for reasons in row.reasons) <= MOST_REASONS + len({*OTHERS.values(), "popular", "residual"})
 
 
 def test_a_logged_request_gives_its_scores_again_after_more_feedback(
