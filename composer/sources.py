@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from composer.melody_tasks import FEWEST_NOTES, MOST_NOTES
 from composer.steering import SHORTEST_NOTE, ImpossibleSteering, check_pitch
 from music.keys import estimate_key
 from music.metres import Metre
@@ -19,7 +20,7 @@ from recsys.models import Track
 
 MOST_BYTES = 1024 * 1024
 MOST_NOTES_READ = 4000
-"""More are refused before they are looked at."""
+"""Rests included; more are refused before they are looked at."""
 _LENGTH = re.compile(r"[0-9]{1,4}(/[1-9][0-9]{0,2})?")
 FIELDS = ("notes", "metre", "tonic", "mode", "tempo", "pickup")
 
@@ -169,7 +170,7 @@ def source_of_notes(values: object) -> Source:
 def _notes(value: object) -> tuple[Note, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not 1 <= len(value) <= MOST_NOTES_READ:
         found = f"; there are {len(value)}" if isinstance(value, Sequence) and not isinstance(value, str) else ""
-        raise ImpossibleSteering("notes", f"must be 1 … {MOST_NOTES_READ} notes [pitch or null, quarter notes]{found}")
+        raise ImpossibleSteering("notes", f"must be {FEWEST_NOTES} … {MOST_NOTES} notes [pitch or null, quarter notes]{found}")
     notes = []
     for number, pair in enumerate(value, start=1):
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
