@@ -33,6 +33,10 @@ class Source:
     program: int = 0
     lyrics: tuple[str, ...] = ()
     """As in `music.notes.Voice`."""
+    voices: tuple[Voice, ...] = ()
+    """The others of a track."""
+    voices_left_out: int = 0
+    """The others of a file, where notes at once may be missing."""
     style: str = "song"
     title: str = ""
     track: Track | None = None
@@ -43,6 +47,8 @@ class Source:
             "melody": self.melody,
             "program": self.program,
             "lyrics": self.lyrics,
+            "voices": self.voices,
+            "voices_left_out": self.voices_left_out,
             "source_style": self.style,
             "source_title": self.title,
         }
@@ -50,11 +56,13 @@ class Source:
 
 def source_of_track(track: Track, voice_number: int | None = None) -> Source:
     """The melody of a track: its first voice, or the one of this number, from 1."""
-    voice = _voice(Score.from_json(track.score), 1 if voice_number is None else voice_number)
+    score = Score.from_json(track.score)
+    voice = _voice(score, 1 if voice_number is None else voice_number)
     return Source(
         melody=voice.melody,
         program=voice.program,
         lyrics=voice.lyrics,
+        voices=tuple(other for other in score.voices if other is not voice),
         style=track.style,
         title=track.title,
         track=track,
@@ -72,7 +80,8 @@ def source_of_score(score: Score, style: str, voice: int | None = None, *, field
     if chosen.chord_at is not None:
         place = f"{float(chosen.chord_at):.4g} quarter notes from its beginning"
         raise ImpossibleSteering(field, f"it has several notes at once, first {place}; the melody must be of one voice")
-    return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
+    program, others = chosen.program or PROGRAMS.get(style, 0), len(score.voices) - 1
+    return Source(melody=chosen.melody, program=program, voices_left_out=others, style=style, title=score.title)
 
 
 def _named(number: int, voice: Voice) -> str:
