@@ -193,7 +193,7 @@ def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Writt
         log_prior_B=np.concatenate([part.log_prior_B for part in parts]),
         kl_B=np.concatenate([part.kl_B for part in parts]),
         steps_B=np.concatenate([part.steps_B for part in parts]),
-        relaxed_B3=np.concatenate([part.relaxed_B3 for part in parts]),
+        relaxed_B4=np.concatenate([part.relaxed_B4 for part in parts]),
     )
 
 

@@ -26,13 +26,17 @@ class Anchors:
         self._ticks = [np.array(sorted(tokens), dtype=np.int64) for tokens in self._tokens]
         self._rows = [row for row, plan in enumerate(plans) if plan.anchors and not plan.is_free]
 
-    def close_pitches(self, now_B: NDArray[np.int64], open_BP: Mask) -> None:
-        """Where an anchor stands, its pitch alone is open, even one outside the key."""
+    def close_pitches(self, now_B: NDArray[np.int64], open_BP: Mask) -> list[tuple[int, int]]:
+        """Where an anchor stands, its pitch alone is open; gives rows and tokens of those that were closed until then."""
+        overruled = []
         for row in self._rows:
             token = self._tokens[row].get(int(now_B[row]))
             if token is not None:
+                if not open_BP[row, token]:
+                    overruled.append((row, token))
                 open_BP[row] = False
                 open_BP[row, token] = True
+        return overruled
 
     def close_durations(self, now_B: NDArray[np.int64], open_BD: Mask, ticks_D: NDArray[np.int64]) -> list[int]:
         """A note ends where the next anchor begins, or before, as long as any duration does; gives the other rows."""

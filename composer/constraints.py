@@ -26,10 +26,11 @@ MAXIMUM_SAME_PITCH = 4
 """Notes of one pitch in a row; the next one must be another."""
 _TICKS = np.append(DURATION_TICKS, 1 << 30)
 """Of each duration token; the escape fits nowhere."""
-RELAXED = ("repetition", "anchors", "grid")
-"""What is given up where no token would be open, in this order: a note too often in a row, or a second copy from the same
-distance; an anchor that no note can reach; the grid, behind given notes that end beside it: one note fills the bar."""
-_REPETITION, _ANCHORS, _GRID = range(len(RELAXED))
+RELAXED = ("key", "repetition", "anchors", "grid")
+"""What is given up where no token would be open, in this order: the key, or the tonic at an end, where an anchor stands; a note
+too often in a row, or a second copy from the same distance; an anchor that no note can reach; the grid, behind given notes that
+end beside it: one note fills the bar."""
+_KEY, _REPETITION, _ANCHORS, _GRID = range(len(RELAXED))
 NEVER_COMPOSED = frozenset({4})
 """Ticks of durations that people write and the composer leaves alone: it would have to leave the grid for them."""
 
@@ -152,7 +153,7 @@ class Constraints:
                 table_TD = open_durations(plan.bar_ticks, plan.is_on_sixteenths, plan.longest_ticks, is_last)
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
         self._anchors = Anchors(plans)
-        self.relaxed_B3 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
+        self.relaxed_B4 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
         """How often each of RELAXED was given up."""
         self._last_pitch_B = np.full(len(plans), -1, dtype=np.int64)
         self._same_B = np.zeros(len(plans), dtype=np.int64)
@@ -177,9 +178,11 @@ class Constraints:
             *places,
             *excess,
             lines.length == 0,
-            self.relaxed_B3,
+            self.relaxed_B4,
         )
-        self._anchors.close_pitches(lines.now_B, open_BP)
+        for row, token in self._anchors.close_pitches(lines.now_B, open_BP):
+            is_excess = token == self._last_pitch_B[row] and self._same_B[row] >= MAXIMUM_SAME_PITCH
+            self.relaxed_B4[row, _REPETITION if is_excess else _KEY] += 1
         return open_BP
 
     def durations(self, pitch_B: NDArray[np.int64]) -> Mask:
@@ -188,9 +191,9 @@ class Constraints:
         open_BD = np.empty((len(pitch_B), DURATION_COUNT), dtype=bool)
         places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
         copies = (*lines.sources(), lines.run_ticks_BS, lines.back_BL)
-        _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B3)
+        _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B4)
         passed = self._anchors.close_durations(lines.now_B, open_BD, _TICKS)
-        self.relaxed_B3[passed, _ANCHORS] += 1
+        self.relaxed_B4[passed, _ANCHORS] += 1
         return open_BD
 
     def append(self, pitch_B: NDArray[np.int64]) -> None:
@@ -212,7 +215,7 @@ def _close_pitches(
     same_B: Whole,
     newest_B: Whole,
     is_first: bool,
-    relaxed_B3: Whole,
+    relaxed_B4: Whole,
 ) -> None:
     """Leaves the tonics where nothing but the end fits, and no pitch that came too often in a row if another one is open."""
     for b in range(len(open_BP)):
@@ -237,7 +240,7 @@ def _close_pitches(
             if open_P.sum() > int(open_P[REST]) + int(open_P[last]):
                 open_P[REST] = open_P[last] = False
             else:
-                relaxed_B3[b, _REPETITION] += 1
+                relaxed_B4[b, _REPETITION] += 1
 
 
 @compiled
@@ -254,7 +257,7 @@ def _open_durations(
     source_duration_BS: Whole,
     run_ticks_BS: Whole,
     back_BL: Whole,
-    relaxed_B3: Whole,
+    relaxed_B4: Whole,
 ) -> None:
     """Those that fit at this place of the bar, end on the tonic, and complete no second copy from the same distance where
     another one is open. A line that is full has just the shortest."""
@@ -278,11 +281,11 @@ def _open_durations(
                     if open_D.sum() > 1:
                         open_D[duration] = False
                     else:
-                        relaxed_B3[b, _REPETITION] += 1
+                        relaxed_B4[b, _REPETITION] += 1
         if not open_D.any():
             # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
             open_D[DURATION_COUNT - 1] = True
-            relaxed_B3[b, _GRID] += 1
+            relaxed_B4[b, _GRID] += 1
 
 
 @compiled

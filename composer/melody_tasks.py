@@ -23,7 +23,7 @@ from composer.steering import (
     check_printable,
 )
 from music.keys import name_pitch
-from music.notes import Melody
+from music.notes import Melody, Score, Voice
 
 KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
 FEWEST_NOTES = 4
@@ -54,6 +54,9 @@ OF_KIND: dict[str, tuple[str, ...]] = {
 KEEP_WORDS = ("continue", "rewrite", "accompany")
 """Kinds that leave notes as they are, and what is sung to them. Told anew, a melody has other notes for other syllables."""
 
+KEEP_VOICES = ("continue", "rewrite")
+"""Kinds that leave the other voices as they are; they rest where the melody is new, which was written without them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MelodyTask:
@@ -65,6 +68,10 @@ class MelodyTask:
     """General MIDI program of the melody."""
     lyrics: tuple[str, ...] = ()
     """What is sung to the melody, as in `music.notes.Voice`; empty in tasks that tell it anew."""
+    voices: tuple[Voice, ...] = ()
+    """The others that stay; empty but in KEEP_VOICES."""
+    voices_left_out: int = 0
+    """The others that don't."""
     source_style: str = "song"
     source_title: str = ""
     bars: int = 8
@@ -142,18 +149,27 @@ class MelodyTask:
             raise ImpossibleSteering("style", "is missing: name the style to be reached")
         if kind not in KEEP_WORDS:
             source.pop("lyrics", None)
+        if kind not in KEEP_VOICES:
+            others = len(source.pop("voices", ())) + source.pop("voices_left_out", 0)
+            # An accompaniment is what is asked for in their place.
+            source["voices_left_out"] = 0 if kind == "accompany" else others
         return cls(**wish, **source)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` gives the same task back."""
         own = ("kind", "program", "source_style", "source_title", *OF_KIND[self.kind])
-        words = {"lyrics": list(self.lyrics)} if self.lyrics else {}
-        return {"melody": self.melody.to_json()} | {name: getattr(self, name) for name in own} | words
+        more: dict[str, Any] = {"lyrics": list(self.lyrics)} if self.lyrics else {}
+        if self.voices:
+            more["voices"] = Score(title="", voices=self.voices).to_json()["voices"]
+        if self.voices_left_out:
+            more["voices_left_out"] = self.voices_left_out
+        return {"melody": self.melody.to_json()} | {name: getattr(self, name) for name in own} | more
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MelodyTask:
         """The task that `to_json` wrote."""
-        read = {"melody": Melody.from_json(values["melody"]), "lyrics": tuple(values.get("lyrics", ()))}
+        voices = Score.from_json({"title": "", "voices": values.get("voices", ())}).voices
+        read = {"melody": Melody.from_json(values["melody"]), "lyrics": tuple(values.get("lyrics", ())), "voices": voices}
         return cls(**{**values, **read})
 
     def steering(self, wishes: Mapping[str, Any]) -> Steering:

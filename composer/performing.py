@@ -45,21 +45,40 @@ def perform_task(
         )
         return Score(title=title, voices=(replace(voices[0], lyrics=task.lyrics), *voices[1:])), figures
     melody, figures = _TASKS[task.kind](task, steering, taste_D, policy, seed, report)
-    voice = Voice(name="Melody", melody=melody, program=task.program, lyrics=_words(task, melody))
-    return Score(title=title, voices=(voice,)), figures
+    voice = Voice(name="Melody", melody=melody, program=task.program, lyrics=_words(task, task.melody, task.lyrics, melody))
+    others = {"voices_kept": len(task.voices), "voices_left_out": task.voices_left_out}
+    figures |= {name: count for name, count in others.items() if count}
+    return Score(title=title, voices=(voice, *(_resting(task, other, melody) for other in task.voices))), figures
 
 
-def _words(task: MelodyTask, melody: Melody) -> tuple[str, ...]:
-    """What is sung to the notes that stayed. Those of bars written anew hold the syllable before them; those that a
+def _written_anew(task: MelodyTask) -> tuple[Fraction, Fraction]:
+    """Begin and end, in the given melody, of what a new part stands for: bars to be rewritten, or nothing behind the end."""
+    if task.kind != "rewrite":
+        return task.melody.quarters, task.melody.quarters
+    bars = printed_bars(task.melody)
+    return bars[task.first_bar - 1][0], bars[task.last_bar - 1][1]
+
+
+def _words(task: MelodyTask, own: Melody, lyrics: tuple[str, ...], now: Melody) -> tuple[str, ...]:
+    """What is sung to the notes of a voice that stayed. Those of bars written anew hold the syllable before them; those that a
     continuation adds are not sung."""
     if task.kind != "rewrite":
-        return task.lyrics
-    bars = printed_bars(task.melody)
-    begin, end = bars[task.first_bar - 1][0], bars[task.last_bar - 1][1]
-    words = zip(_sounding(task.melody), task.lyrics, strict=False)
+        return lyrics
+    begin, end = _written_anew(task)
+    words = zip(_sounding(own), lyrics, strict=False)
     stayed = {(start, note): word for (start, note), word in words if not begin <= start < end}
-    found = tuple(stayed.get(note, "") for note in _sounding(melody))
+    found = tuple(stayed.get(note, "") for note in _sounding(now))
     return found if any(found) else ()
+
+
+def _resting(task: MelodyTask, voice: Voice, melody: Melody) -> Voice:
+    """Another voice as it was, with a rest where the melody is new: it was made for other notes."""
+    own, (begin, end) = voice.melody, _written_anew(task)
+    before, after = between(own, Fraction(0), begin), between(own, end, own.quarters)
+    new = melody.quarters - (task.melody.quarters - (end - begin))
+    rest = begin + new - sum((note.quarters for note in before), Fraction(0))
+    now = replace(own, notes=join_rests((*before, Note(None, rest), *after)), odd_bars=melody.odd_bars)
+    return replace(voice, melody=now, lyrics=_words(task, own, voice.lyrics, now))
 
 
 def _sounding(melody: Melody) -> list[tuple[Fraction, Note]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from composer.melody_tasks import FEWEST_NOTES, MOST_NOTES
 from composer.steering import SHORTEST_NOTE, ImpossibleSteering, check_pitch
 from music.keys import estimate_key
 from music.metres import Metre
@@ -19,7 +20,7 @@ from recsys.models import Track
 
 MOST_BYTES = 1024 * 1024
 MOST_NOTES_READ = 4000
-"""More are refused before they are looked at."""
+"""Rests included; more are refused before they are looked at."""
 _LENGTH = re.compile(r"[0-9]{1,4}(/[1-9][0-9]{0,2})?")
 FIELDS = ("notes", "metre", "tonic", "mode", "tempo", "pickup")
 
@@ -32,6 +33,10 @@ class Source:
     program: int = 0
     lyrics: tuple[str, ...] = ()
     """As in `music.notes.Voice`."""
+    voices: tuple[Voice, ...] = ()
+    """The others of a track."""
+    voices_left_out: int = 0
+    """The others of a file, where notes at once may be missing."""
     style: str = "song"
     title: str = ""
     track: Track | None = None
@@ -42,6 +47,8 @@ class Source:
             "melody": self.melody,
             "program": self.program,
             "lyrics": self.lyrics,
+            "voices": self.voices,
+            "voices_left_out": self.voices_left_out,
             "source_style": self.style,
             "source_title": self.title,
         }
@@ -49,11 +56,13 @@ class Source:
 
 def source_of_track(track: Track, voice_number: int | None = None) -> Source:
     """The melody of a track: its first voice, or the one of this number, from 1."""
-    voice = _voice(Score.from_json(track.score), 1 if voice_number is None else voice_number)
+    score = Score.from_json(track.score)
+    voice = _voice(score, 1 if voice_number is None else voice_number)
     return Source(
         melody=voice.melody,
         program=voice.program,
         lyrics=voice.lyrics,
+        voices=tuple(other for other in score.voices if other is not voice),
         style=track.style,
         title=track.title,
         track=track,
@@ -71,7 +80,8 @@ def source_of_score(score: Score, style: str, voice: int | None = None, *, field
     if chosen.chord_at is not None:
         place = f"{float(chosen.chord_at):.4g} quarter notes from its beginning"
         raise ImpossibleSteering(field, f"it has several notes at once, first {place}; the melody must be of one voice")
-    return Source(melody=chosen.melody, program=chosen.program or PROGRAMS.get(style, 0), style=style, title=score.title)
+    program, others = chosen.program or PROGRAMS.get(style, 0), len(score.voices) - 1
+    return Source(melody=chosen.melody, program=program, voices_left_out=others, style=style, title=score.title)
 
 
 def _named(number: int, voice: Voice) -> str:
@@ -169,7 +179,7 @@ def source_of_notes(values: object) -> Source:
 def _notes(value: object) -> tuple[Note, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not 1 <= len(value) <= MOST_NOTES_READ:
         found = f"; there are {len(value)}" if isinstance(value, Sequence) and not isinstance(value, str) else ""
-        raise ImpossibleSteering("notes", f"must be 1 … {MOST_NOTES_READ} notes [pitch or null, quarter notes]{found}")
+        raise ImpossibleSteering("notes", f"must be {FEWEST_NOTES} … {MOST_NOTES} notes [pitch or null, quarter notes]{found}")
     notes = []
     for number, pair in enumerate(value, start=1):
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:

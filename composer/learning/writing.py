@@ -56,21 +56,21 @@ class Written:
     """Sum over the steps of KL(π ‖ masked p₀)."""
     steps_B: Whole
     """Steps at which something was chosen: two per note."""
-    relaxed_B3: Whole
+    relaxed_B4: Whole
     """How often each of `constraints.RELAXED` was given up."""
     trace: dict[str, Tensor] | None = None
     """Every step: what `policy_training` makes episodes of."""
 
     def given_up(self, row: int) -> dict[str, dict[str, int]]:
         """For the figures of a piece: how often each of `constraints.RELAXED` was given up in it; empty where nothing was."""
-        counted = dict(zip(RELAXED, self.relaxed_B3[row].tolist(), strict=True))
+        counted = dict(zip(RELAXED, self.relaxed_B4[row].tolist(), strict=True))
         return {"relaxed": counted} if any(counted.values()) else {}
 
     def replace_rows(self, rows: Whole, other: Written, other_rows: Whole) -> None:
         """Puts melodies of another batch in the place of these; for batches without a trace."""
         for row, other_row in zip(rows, other_rows, strict=True):
             self.melodies[row] = other.melodies[other_row]
-        for name in ("log_policy_B", "log_behaviour_B", "log_prior_B", "kl_B", "steps_B", "relaxed_B3"):
+        for name in ("log_policy_B", "log_behaviour_B", "log_prior_B", "kl_B", "steps_B", "relaxed_B4"):
             getattr(self, name)[rows] = getattr(other, name)[other_rows]
 
 
@@ -165,7 +165,7 @@ class _Writing:
         return Written(
             melodies=melodies,
             **self.sums._asdict(),
-            relaxed_B3=self.constraints.relaxed_B3,
+            relaxed_B4=self.constraints.relaxed_B4,
             trace=trace,
         )
 
@@ -175,7 +175,7 @@ class _Writing:
         self.prior.look(lines.observe(), done_B)
         given = self._given()
         given_rows = [row for row in self.rows_with_given if given[row] is not None]
-        relaxed = self.constraints.relaxed_B3[given_rows]
+        relaxed = self.constraints.relaxed_B4[given_rows]
         rules_BR, standing_BS = self.rules.observe(lines), self.rules.standing(lines)
         writer = self.writer
         added = Added(
@@ -185,7 +185,7 @@ class _Writing:
         pitch_B, pitch_step = self._pitches(added, given, done_B)
         duration_B, duration_step = self._durations(added, given, done_B, pitch_B)
         # Whatever the masks say of a given note, nothing had to be given up for it.
-        self.constraints.relaxed_B3[given_rows] = relaxed
+        self.constraints.relaxed_B4[given_rows] = relaxed
         if self.trace is not None:
             self._keep((rules_BR, standing_BS), (pitch_B, pitch_step), (duration_B, duration_step), done_B)
         self._append(pitch_B, duration_B, given, done_B)

@@ -9,6 +9,7 @@ from django import template
 
 register = template.Library()
 WORDS = {
+    "key": "the key, or the tonic at an end, for a strong note of the melody",
     "repetition": "how often one note may come in a row, or a copy of what stood before",
     "anchors": "a strong note of the melody",
     "grid": "the usual lengths, to fill a bar behind given notes",

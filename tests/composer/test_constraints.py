@@ -8,7 +8,7 @@ import torch
 
 from composer.constraints import MAXIMUM_SAME_PITCH, RELAXED, Plan, open_durations
 from composer.learning.condition import condition
-from composer.learning.features import DURATION_TICKS
+from composer.learning.features import DURATION_TICKS, in_ticks
 from composer.learning.network import Prior
 from composer.learning.writing import Writer, Written
 from composer.steering import Steering
@@ -114,7 +114,7 @@ def test_a_primer_beside_the_grid_is_filled_to_the_bar_line() -> None:
     for melody in written.melodies:
         assert melody.quarters == 8
         assert melody.notes[0] == Note(62, Fraction(5, 7))
-    assert (written.relaxed_B3[:, RELAXED.index("grid")] == 1).all()
+    assert (written.relaxed_B4[:, RELAXED.index("grid")] == 1).all()
 
 
 def test_nothing_is_given_up_for_notes_that_were_given() -> None:
@@ -127,16 +127,48 @@ def test_nothing_is_given_up_for_notes_that_were_given() -> None:
         back_on_it,
         alike,
     ]
-    assert not written.relaxed_B3.any()
+    assert not written.relaxed_B4.any()
 
 
-def test_what_is_given_up_is_counted() -> None:
-    # No note is as short as a tick: the second anchor can't be reached.
-    crowded = Plan(steering=Steering(tonic=0, bars=1, lowest=60, highest=67), anchors=((0, 60), (1, 60), (4, 62)))
-    written = write_all([crowded, Plan(steering=Steering(tonic=0, bars=1, lowest=60, highest=67))])
+def fifth_in_a_row() -> Plan:
+    """A quarter note is left, which must be the tonic; four of it, the only one within the range, were given."""
+    primer = tuple(Note(60, Fraction(length)) for length in ("1/2", "1/2", "1", "1"))
+    return within_a_fifth(1, primer=primer)
 
-    assert written.relaxed_B3[0, RELAXED.index("anchors")] > 0
-    assert not written.relaxed_B3[1].any()
+
+def second_copy() -> Plan:
+    """One length ends the piece, and with it half a bar comes a third time."""
+    return within_a_fifth(2, primer=tuple(Note(pitch, Fraction(1)) for pitch in (62, 60, 62, 60, 62, 60, 62)))
+
+
+def within_a_fifth(bars: int, *anchors: tuple[int, int], primer: tuple[Note, ...] | None = None) -> Plan:
+    """C major in sixteenths, one tonic within the range."""
+    steering = Steering(tonic=0, bars=bars, lowest=60, highest=67, primer=primer)
+    return Plan(steering=steering, anchors=anchors, is_on_sixteenths=True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "given_up"),
+    [
+        (within_a_fifth(1), {}),
+        (fifth_in_a_row(), {"repetition": 1}),
+        (second_copy(), {"repetition": 1}),
+        # G is no tonic to begin with, and comes no more than four times in a row; but an anchor stays.
+        (within_a_fifth(2, *((tick, 67) for tick in range(0, 96, 12))), {"key": 1, "repetition": 4}),
+        (within_a_fifth(2, (0, 60), (48, 61), (96, 66)), {"key": 2}),
+        # No note is as short as a tick: the second anchor can't be reached, and the grid stays.
+        (within_a_fifth(1, (0, 60), (1, 60)), {"anchors": 1}),
+        (within_a_fifth(2, (60, 62), primer=(Note(62, Fraction(5, 7)),)), {"anchors": 1, "grid": 1}),
+    ],
+)
+def test_what_is_given_up_is_counted_and_nothing_later_in_the_order_is(plan: Plan, given_up: dict[str, int]) -> None:
+    written = write_all([plan] * 10)
+
+    counted = [{rule: times for rule, times in zip(RELAXED, row.tolist(), strict=True) if times} for row in written.relaxed_B4]
+    assert counted == [given_up] * 10
+    if "anchors" not in given_up:
+        for melody in written.melodies:
+            assert set(plan.anchors) <= {(in_ticks(start), note.pitch) for start, note in melody.onsets()}
 
 
 @pytest.mark.parametrize(("bar_ticks", "is_last_bar"), [(96, False), (144, True), (192, True), (216, False), (120, True)])

@@ -174,7 +174,8 @@ def test_a_training_that_learns_by_heart_ends_and_keeps_its_best_weights(tmp_pat
     assert evaluate_prior(prior, dataset)["bits_per_note"] == pytest.approx(min(seen))
 
 
-def test_g_starts_at_zero_so_the_policy_starts_exactly_at_the_masked_prior() -> None:
+@pytest.mark.parametrize("prior_temperature", [1.0, 1.34])
+def test_g_starts_at_zero_so_the_policy_starts_exactly_at_the_masked_prior(prior_temperature: float) -> None:
     torch.manual_seed(0)
     prior = Prior(inputs=8, hidden=8, body=8).eval()
     plans = [Plan(steering=Steering(bars=2)) for _ in range(6)]
@@ -186,8 +187,9 @@ def test_g_starts_at_zero_so_the_policy_starts_exactly_at_the_masked_prior() -> 
         tastes = np.full((6, len(NAMES)), taste)
         return writer.write(plans, styles=[0] * 6, condition_BC=conditions, generators=generators, taste_BF=tastes).melodies
 
-    masked_prior = write(Writer(prior=prior), 0.0)
-    assert masked_prior == write(Writer(prior=prior, advantage=advantage.eval(), foresight=foresight.eval()), 5.0)
+    masked_prior = Writer(prior=prior, prior_temperature=prior_temperature)
+    policy = replace(masked_prior, advantage=advantage.eval(), foresight=foresight.eval())
+    assert write(masked_prior, 0.0) == write(policy, 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -255,10 +257,42 @@ def test_rewards_are_learned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["q", "double_q", "psi", "g"])
-def test_every_algorithm_can_be_chosen(trained: Trained, tmp_path: Path, algorithm: str) -> None:
-    context = Context(policy_configuration(algorithm=algorithm), tmp_path, parent_folder=trained.checkpoint)
+def test_every_algorithm_can_be_chosen(trained: Trained, policy: Trained, tmp_path: Path, algorithm: str) -> None:
+    configuration = policy_configuration(algorithm=algorithm)
+    context = Context(configuration, tmp_path, parent_folder=trained.checkpoint)
+    prior = load_policy("prior", trained.checkpoint)
 
-    assert train(context, toy_catalogue()).kind == "dqn"
+    made = train(context, toy_catalogue())
+
+    assert made.kind == "dqn"
+    learner = PolicyTraining(context, toy_catalogue(), configuration, prior, None).learner
+    assert learner.configuration.algorithm == algorithm
+    own, usual = (load_policy("dqn", each.checkpoint).writer.advantage for each in (made, policy))
+    assert own is not None
+    assert usual is not None
+    is_same = all(torch.equal(a, b) for a, b in zip(own.parameters(), usual.parameters(), strict=True))
+    # Over several steps g and kl_residual are the same soft return.
+    assert is_same == (algorithm == "g")
+
+
+def test_what_was_written_lately_or_stands_in_the_catalogue_costs(trained: Trained, tmp_path: Path) -> None:
+    context = Context(policy_configuration(), tmp_path)
+    training = PolicyTraining(context, toy_catalogue(), context.configuration, load_policy("prior", trained.checkpoint), None)
+    plans = [Plan(steering=Steering(style="toy", bars=4))] * 4
+    written = training.policy.write(plans, [None] * 4, seeds=range(4))
+    # Twice one piece, and twice a tune of the catalogue, the second time as people's.
+    written.melodies[1] = written.melodies[0]
+    written.melodies[2:] = [toy_tune(0), toy_tune(0)]
+    phi_BF = np.stack([features(melody) for melody in written.melodies])
+    is_example_B = np.array([False, False, False, True])
+
+    reward_BN = training._rewards(written, plans, phi_BF, np.zeros(4, dtype=np.bool_), is_example_B)
+
+    first, again, copied, of_people = reward_BN.sum(axis=1)
+    assert first - again == pytest.approx(training.novelty.weight * np.log(2))
+    weights, notes = training.judge.weights, len(toy_tune(0).notes)
+    assert copied - of_people == pytest.approx(weights.copied_note * (notes - weights.longest_shared_notes))
+    assert weights.copied_note < 0 < training.novelty.weight
 
 
 def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path) -> None:

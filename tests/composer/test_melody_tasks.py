@@ -242,8 +242,12 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
         ({"kind": "accompany", "melody": TUNE, "texture": "waltz"}, "texture", "4/4"),
         ({"kind": "accompany", "melody": TUNE, "colour": "red"}, "colour", "0 … 1"),
         ({"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]]}}, "melody", "has 1 note; it must have 4 … 2000"),
-        ({"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]] * 3000}}, "melody", "has 3000 notes"),
-        ({"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]] * 10_000}}, "notes", "1 … 4000"),
+        (
+            {"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]] * 3000}},
+            "melody",
+            "has 3000 notes; it must have 4 … 2000",
+        ),
+        ({"kind": "accompany", "melody": TUNE | {"notes": [[60, 1]] * 10_000}}, "notes", "4 … 2000 notes"),
         ({"kind": "accompany", "melody": TUNE | {"notes": [[[60, 64], 1]] * 8}}, "notes", "several pitches"),
         (
             {"kind": "vary", "melody": TUNE | {"notes": [[128, 1]] * 8}},

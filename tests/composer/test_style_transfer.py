@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
+from composer.constraints import MAXIMUM_SAME_PITCH
 from composer.copies import LONGEST_SHARED_NOTES, CatalogueIndex, Originality
 from composer.learning.features import in_ticks
 from composer.melody_bars import between, evened, full_bars
@@ -55,6 +56,33 @@ def test_an_anchor_that_no_note_can_reach_is_told(composer_version: PolicyVersio
     _, figures = perform_task(task, task.steering({}), None, policy_of(composer_version), seed=1)
 
     assert figures["relaxed"]["anchors"] > 0
+
+
+def test_what_a_strong_note_overrules_is_told(composer_version: PolicyVersion) -> None:
+    # Four equal notes in a row are the most the composer writes, and none out of key; close to such a tune there are.
+    drone = (Note(62, Fraction(2)), *[Note(66, Fraction(1, 4))] * 8, Note(68, Fraction(1, 2)))
+    strange = replace(REEL, notes=(*drone, *REEL.notes[9:]))
+    task = MelodyTask(kind="vary", melody=strange, source_style="reel", closeness=0.95)
+
+    score, figures = perform_task(task, task.steering({}), None, policy_of(composer_version), seed=1)
+
+    assert max(len(list(run)) for _, run in groupby(note.pitch for note in score.melody.notes)) > MAXIMUM_SAME_PITCH
+    assert figures["relaxed"]["repetition"] > 0
+    assert figures["relaxed"]["key"] == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_closer_a_variation_the_more_of_the_melody_stays(composer_version: PolicyVersion, seed: int) -> None:
+    shares = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+    kept = []
+    for share in shares:
+        task = MelodyTask(kind="vary", melody=REEL, source_style="reel", closeness=share)
+        score, _ = perform_task(task, task.steering({}), None, policy_of(composer_version), seed=seed)
+        assert set(anchors_of(REEL, REEL.metre, share)) <= onsets(score.melody)
+        kept.append(len(onsets(REEL) & onsets(score.melody)))
+
+    assert all(fewer < more for fewer, more in pairwise(kept))
+    assert kept[-1] == len(REEL.notes)
 
 
 def test_what_would_be_a_copy_gives_way_but_the_melody_itself_may_stay(composer_version: PolicyVersion) -> None:

@@ -10,9 +10,11 @@ from django.test import Client
 
 from accounts.models import Account
 from composer.composing import compose_commission
+from composer.constraints import RELAXED
 from composer.melody_tasks import KINDS, OF_KIND
 from composer.models import Commission, Piece
 from composer.sliders import WORDS
+from composer.templatetags.given_up import WORDS as WORDS_OF_RELAXED
 from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
@@ -56,6 +58,7 @@ def test_a_sent_form_becomes_a_commission_and_its_piece_shows_the_chords(browser
 
 
 def test_what_was_given_up_stands_on_the_page_of_the_piece(browser: Client, track: Track) -> None:
+    assert set(WORDS_OF_RELAXED) == set(RELAXED)
     browser.post(TASK, {"kind": "vary", "track": track.pk, "closeness": "1"})
     compose_commission(Commission.objects.get().pk)
     piece = Piece.objects.get()

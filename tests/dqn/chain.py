@@ -47,8 +47,12 @@ def transitions(log_prior: Tensor | None = None) -> Transitions:
     )
 
 
-def episodes(actions: list[list[int]], start: int = 2, log_prior: Tensor | None = None) -> Episodes:
-    """Walks by given actions from `start`, padded; a walk that did not end has its last state as one more step."""
+def episodes(
+    actions: list[list[int]], start: int = 2, log_prior: Tensor | None = None, open_SA: Tensor | None = None
+) -> Episodes:
+    """Walks by given actions from `start`, padded; a walk that did not end has its last state as one more step. `open_SA` says
+    what is open in each state."""
+    open_SA = torch.ones(STATES, 2, dtype=torch.bool) if open_SA is None else open_SA
     longest = max(map(len, actions)) + 1
     state = torch.zeros(len(actions), longest, dtype=torch.long)
     action, valid = torch.zeros_like(state), torch.zeros_like(state, dtype=torch.bool)
@@ -64,7 +68,7 @@ def episodes(actions: list[list[int]], start: int = 2, log_prior: Tensor | None 
                 break
     return Episodes(
         observation={"state": state},
-        mask_BTA=torch.ones(*state.shape, 2, dtype=torch.bool),
+        mask_BTA=open_SA[state],
         action_BT=action,
         reward_BT=reward,
         discount_BT=discount,

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -111,6 +112,44 @@ def test_the_mask_acts_in_the_target() -> None:
     expected = torch.zeros(chain.STATES, 2)
     expected[4, 1] = 1.0
     torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("algorithm", ["kl_residual", "psi"])
+def test_the_mask_acts_in_the_returns_of_episodes(algorithm: str) -> None:
+    open_SA = torch.ones(chain.STATES, 2, dtype=torch.bool)
+    open_SA[2, 1] = False
+    walks = [
+        [1],
+        [0, 1, 1],
+        [0, 1, 0, 1, 1],
+        [0, 0, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0, 0],
+        [0, 0, 0, 0, 1, 0, 0],
+        [0, 1, 0, 0, 0, 0, 0],
+    ]
+    batch = chain.episodes(walks, start=4, log_prior=UNEVEN, open_SA=open_SA)
+    batch = dataclasses.replace(batch, discount_BT=(batch.discount_BT > 0).float())
+    network = chain.Table()
+    with torch.no_grad():
+        # What is closed looks best, and nothing teaches otherwise.
+        network.values[2, 1] = 5.0
+    configuration = LearnerConfiguration(
+        algorithm=algorithm, lambda_return=0.9, learning_rate=0.02, polyak=0.2, gradient_clip_norm=0.0
+    )
+    learner = Learner(network, configuration)
+    for _ in range(3000):
+        learner.update(batch)
+
+    # Whoever comes to state 2 leaves at the left end: only states 3 and 4 are worth something. With z = e^V as in `chain`:
+    # z_2 = 1, z_3 = p_left z_2 + p_right z_4, z_4 = p_left z_3 + p_right e.
+    left, right = UNEVEN.exp()
+    z_4 = (left**2 + right * math.e) / (1 - left * right)
+    z_3 = left + right * z_4
+    worth = torch.tensor([[0, 0], [0, 0], [0, 5], [0, z_4.log()], [z_3.log(), 1]])
+    if algorithm == "psi":
+        # Where one action alone is open, the prior of it is 1.
+        worth += UNEVEN * torch.tensor([[1.0], [1.0], [0.0], [1.0], [1.0]])
+    torch.testing.assert_close(network.values.detach(), worth, atol=5e-3, rtol=0)
 
 
 def test_a_zero_network_is_exactly_the_masked_prior_and_worth_nothing() -> None:
