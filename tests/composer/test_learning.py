@@ -23,6 +23,7 @@ from composer.learning.policy_training import SLOWEST, PolicyTraining, falling
 from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
+from composer.learning.wishes import ASKED_SHARE
 from composer.learning.writing import FARNESS_POWER, FLATTEST, Writer, _Writing
 from composer.steering import Steering
 from composer.tokens import duration_number, pitch_token
@@ -328,7 +329,8 @@ def test_weights_that_write_the_same_again_and_again_are_not_kept(tmp_path: Path
     assert "distinct_short" in context.lines[0]
     assert "is below 0.5" in context.lines[0]
     assert training.rollouts < collapse_after + 12
-    assert context.reports[collapse_after]["distinct_short"] < 0.3
+    # Phrases as listeners ask for them still differ in key and range.
+    assert context.reports[collapse_after]["distinct_short"] < ASKED_SHARE + 0.1
     assert not torch.equal(kept["advantage.pitch.weight"], beginning["advantage.pitch.weight"])
     assert kept["advantage.pitch.bias"].abs().max() < 10 < training.learner.weights()["pitch.bias"].abs().max()
 
