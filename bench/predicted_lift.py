@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.report import Report, make_parser, read_options, say
-from bench.simulated_policies import LEARNING_LISTENERS, LOGGING, Mixture, World, make_world
+from bench.simulated_policies import LEARNING_LISTENERS, LOGGING, Mixture, World, immediate_rewards, make_world
 from bench.simulated_radio import EPSILON, Asked, Floats, Radio
 from bench.site import START, throwaway_site
 from dqn.policy import softmax_with_exploration
@@ -71,6 +71,7 @@ def log_of(world: World, asked: list[Asked]) -> Any:
         as_of=START + timedelta(days=100),
         decisions=decisions,
         table=world.table,
+        weights=immediate_rewards(),
         track_N=np.array([each.rows_n[each.pick] for each in taught]),
         reward_N=np.array([each.reward for each in taught]),
         is_held_out_N=np.zeros(len(taught), dtype=np.bool_),
