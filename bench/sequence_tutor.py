@@ -10,7 +10,6 @@ import argparse
 import gzip
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from bench.sequence_tutor_bands import add_band_rows
 from bench.sequence_tutor_contestants import ablation, best_of, human_tokens, in_key_random_walk, write_asked, write_short
 from bench.sequence_tutor_rows import STEPS, Judged, Tokens, autocorrelation, judge, melody_of_tokens
 from bench.split_tunes import add_part_option
+from bench.trained_composer import train_both
 
 MELODIES, QUICK_MELODIES = 10_000, 500
 ASKED_MELODIES = 1000
@@ -219,9 +219,12 @@ def _trained(options: argparse.Namespace, report: Report) -> Path | None:
     if options.melodies is None or not options.melodies.exists():
         report.note("no models: give --checkpoint FOLDER, or --melodies FILE to train from")
         return None
-    from bench.composer_training import train_both
+    from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 
-    return train_both(read_melodies(options.melodies), Path(tempfile.mkdtemp()), quick=options.quick)
+    melodies = read_melodies(options.melodies)
+    tunes = tuple(Tune(melody=melody, style=style, group=group_of(melody)) for melody, style, _ in melodies)
+    seconds = dict.fromkeys(("prior", "policy"), 20.0 if options.quick else 0.0)
+    return train_both(MelodyDataset(tunes, {"tunes": len(tunes)}), seconds, "cpu")
 
 
 class _Melodies:
