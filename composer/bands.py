@@ -40,7 +40,13 @@ BANDED = (
 GROOVE, LAST_NOTE = "groove_consistency", "length_of_last_note_over_median"
 FIGURES = (*BANDED, GROOVE, LAST_NOTE)
 """All X; how alike the rhythms of neighbouring bars are and how long the last note is are no features of a taste."""
-EARLY = ("range_over_36_semitones", "mean_interval_over_8_semitones", "notes_per_quarter_over_4", GROOVE)
+EARLY = (
+    "range_over_36_semitones",
+    "mean_interval_over_8_semitones",
+    "notes_per_quarter_over_4",
+    GROOVE,
+    "pitch_class_entropy_over_log2_12",
+)
 """Figures that are told before the piece ends."""
 EARLY_OF_BANDED = np.array([FIGURES.index(name) for name in EARLY])
 EDGES = (20, 80)
@@ -167,7 +173,16 @@ def early_figures(line: Line) -> NDArray[np.float64]:
     moved_n = np.cumsum(np.abs(np.diff(heard, prepend=heard[0]))) / np.maximum(np.arange(len(heard)), 1)
     quarters_N = np.maximum((line.starts + line.ticks) / 48, 0.25)
     density_N = np.cumsum(sounds_N) / quarters_N / 4
-    return np.stack([range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, density_N, _early_groove(line, sounds_N)], axis=1)
+    groove_N, entropy_N = _early_groove(line, sounds_N), _early_entropy(heard)[count_N - 1]
+    return np.stack([range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, density_N, groove_N, entropy_N], axis=1)
+
+
+def _early_entropy(heard_n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy of the pitch classes up to each sounding note, over log₂ 12, n."""
+    count_nP = np.cumsum(heard_n[:, None] % 12 == np.arange(12), axis=0)
+    share_nP = count_nP / count_nP.sum(axis=1, keepdims=True)
+    entropy_n: NDArray[np.float64] = -(share_nP * np.log2(np.where(share_nP > 0, share_nP, 1.0))).sum(axis=1) / np.log2(12)
+    return entropy_n
 
 
 def _early_groove(line: Line, sounds_N: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -60,7 +60,7 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Where the fourth of eight bars ends on the second, fifth or seventh of the scale."""
-    bar_returns: float = 3.5
+    bar_returns: float = 5.0
     """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way."""
     part_ending_returns: float = 4.0
     """The same of the last two bars of a second part: with them the prior is least used to come back."""
@@ -69,7 +69,9 @@ class RuleWeights:
     bar_at_once: float = -2.5
     """Per bar of a tune that is the one just heard, as one of fifty is."""
     leapt_ending: float = -4.0
-    """Where the last note is reached by more than a third, as it is in one of twenty tunes; one lowest note invites to it."""
+    """Where the last note of a phrase is reached by more than a third; one lowest note invites to it."""
+    leapt_ending_of_tune: float = -6.5
+    """The same of a tune, as in one of people's twenty."""
     band: float = 10.0
     """Per width of people's band (`bands.EDGES`) that a figure lies outside, as `bands.band_misses` counts."""
     band_of_tasted: float = 5.0
@@ -249,7 +251,7 @@ def cadence(line: Line, weights: RuleWeights) -> Reward:
     reward_N = np.zeros(len(line.pitches))
     sounding = [pitch for pitch in line.pitches if pitch is not None]
     if len(sounding) > 1 and abs(sounding[-1] - sounding[-2]) > THIRD_SEMITONES:
-        reward_N[-1] = weights.leapt_ending
+        reward_N[-1] = weights.leapt_ending if line.is_short else weights.leapt_ending_of_tune
     return reward_N
 
 

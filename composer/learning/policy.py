@@ -33,7 +33,7 @@ from music.features import features
 from music.notes import Melody
 
 KINDS = ("prior", "dqn")
-HEADS = 3
+HEADS = 4
 """Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""

@@ -20,7 +20,7 @@ from composer.tokens import REST
 
 Related = NDArray[np.float32]
 Whole = NDArray[np.int64]
-PITCH_RELATIONS = 34
+PITCH_RELATIONS = 35
 DURATION_RELATIONS = 16
 _SIZES = ((1, 2), (3, 4), (5, 6), (7, 99))
 _TICKS = np.append(DURATION_TICKS, 0)
@@ -88,6 +88,7 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
             is_so[30], is_so[31] = interval / 12, size / 12
             beyond = max(highest, pitch) - min(lowest, pitch) - allowed
             is_so[32], is_so[33] = beyond > 0, max(beyond, 0) / 12
+            is_so[34] = (standing_BS[b, 17] >> degree) & 1 == 0
 
 
 @compiled

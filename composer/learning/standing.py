@@ -38,9 +38,10 @@ STANDING = (
     "last_ticks",
     "widest",
     "rhythm_before",
+    "degrees",
 )
 """Names of the S numbers; pitches are tokens. `widest` is the range that people keep to; `rhythm_before` has a bit for each of
-the next sixteenths, 1 where a note began in the bar before."""
+the next sixteenths, 1 where a note began in the bar before, and `degrees` one for each degree that was heard."""
 NO_LIMIT = 999
 """Of the range, where any will do."""
 NO_BAR_BEFORE = -1
@@ -114,18 +115,20 @@ class RuleState:
         self.number_BX[:, [_LAST, _BEFORE, _BEFORE_THAT, _HIGHEST]] = -1.0
         self.number_BX[:, _LOWEST] = 999.0
         self.tally_BY = np.zeros((count, len(TALLIES)))
-        self.profile_BP = np.zeros((count, 12))
+        self.profile_BP, self.degree_BP = np.zeros((count, 12)), np.zeros((count, 12))
+        """Ticks and notes of each degree."""
 
     def standing(self, lines: Lines) -> NDArray[np.int16]:
         """The S numbers of each line, BS."""
         standing_BS = np.empty((len(self.number_BX), len(STANDING)), dtype=np.int16)
-        _stand(standing_BS, self.number_BX, self._edge_B2E, self._begins_BC, self._beat_B, lines.now_B, lines.bar_B)
+        remembered = (self.number_BX, self.degree_BP, self._edge_B2E, self._begins_BC, self._beat_B)
+        _stand(standing_BS, *remembered, lines.now_B, lines.bar_B)
         return standing_BS
 
     def observe(self, lines: Lines) -> Values:
         """R values of each line, BR."""
         values_BR = np.zeros((len(self.number_BX), RULE_VALUES), dtype=np.float32)
-        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._range_B2, self._edge_B2E)
+        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self.degree_BP, self._range_B2, self._edge_B2E)
         _observe(values_BR, *remembered, lines.now_B, lines.end_B, lines.bar_B, lines.run_ticks_BS)
         return values_BR
 
@@ -133,7 +136,7 @@ class RuleState:
         self, lines: Lines, pitch_B: NDArray[np.int64], ticks_B: NDArray[np.int64], is_live_B: NDArray[np.bool_]
     ) -> None:
         """Takes a note in, before the lines do."""
-        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self._begins_BC, self._beat_B)
+        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self.degree_BP, self._begins_BC, self._beat_B)
         _append(*remembered, pitch_B, ticks_B, is_live_B, lines.now_B, lines.bar_B, lines.run_ticks_BS)
 
 
@@ -141,6 +144,7 @@ class RuleState:
 def _stand(
     standing_BS: NDArray[np.int16],
     number_BX: Floats,
+    degree_BP: Floats,
     edge_B2E: Floats,
     begins_BC: NDArray[np.bool_],
     beat_B: Whole,
@@ -167,6 +171,10 @@ def _stand(
             for ahead in range(min(AHEAD, begins_BC.shape[1] - before)):
                 bits |= int(begins_BC[b, before + ahead]) << ahead
             standing_BS[b, 16] = bits
+        heard = 0
+        for degree in range(12):
+            heard |= int(degree_BP[b, degree] > 0) << degree
+        standing_BS[b, 17] = heard
 
 
 @compiled
@@ -175,6 +183,7 @@ def _observe(
     number_BX: Floats,
     tally_BY: Floats,
     profile_BP: Floats,
+    degree_BP: Floats,
     range_B2: Floats,
     edge_B2E: Floats,
     now_B: Whole,
@@ -225,21 +234,25 @@ def _observe(
         at = settled + 1 + _SHARES
         for degree in range(12):
             values[at + degree] = 4 * profile_BP[b, degree] / now
-        _observe_bands(values[at + 12 :], of, edge_B2E[b], now, bar_B[b])
+        _observe_bands(values[at + 12 :], of, degree_BP[b], edge_B2E[b], now, bar_B[b])
 
 
 @compiled
-def _observe_bands(values: Values, of: Floats, edge_2E: Floats, now: int, bar: int) -> None:
+def _observe_bands(values: Values, of: Floats, degree_P: Floats, edge_2E: Floats, now: int, bar: int) -> None:
     """How far above, then how far below people's bands the line is so far, in widths; 0 where there is none: the figures of
     `bands.early_figures`, note by note."""
     if of[_NOTES] == 0:
         return
-    compared = of[_CELLS] - bar // CELL_TICKS
+    compared, bits = of[_CELLS] - bar // CELL_TICKS, 0.0
+    for degree in range(12):
+        share = degree_P[degree] / of[_NOTES]
+        bits -= share * np.log2(share) if share > 0 else 0.0
     figures = (
         (of[_HIGHEST] - of[_LOWEST]) / 36,
         of[_MOVED] / max(of[_NOTES] - 1, 1.0) / 8,
         of[_NOTES] / now * TICKS_PER_QUARTER / 4,
         1 - of[_DIFFERING] / compared if compared > 0 else np.nan,
+        bits / np.log2(12),
     )
     for e in range(len(figures)):
         low, high, figure = edge_2E[0, e], edge_2E[1, e], figures[e]
@@ -254,6 +267,7 @@ def _append(
     number_BX: Floats,
     tally_BY: Floats,
     profile_BP: Floats,
+    degree_BP: Floats,
     begins_BC: NDArray[np.bool_],
     beat_B: Whole,
     pitch_B: Whole,
@@ -281,6 +295,7 @@ def _append(
         _count(tally_BY[b], of, pitch, interval, now % beat_B[b], ticks, beat_B[b])
         # Token 1 is pitch −6 after the tonic was moved to C.
         profile_BP[b, (pitch_B[b] - 7) % 12] += ticks
+        degree_BP[b, (pitch_B[b] - 7) % 12] += 1
         if pitch > of[_HIGHEST]:
             of[_HIGHEST], of[_HIGH_COUNT], of[_HIGH_AT] = pitch, 1.0, now
         elif pitch == of[_HIGHEST]:

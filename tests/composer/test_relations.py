@@ -20,7 +20,7 @@ from music.notes import Melody, Note
 
 # Places in the list of relations, in its order.
 REPEATS_NOTE, ABOVE, REPEATS_HIGHEST, BELOW, REPEATS_LOWEST, RESOLVES, DOUBLES = 1, 10, 12, 14, 16, 18, 19
-WIDENS = 32
+WIDENS, NEW_DEGREE = 32, 34
 ENDS_BAR, SAME_RHYTHM = 4, 12
 
 
@@ -94,6 +94,12 @@ def test_before_the_first_note_nothing_is_repeated_and_a_rest_has_no_height() ->
     assert related[1:].sum() == 0
 
 
+def test_it_knows_which_degree_was_not_heard_in_any_octave() -> None:
+    heard, octave, new = relations_of([60, 67, None, 64], [67, 72, 66])
+
+    assert [heard[NEW_DEGREE], octave[NEW_DEGREE], new[NEW_DEGREE]] == [0, 0, 1]
+
+
 def test_a_duration_knows_the_bar_line() -> None:
     state, lines = grow([60, 62, 64, 65, 67, 65])
     tokens = np.array([duration_number(Fraction(1)), duration_number(Fraction(1, 2))])
@@ -124,7 +130,7 @@ def test_the_networks_input_has_the_size_it_says() -> None:
 
 # Edges of every figure but those told early are not looked at.
 LOW, HIGH = np.zeros(len(FIGURES)), np.ones(len(FIGURES))
-LOW[EARLY_OF_BANDED], HIGH[EARLY_OF_BANDED] = [5 / 36, 1 / 8, 0.2, 0.7], [9 / 36, 2 / 8, 0.4, 0.9]
+LOW[EARLY_OF_BANDED], HIGH[EARLY_OF_BANDED] = [5 / 36, 1 / 8, 0.2, 0.7, 0.4], [9 / 36, 2 / 8, 0.4, 0.9, 0.6]
 BANDS = Bands({"": (LOW.tolist(), HIGH.tolist())})
 
 

@@ -205,6 +205,7 @@ def test_a_last_note_is_not_leapt_to() -> None:
     assert cadence(Line(eighths(60, 67, 64, 60)), WEIGHTS).tolist() == [0, 0, 0, 0]
     assert cadence(Line(eighths(60, 67, 64, 60, None)), WEIGHTS).sum() == 0
     assert cadence(Line(eighths(67, 65, 72, 60)), WEIGHTS).tolist() == [0, 0, 0, WEIGHTS.leapt_ending]
+    assert cadence(tune_of(A, B, C, D, (64, 62, 59, 72)), WEIGHTS)[-1] == WEIGHTS.leapt_ending_of_tune < WEIGHTS.leapt_ending
     assert cadence(Line(eighths(60)), WEIGHTS).sum() == 0
 
 
