@@ -60,7 +60,7 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Where the fourth of eight bars ends on the second, fifth or seventh of the scale."""
-    bar_returns: float = 5.0
+    bar_returns: float = 4.5
     """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way."""
     part_ending_returns: float = 4.0
     """The same of the last two bars of a second part: with them the prior is least used to come back."""

@@ -60,7 +60,7 @@ class ComposerConfiguration:
     polyak: float = 0.05
     temperature: float = 1.0
     """Price of leaving the prior, in nats of reward per nat."""
-    prior_temperature: float = 1.34
+    prior_temperature: float = 1.35
     """Above 1 the prior of phrases of up to four bars is flattened, which keeps them different from each other; tunes less."""
     rollout_pieces: int = 96
     """Pieces written at once with the newest weights."""
@@ -72,7 +72,7 @@ class ComposerConfiguration:
     """Beside the tunes written in each rollout: so many of people's, note for note where the masks let them."""
     imitation_weight: float = 0.7
     """Of imitating a batch's pieces, each by its share in the best policy; it falls to 0 before the end of the training."""
-    novelty_weight: float = 4.8
+    novelty_weight: float = 5.0
     """Nats that a piece costs which was written lately, times the logarithm of how often."""
     short_share: float = 0.7
     """Of the rollouts: two bars of 4/4 in sixteenths, the task that is compared with published systems."""

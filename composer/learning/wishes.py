@@ -19,7 +19,7 @@ NOTES_OF_AN_EPISODE = 72
 TASTE_SHARE = 0.3
 WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
-ASKED_SHARE = 0.3
+ASKED_SHARE = 0.2
 """Share of the phrases in any style, metre, key and range, as listeners ask for two bars."""
 NEW_SHARE = 0.1
 """Share of the rollouts in a metre and mode of another tune than the style's: listeners ask for what nobody wrote, too."""
