@@ -32,6 +32,7 @@ from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
 from music.features import features
 from music.notes import Melody
 
+Whole = NDArray[np.int64]
 KINDS = ("prior", "dqn")
 HEADS = 4
 """Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees."""
@@ -93,7 +94,7 @@ class ComposerPolicy:
         seeds: Sequence[int],
         report: Callable[[float], None] | None,
     ) -> list[Composed]:
-        """Where a taste is heard, several candidates are written at once and the one that it likes best is kept."""
+        """Where a taste is heard, several candidates are written at once and the original one that it likes best is kept."""
         wishes = list(zip(steerings, tastes, seeds, strict=True))
         counts = [TASTE_CANDIDATES if _is_heard(steering, taste) else 1 for steering, taste, _ in wishes]
         asked = [
@@ -102,30 +103,34 @@ class ComposerPolicy:
             for number in range(count)
         ]
         plans = [Plan(steering=steering) for steering, _, _ in asked]
-        written = self.write_original(
-            plans, [taste for _, taste, _ in asked], seeds=[seed for _, _, seed in asked], report=report
+        starts_P = np.cumsum([0, *counts[:-1]])
+        written, beyond_B = self._write_candidates(
+            plans, [taste for _, taste, _ in asked], [seed for _, _, seed in asked], starts_P, report
         )
-        starts = np.cumsum([0, *counts])
-        return [
-            self._best(written, range(start, start + count), taste)
-            for start, count, taste in zip(starts, counts, tastes, strict=False)
-        ]
+        pieces = zip(np.split(np.arange(len(asked)), starts_P[1:]), tastes, strict=True)
+        return [self._best(written, rows[beyond_B[rows] == beyond_B[rows].min()], len(rows), taste) for rows, taste in pieces]
 
-    def write_original(
+    def write_original(self, plans: Sequence[Plan], tastes: Sequence[Taste], *, seeds: Sequence[int]) -> Written:
+        """As `write`, but a copy of the catalogue is written anew with seeds that follow from its own. Where every attempt
+        is one, the attempt that shares least stays."""
+        return self._write_candidates(plans, tastes, seeds, np.arange(len(plans)), None)[0]
+
+    def _write_candidates(
         self,
         plans: Sequence[Plan],
         tastes: Sequence[Taste],
-        *,
         seeds: Sequence[int],
-        report: Callable[[float], None] | None = None,
-    ) -> Written:
-        """As `write`, but a copy of the catalogue is written anew with seeds that follow from its own. Where every attempt
-        is one, the attempt that shares least stays."""
+        starts_P: Whole,
+        report: Callable[[float], None] | None,
+    ) -> tuple[Written, Whole]:
+        """The candidates of each piece, which begin at these rows, and by how many notes each is a copy. One that is original
+        is enough; only where there is none they are written anew."""
         written = self.write(plans, tastes, seeds=seeds, report=report)
         beyond_B = self._notes_too_many(plans, written)
-        copies = np.flatnonzero(beyond_B).tolist()
+        least_P = np.minimum.reduceat(beyond_B, starts_P)
+        copies = np.flatnonzero(np.repeat(least_P, np.diff(starts_P, append=len(plans)))).tolist()
         if not copies:
-            return written
+            return written, beyond_B
         # All further attempts at once: a batch of few lines takes as long as one line.
         tries = [(row, attempt) for attempt in range(1, MOST_ATTEMPTS) for row in copies]
         same_plans = [plans[row] for row, _ in tries]
@@ -135,9 +140,9 @@ class ComposerPolicy:
             if beyond < beyond_B[row]:
                 written.replace_rows(np.array([row]), again, np.array([place]))
                 beyond_B[row] = beyond
-        return written
+        return written, beyond_B
 
-    def _notes_too_many(self, plans: Sequence[Plan], written: Written) -> NDArray[np.int64]:
+    def _notes_too_many(self, plans: Sequence[Plan], written: Written) -> Whole:
         """By how many notes each piece's own notes share too long a run with the catalogue."""
         if self.originality is None:
             return np.zeros(len(plans), dtype=np.int64)
@@ -169,13 +174,13 @@ class ComposerPolicy:
             report=report,
         )
 
-    def _best(self, written: Written, rows: range, taste: Taste) -> Composed:
-        """The candidate that the taste likes best; the only one where there is no taste."""
-        if taste is None or len(rows) == 1:
-            return self._composed(written, rows[0])
+    def _best(self, written: Written, rows: Whole, candidates: int, taste: Taste) -> Composed:
+        """Of these candidates the one that the taste likes best; the only one where there is no taste."""
+        if taste is None or candidates == 1:
+            return self._composed(written, int(rows[0]))
         likings = [taste_liking(features(written.melodies[row]), taste) for row in rows]
-        best = self._composed(written, rows[int(np.argmax(likings))])
-        return replace(best, figures=best.figures | {"taste_liking": max(likings), "candidates": len(rows)})
+        best = self._composed(written, int(rows[np.argmax(likings)]))
+        return replace(best, figures=best.figures | {"taste_liking": max(likings), "candidates": candidates})
 
     def _composed(self, written: Written, row: int) -> Composed:
         melody, steps = written.melodies[row], max(int(written.steps_B[row]), 1)

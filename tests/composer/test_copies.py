@@ -10,8 +10,10 @@ import numpy as np
 
 from composer.constraints import Plan
 from composer.copies import FEWEST_TUNES, LONGEST_SHARED_NOTES, ORDER, CatalogueIndex, Originality, copied_share, copy_limits
-from composer.learning.policy import MOST_ATTEMPTS, ComposerPolicy, load_policy
+from composer.judging import taste_liking
+from composer.learning.policy import MOST_ATTEMPTS, TASTE_CANDIDATES, ComposerPolicy, _further_seed, load_policy
 from composer.steering import Steering
+from music.features import NAMES, features
 from music.notes import Melody, Note
 from tests.composer.conftest import CHECKPOINT
 from tests.composer.test_rewards import eighths
@@ -107,6 +109,25 @@ def test_where_every_attempt_is_a_copy_the_one_that_shares_least_stays(trained_f
     kept = written(replace(plain, originality=Originality(catalogue=everything, limits={})), 7)
 
     assert everything.longest_shared(kept) == min(everything.longest_shared(melody) for melody in attempts)
+
+
+def test_of_candidates_only_an_original_one_is_kept_and_they_are_written_anew_where_there_is_none(trained_folder: Path) -> None:
+    plain, taste = tiny_policy(trained_folder), np.random.default_rng(5).normal(size=len(NAMES)) * 0.1
+    seeds = [7, *(_further_seed(7, number) for number in range(1, TASTE_CANDIDATES))]
+    candidates = plain.write([PLAN] * len(seeds), [taste] * len(seeds), seeds=seeds).melodies
+    liked_first = sorted(candidates, key=lambda melody: -taste_liking(features(melody), taste))
+
+    def kept(known: list[Melody]) -> Melody:
+        careful = replace(plain, originality=Originality(catalogue=CatalogueIndex.of(known), limits={}))
+        alone = careful.compose(PLAN.steering, taste, seed=7).melody
+        assert careful.compose_many([PLAN.steering] * 2, [taste, None], seeds=[7, 8])[0].melody == alone
+        return alone
+
+    for copies in (0, 1, TASTE_CANDIDATES - 1):
+        assert kept(liked_first[:copies]) == liked_first[copies]
+    new = kept(candidates)
+    assert new not in candidates
+    assert CatalogueIndex.of(candidates).longest_shared(new) <= LONGEST_SHARED_NOTES
 
 
 def test_the_listeners_own_notes_are_no_copy(trained_folder: Path) -> None:
