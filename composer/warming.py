@@ -16,7 +16,8 @@ from composer.steering import Steering
 from training.promotion import champion_of
 
 logger = logging.getLogger(__name__)
-BARS = 4
+STEERING = {"bars": 4, "density": 0.5}
+"""A graded wish is followed by foresight, as a taste is: its loops are compiled too."""
 THREAD = "warming"
 
 
@@ -34,7 +35,7 @@ def warm() -> None:
     if champion is None:
         importlib.import_module("composer.learning.policy")
     else:
-        policy_of(readable(champion)).compose(Steering.from_json({"bars": BARS}), None, seed=0)
+        policy_of(readable(champion)).compose(Steering.from_json(STEERING), None, seed=0)
 
 
 def _warm_and_go() -> None:

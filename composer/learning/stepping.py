@@ -69,14 +69,14 @@ class PriorStep:
 
     def __init__(self, prior: Prior, lines: int) -> None:
         use_one_thread()
-        self.table, self.offsets = _array(prior.table.weight), OFFSETS
+        self.table, self.offsets = array_of(prior.table.weight), OFFSETS
         recurrent: Any = prior.recurrent
         self.from_input = Layer((recurrent.weight_ih_l0, recurrent.bias_ih_l0))
         self.from_state = Layer((recurrent.weight_hh_l0, recurrent.bias_hh_l0))
         self.body = Layer.of(prior.body)
         self.pitch = Layer.of(prior.pitch, prior.pitch_copy)
         self.duration_body = Layer.of(prior.duration_body)
-        self.chosen = _array(prior.chosen.weight) + self.duration_body.bias
+        self.chosen = array_of(prior.chosen.weight) + self.duration_body.bias
         self.duration = Layer.of(prior.duration, prior.duration_copy)
         self.lines, self.live_W = lines, np.arange(lines)
         self.h_WH = np.zeros((lines, prior.hidden), dtype=np.float32)
@@ -126,12 +126,10 @@ class AdvantageStep:
         self.first, self.second = Layer.of(first), Layer.of(second)
         self.pitch, self.duration = Layer.of(advantage.pitch), Layer.of(advantage.duration)
         self.related, self.duration_body = Layer.of(advantage.related), Layer.of(advantage.duration_body)
-        self.chosen = _array(advantage.chosen.weight) + self.duration_body.bias
+        self.chosen = array_of(advantage.chosen.weight) + self.duration_body.bias
 
-    def look(self, prior: PriorStep, rules_BR: Scores, condition_BC: Scores) -> None:
-        """Takes in what both steps of a note share."""
-        live_W = prior.live_W
-        seen_WX = np.concatenate([prior.body_WH, rules_BR[live_W], condition_BC[live_W]], axis=1)
+    def look(self, seen_WX: Scores) -> None:
+        """Takes in what both steps of a note share: body, rules and condition."""
         self.shared_WH = relu(self.second(relu(self.first(seen_WX))))
 
     def pitches(self, prior: PriorStep, open_K: Whole, related_BKJ: Scores) -> Scores:
@@ -143,22 +141,19 @@ class AdvantageStep:
         _add_gates(g_BP, copied_BP, head_WX, PITCH_COUNT + SOURCES, prior.live_W, open_K, related_BKJ)
         return g_BP
 
-    def durations(self, prior: PriorStep, pitch_B: Whole, chosen_BJ: Scores, related_BDL: Scores) -> Scores:
-        """G of each duration of these pitches, whose relations are `chosen_BJ`, BD."""
+    def durations(self, prior: PriorStep, pitch_B: Whole, chosen_BJ: Scores, open_K: Whole, related_BKL: Scores) -> Scores:
+        """The same of the durations of these pitches, whose relations are `chosen_BJ`, BD."""
         live_W = prior.live_W
         body_WH = self.duration_body(self.shared_WH, self.related(chosen_BJ[live_W], self.chosen[pitch_B[live_W]]))
         head_WX = self.duration(relu(body_WH))
         copied_BD = np.empty((prior.lines, DURATION_COUNT), dtype=np.float32)
         _add_copies_of_pitch(copied_BD, head_WX, live_W, pitch_B, prior.source_pitch_BS, prior.source_duration_BS)
         g_BD = np.zeros_like(copied_BD)
-        _add_gates(g_BD, copied_BD, head_WX, DURATION_COUNT + 2 * SOURCES, live_W, _ALL_DURATIONS, related_BDL)
+        _add_gates(g_BD, copied_BD, head_WX, DURATION_COUNT + 2 * SOURCES, live_W, open_K, related_BKL)
         return g_BD
 
 
-_ALL_DURATIONS = np.arange(DURATION_COUNT)
-
-
-def _array(weight: Any) -> Scores:
+def array_of(weight: Any) -> Scores:
     """The tensor's own memory."""
     array: Scores = weight.detach().cpu().numpy()
     return array

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from composer.bands import Bands
 from composer.constraints import RELAXED, Constraints, Plan
-from composer.learning.additions import Added, Asked
+from composer.learning.additions import Added
 from composer.learning.advantage import Advantage, Foresight
 from composer.learning.drawing import NOTHING, Odds, Sums, draw
 from composer.learning.features import DURATION_TICKS, Lines, in_ticks, metre_number
+from composer.learning.foreseeing import Asked, ForesightStep
 from composer.learning.network import Prior
 from composer.learning.standing import RuleState
 from composer.learning.stepping import AdvantageStep, PriorStep
@@ -144,7 +145,9 @@ class _Writing:
         self.flatness_B1 = np.array([[flatness_of(plan, writer.prior_temperature)] for plan in plans], dtype=np.float32)
         # Who asks to be far from what is usual asks it of G too, which knows what is usual and would hold against it.
         self.farness_B1 = np.array([[max(1.0, flatness_of(plan, 1.0)) ** FARNESS_POWER] for plan in plans], dtype=np.float32)
-        self.asked = Asked.of(plans, taste_BF) if writer.foresight is not None else None
+        self.foresight = None
+        if writer.foresight is not None and (asked := Asked.of(plans, taste_BF)) is not None:
+            self.foresight = ForesightStep(writer.foresight, asked, writer.wish_gain)
         self.condition_BC = condition_BC
         self.prior = PriorStep(writer.prior, len(plans))
         self.advantage = None if writer.advantage is None else AdvantageStep(writer.advantage)
@@ -177,11 +180,8 @@ class _Writing:
         given_rows = [row for row in self.rows_with_given if given[row] is not None]
         relaxed = self.constraints.relaxed_B4[given_rows]
         rules_BR, standing_BS = self.rules.observe(lines), self.rules.standing(lines)
-        writer = self.writer
-        added = Added(
-            self.prior, self.advantage, writer.foresight, writer.wish_gain, self.farness_B1, rules_BR, standing_BS,
-            self.condition_BC, self.asked,
-        )  # fmt: skip
+        heads = (self.advantage, self.foresight)
+        added = Added(self.prior, *heads, self.farness_B1, rules_BR, standing_BS, self.condition_BC)
         pitch_B, pitch_step = self._pitches(added, given, done_B)
         duration_B, duration_step = self._durations(added, given, done_B, pitch_B)
         # Whatever the masks say of a given note, nothing had to be given up for it.
@@ -196,8 +196,7 @@ class _Writing:
             if note is not None:
                 forced_B[row] = pitch_token(note.pitch, self.plans[row].steering.tonic)
         open_BP = self.constraints.pitches()
-        g_BP = added.pitches(np.flatnonzero(open_BP.any(axis=0)))
-        return self._choose(self.prior.pitches(), g_BP, open_BP, forced_B, done_B, "pitch")
+        return self._choose(self.prior.pitches(), added.pitches(open_BP), open_BP, forced_B, done_B, "pitch")
 
     def _durations(
         self, added: Added, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
@@ -207,7 +206,8 @@ class _Writing:
             if note is not None:
                 forced_B[row] = duration_number(note.quarters)
         open_BD = self.constraints.durations(pitch_B)
-        return self._choose(self.prior.durations(pitch_B), added.durations(pitch_B), open_BD, forced_B, done_B, "duration")
+        g_BD = added.durations(pitch_B, open_BD)
+        return self._choose(self.prior.durations(pitch_B), g_BD, open_BD, forced_B, done_B, "duration")
 
     def _choose(
         self,

@@ -26,7 +26,7 @@ from composer.learning.training import train
 from composer.learning.wishes import ASKED_SHARE
 from composer.learning.writing import FARNESS_POWER, FLATTEST, Writer, _Writing
 from composer.steering import Steering
-from composer.tokens import duration_number, pitch_token
+from composer.tokens import PITCH_COUNT, duration_number, pitch_token
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from music.features import NAMES, features
 from music.notes import Melody, Note
@@ -410,17 +410,9 @@ def test_who_asks_to_be_far_from_what_is_usual_hears_less_of_g() -> None:
         writing = _Writing(writer, [plan], [0], np.zeros_like(condition_BC), dice, None, False, None, None)
         writing.prior.look(writing.lines.observe(), np.zeros(1, dtype=np.bool_))
         rules_BR, standing_BS = writing.rules.observe(writing.lines), writing.rules.standing(writing.lines)
-        g_BP = Added(
-            writing.prior,
-            writing.advantage,
-            None,
-            0.0,
-            writing.farness_B1,
-            rules_BR,
-            standing_BS,
-            np.zeros_like(condition_BC),
-            None,
-        ).pitches(open_K)
+        heads = (writing.advantage, None)
+        added = Added(writing.prior, *heads, writing.farness_B1, rules_BR, standing_BS, np.zeros_like(condition_BC))
+        g_BP = added.pitches(np.isin(np.arange(PITCH_COUNT), open_K)[None])
         assert g_BP is not None
         told_K: np.ndarray = g_BP[0, open_K]
         return told_K

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from numba import njit
 from numba.core.caching import CacheImpl
 
-from composer.learning.advantage import Advantage, Chosen
+from composer.learning.advantage import Advantage, Chosen, Foresight
 from composer.learning.compiled import compiled
-from composer.learning.condition import CONDITION
+from composer.learning.condition import CONDITION, TASTES, WISHED_NUMBERS
 from composer.learning.features import NONE_DURATION, NONE_PITCH, SIZES, SOURCE_DURATION, SOURCE_PITCH
+from composer.learning.foreseeing import Asked, ForesightStep
 from composer.learning.network import Prior, View
 from composer.learning.relations import DURATION_RELATIONS, PITCH_RELATIONS
 from composer.learning.standing import RULE_VALUES
@@ -53,41 +56,134 @@ def test_note_by_note_the_prior_sees_what_the_whole_melody_shows_it(lines: int) 
         assert not durations_BD[done_B].any()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """One note of lines, with any relations of four pitches and six durations that are open."""
+
+    step: PriorStep
+    rules_BR: np.ndarray
+    condition_BC: np.ndarray
+    open_K: np.ndarray
+    pitch_B: np.ndarray
+    related_BKJ: np.ndarray
+    lengths_K: np.ndarray
+    related_BKL: np.ndarray
+
+    @classmethod
+    def of(cls, lines: int, done: tuple[int, ...] = ()) -> Note:
+        generator = np.random.default_rng(3)
+        step = PriorStep(Prior(inputs=16, hidden=24, body=20).eval(), lines)
+        step.look(inputs(generator, lines)[:, 0], np.isin(np.arange(lines), done))
+        return cls(
+            step=step,
+            rules_BR=generator.normal(size=(lines, RULE_VALUES)).astype(np.float32),
+            condition_BC=generator.normal(size=(lines, CONDITION)).astype(np.float32),
+            open_K=np.array([0, 3, 5, 9]),
+            pitch_B=np.resize([3, 5, 9], lines),
+            related_BKJ=some(generator, lines, 4, PITCH_RELATIONS),
+            lengths_K=np.array([1, 2, 3, 6, 9, DURATION_COUNT - 1]),
+            related_BKL=some(generator, lines, 6, DURATION_RELATIONS),
+        )
+
+    @property
+    def seen_WX(self) -> np.ndarray:
+        live_W = self.step.live_W
+        return np.concatenate([self.step.body_WH, self.rules_BR[live_W], self.condition_BC[live_W]], axis=1)
+
+    @property
+    def chosen_BJ(self) -> np.ndarray:
+        return np.ascontiguousarray(self.related_BKJ[:, 1])
+
+    @property
+    def view(self) -> View:
+        return View(tensor(self.step.bodies()), tensor(self.step.source_pitch_BS), tensor(self.step.source_duration_BS))
+
+    @property
+    def chosen(self) -> Chosen:
+        return Chosen(tensor(self.pitch_B), tensor(self.chosen_BJ))
+
+    def listed(self, token_K: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(token_K).expand(len(self.pitch_B), 1, -1)
+
+
+def some(generator: np.random.Generator, *shape: int) -> np.ndarray:
+    """Relations, of which most don't hold."""
+    related: np.ndarray = (generator.normal(size=shape) * (generator.random(shape) < 0.3)).astype(np.float32)
+    return related
+
+
+def tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array).unsqueeze(1)
+
+
 @pytest.mark.parametrize("lines", [FEW, MANY_LINES])
 def test_g_is_that_of_the_network_that_is_trained(lines: int) -> None:
     torch.manual_seed(2)
-    generator = np.random.default_rng(3)
-    prior = Prior(inputs=16, hidden=24, body=20).eval()
+    note = Note.of(lines)
     advantage = Advantage(body=20, rules=RULE_VALUES, condition=CONDITION, hidden=16).eval()
     for last in (advantage.pitch, advantage.duration):
         torch.nn.init.normal_(last.weight)
-    step, own = PriorStep(prior, lines), AdvantageStep(advantage)
-    index_BNF = inputs(generator, lines)
-    step.look(index_BNF[:, 0], np.zeros(lines, dtype=np.bool_))
-    rules_BR = generator.normal(size=(lines, RULE_VALUES)).astype(np.float32)
-    condition_BC = generator.normal(size=(lines, CONDITION)).astype(np.float32)
-    open_K, pitch_B = np.array([0, 3, 5, 9]), np.resize([3, 5, 9], lines)
-    related_BKJ = generator.normal(size=(lines, 4, PITCH_RELATIONS)).astype(np.float32)
-    related_BDL = generator.normal(size=(lines, DURATION_COUNT, DURATION_RELATIONS)).astype(np.float32)
-    own.look(step, rules_BR, condition_BC)
-    g_BP = own.pitches(step, open_K, related_BKJ)
-    chosen_BJ = np.ascontiguousarray(related_BKJ[:, 1])
-    g_BD = own.durations(step, pitch_B, chosen_BJ, related_BDL)
-
-    def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).unsqueeze(1)
+    own = AdvantageStep(advantage)
+    own.look(note.seen_WX)
+    g_BP = own.pitches(note.step, note.open_K, note.related_BKJ)
+    g_BD = own.durations(note.step, note.pitch_B, note.chosen_BJ, note.lengths_K, note.related_BKL)
 
     with torch.no_grad():
-        view = View(tensor(step.bodies()), tensor(step.source_pitch_BS), tensor(step.source_duration_BS))
-        shared = advantage.look(view.body_BNH, tensor(rules_BR), torch.from_numpy(condition_BC))
-        listed_BNK = torch.from_numpy(open_K).expand(lines, 1, -1)
-        pitches_BK = advantage.pitches(shared, view, tensor(related_BKJ), listed_BNK)[:, 0]
-        chosen = Chosen(tensor(pitch_B), tensor(chosen_BJ))
-        durations_BD = advantage.durations(shared, chosen, view, tensor(related_BDL))[:, 0]
+        shared = advantage.look(note.view.body_BNH, tensor(note.rules_BR), torch.from_numpy(note.condition_BC))
+        pitches_BK = advantage.pitches(shared, note.view, tensor(note.related_BKJ), note.listed(note.open_K))[:, 0]
+        durations_BK = advantage.durations(
+            shared, note.chosen, note.view, tensor(note.related_BKL), note.listed(note.lengths_K)
+        )[:, 0]
 
-    np.testing.assert_allclose(g_BP[:, open_K], pitches_BK, atol=2e-5)
-    assert (np.delete(g_BP, open_K, axis=1) == 0).all()
-    np.testing.assert_allclose(g_BD, durations_BD, atol=2e-5)
+    np.testing.assert_allclose(g_BP[:, note.open_K], pitches_BK, atol=2e-5)
+    assert (np.delete(g_BP, note.open_K, axis=1) == 0).all()
+    np.testing.assert_allclose(g_BD[:, note.lengths_K], durations_BK, atol=2e-5)
+    assert (np.delete(g_BD, note.lengths_K, axis=1) == 0).all()
+
+
+@pytest.mark.parametrize("lines", [FEW, MANY_LINES + 1])
+def test_what_is_foreseen_is_worth_what_the_network_that_is_trained_says(lines: int) -> None:
+    torch.manual_seed(4)
+    note = Note.of(lines, done=(2,))
+    foresight = Foresight(body=20, rules=RULE_VALUES, condition=CONDITION, features=TASTES, hidden=16, token=8).eval()
+    for last in (foresight.state, foresight.pitch_out, foresight.duration_out):
+        torch.nn.init.normal_(last.weight)
+        torch.nn.init.normal_(last.bias)
+    generator = np.random.default_rng(5)
+    taste_BF, goal_BG = (generator.normal(size=(lines, size)).astype(np.float32) for size in (TASTES, 2))
+    # The first line has a taste alone, the second a wish alone.
+    weight_BG = np.resize(np.array([[0, 0], [2, 0], [0, 0], [3, 1]], dtype=np.float32), (lines, 2))
+    taste_BF[1] = 0
+    wished_G = np.array(WISHED_NUMBERS)[[0, 2]]
+    own = ForesightStep(foresight, Asked(taste_BF, goal_BG, weight_BG, wished_G), wish_gain=1.5)
+    own.look(note.seen_WX)
+    worth_BP = np.zeros((lines, PITCH_COUNT), dtype=np.float32)
+    worth_BD = np.zeros((lines, DURATION_COUNT), dtype=np.float32)
+    own.add_pitches(worth_BP, note.step, note.open_K, note.related_BKJ)
+    own.add_durations(worth_BD, note.step, note.pitch_B, note.chosen_BJ, note.lengths_K, note.related_BKL)
+
+    def worth(body_BNKT: torch.Tensor, out: torch.nn.Linear) -> np.ndarray:
+        """u · ψ less what it misses; the taste leaves out what all tokens share."""
+        own_BKF = (body_BNKT @ out.weight.T)[:, 0].numpy()
+        psi_BKG = (foresight.state(shared) + out(body_BNKT[:, 0]))[..., wished_G].numpy()
+        missed_BK = (np.abs(psi_BKG - goal_BG[:, None]) * weight_BG[:, None]).sum(axis=-1)
+        liked: np.ndarray = (own_BKF * taste_BF[:, None]).sum(axis=-1) - 1.5 * missed_BK
+        return liked
+
+    with torch.no_grad():
+        shared = foresight.look(note.view.body_BNH, tensor(note.rules_BR), torch.from_numpy(note.condition_BC))
+        pitches = foresight.pitch_bodies(shared, note.view, note.listed(note.open_K), tensor(note.related_BKJ))
+        durations = foresight.duration_bodies(
+            shared, note.chosen, note.view, note.listed(note.lengths_K), tensor(note.related_BKL)
+        )
+        liked_BP, liked_BD = worth(pitches, foresight.pitch_out), worth(durations, foresight.duration_out)
+
+    live_W = note.step.live_W
+    assert 2 not in live_W
+    np.testing.assert_allclose(worth_BP[live_W][:, note.open_K], liked_BP[live_W], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(worth_BD[live_W][:, note.lengths_K], liked_BD[live_W], rtol=1e-4, atol=1e-4)
+    assert (np.delete(worth_BP, note.open_K, axis=1) == 0).all()
+    assert not worth_BP[2].any()
 
 
 def test_where_no_folder_can_be_written_loops_are_compiled_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
