@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from composer.line import Line
 from composer.measures import groove_consistency
 from composer.steering import Steering
+from music.counted import Counted
 from music.features import NAMES, features
 from music.notes import Melody
 
@@ -38,8 +39,12 @@ BANDED = (
 )
 """Features that should lie where people's do."""
 GROOVE, LAST_NOTE = "groove_consistency", "length_of_last_note_over_median"
-FIGURES = (*BANDED, GROOVE, LAST_NOTE)
-"""All X; how alike the rhythms of neighbouring bars are and how long the last note is are no features of a taste."""
+COMES_AGAIN = "share_of_bars_again_after_four_over_8"
+FIGURES = (*BANDED, GROOVE, LAST_NOTE, COMES_AGAIN)
+"""All X; how alike the rhythms of neighbouring bars are, how long the last note is and whether the first bars of each eight
+come again after four are no features of a taste."""
+SECOND_HALF = (4, 5, 6)
+"""Bars of eight that could be those of four bars before; the last one closes."""
 EARLY = (
     "range_over_36_semitones",
     "mean_interval_over_8_semitones",
@@ -72,7 +77,7 @@ MOVED_BY = {
 OUTSIDE_WIDTHS = 0.3
 """What a figure costs that lies outside its band at all, so that the last step back is worth going."""
 LEAST_WIDTH = 0.04
-"""A band counts as no narrower."""
+"""A band counts as no narrower; of bars that come again it is a third of them, one in a piece of eight bars."""
 ROUNDING = 1e-6
 """Less is no distance."""
 PACE = FIGURES.index("notes_per_quarter_over_4")
@@ -137,7 +142,14 @@ def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[
     phi_F = features(melody) if phi_F is None else phi_F
     quarters_n = [float(note.quarters) for note in melody.notes if note.pitch is not None]
     last = quarters_n[-1] / float(np.median(quarters_n)) if quarters_n else 1.0
-    return np.array([*phi_F[_BANDED], groove_consistency(melody), last])
+    return np.array([*phi_F[_BANDED], groove_consistency(melody), last, share_of_bars_again(melody) / 8])
+
+
+def share_of_bars_again(melody: Melody) -> float:
+    """Of the bars of SECOND_HALF of each eight, the share that are the bar four before: dances go a b c d a b c e, ballads on."""
+    bars = Counted.of(melody).bars()
+    again = [bars[number] == bars[number - 4] for number in range(4, len(bars)) if number % 8 in SECOND_HALF]
+    return float(np.mean(again)) if again else 0.0
 
 
 def left_open(steering: Steering) -> NDArray[np.bool_]:

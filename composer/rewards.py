@@ -60,8 +60,9 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Where the fourth of eight bars ends on the second, fifth or seventh of the scale."""
-    bar_returns: float = 4.5
-    """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way."""
+    bar_returns: float = 5.5
+    """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way. Styles in which bars hardly do
+    pay for it by their band."""
     part_ending_returns: float = 4.0
     """The same of the last two bars of a second part: with them the prior is least used to come back."""
     answered_bar: float = 2.5

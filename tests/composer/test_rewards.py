@@ -10,6 +10,7 @@ import pytest
 from composer import rewards
 from composer.bands import (
     BANDED,
+    COMES_AGAIN,
     EARLY,
     EARLY_OF_BANDED,
     FIGURES,
@@ -242,6 +243,15 @@ def test_how_long_the_last_note_is_is_held_against_people() -> None:
     assert banded(replace(eighths(60), notes=notes))[last] == pytest.approx(3)
     assert banded(eighths(60, 62, None))[last] == 1
     assert banded(eighths(None))[last] == 1
+
+
+def test_how_often_bars_come_again_is_held_against_people() -> None:
+    again = FIGURES.index(COMES_AGAIN)
+
+    assert banded(tune_of(A, B, C, D, A, B, E, D).melody)[again] == pytest.approx(2 / 3 / 8)
+    # The eighth bar closes, and the ninth begins a part of its own.
+    assert banded(tune_of(A, B, C, D, E, F, G, D, E, F, G, D, E, F, H, D).melody)[again] == pytest.approx(2 / 6 / 8)
+    assert banded(tune_of(A, B, C, D).melody)[again] == 0
 
 
 def test_graded_wishes_are_measured_on_their_own_scale() -> None:
