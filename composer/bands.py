@@ -146,7 +146,7 @@ def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[
 
 
 def share_of_bars_again(melody: Melody) -> float:
-    """Of the bars of SECOND_HALF of each eight, the share that are the bar four before: dances go a b c d a b c e, ballads on."""
+    """Share of the bars of SECOND_HALF that are the bar four before: dances go a b c d a b c e, ballads on."""
     bars = Counted.of(melody).bars()
     again = [bars[number] == bars[number - 4] for number in range(4, len(bars)) if number % 8 in SECOND_HALF]
     return float(np.mean(again)) if again else 0.0
