@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import Any
 
 from music import bars, keys
-from music.abc_voices import FAR_OVERLAY, OVERLAY, PrintedVoice, said
-from music.metres import Metre, Metres
+from music.abc_voices import FAR_OVERLAY, METRE, OVERLAY, PrintedVoice, metre_sign
+from music.metres import Metre, Metres, metre_in_field
 from music.notes import Melody, Note, Score, Voice
 from music.styles import PROGRAMS, style_of, usual_tempo
 
@@ -22,6 +22,7 @@ _KEY_SUFFIXES = {
     "major": "maj", "minor": "min", "dorian": "dor", "phrygian": "phr", "lydian": "lyd", "mixolydian": "mix", "locrian": "loc",
 }  # fmt: skip
 _LOCRIAN = re.compile(r"^K:\s*([A-G][#b]?)\s*loc\w*", re.MULTILINE | re.IGNORECASE)
+_METRE = re.compile(r"^M:([^%\n]*)", re.MULTILINE)
 _FIELD = re.compile(r"[A-Za-z]:|%")
 _REMARK = re.compile(r"^[mrsu]:.*$", re.MULTILINE)
 """Macros, remarks, and signs below the notes, whose letters music21 takes for notes."""
@@ -68,7 +69,14 @@ def _split(text: str, metre: Metre | None) -> list[str]:
     tunes = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
     # Without a unit length the standard says sixteenths in metres below 3/4, else eighths; music21 would give up.
     unit = "1/16" if metre is not None and Fraction(*metre) < Fraction(3, 4) else "1/8"
-    return [tune if re.search(r"^[LM]:", tune, re.MULTILINE) else tune.replace("\n", f"\nL:{unit}\n", 1) for tune in tunes]
+    return [tune if _has_unit(tune) else tune.replace("\n", f"\nL:{unit}\n", 1) for tune in tunes]
+
+
+def _has_unit(tune: str) -> bool:
+    """Whether the head says how long a note without a number is, be it by a metre that can be read."""
+    head, _, _ = tune.partition("\nK:")
+    metre = _METRE.search(head)
+    return "\nL:" in head or (metre is not None and metre_in_field(metre[1]) is not None)
 
 
 def _number(tune: str) -> str:
@@ -77,10 +85,11 @@ def _number(tune: str) -> str:
 
 
 def _for_music21(tune: str) -> str:
-    """The tune without what music21 stumbles over: signs above notes (it loses the note after `H`), words, locrian keys."""
+    """The tune without what music21 stumbles over: signs above notes (it loses the note after `H`), words, locrian keys,
+    metres that can't be read."""
     head, key, body = _REMARK.sub("%", tune).partition("\nK:")
     plain = [line if _FIELD.match(line) else _SIGNS.sub("", line) for line in _lines(key + body)]
-    return _LOCRIAN.sub(_without_locrian, head + "\n" + "\n".join(plain))
+    return _METRE.sub(_readable_metre, _LOCRIAN.sub(_without_locrian, head + "\n" + "\n".join(plain)))
 
 
 def _lines(body: str) -> Iterator[str]:
@@ -95,6 +104,11 @@ def _lines(body: str) -> Iterator[str]:
                 raise ValueError(FAR_OVERLAY)
             pieces = _INLINE.sub(r"\n\1\n", music).replace("&", f"\n{OVERLAY}\n").split("\n")
             yield from (piece for piece in pieces if piece.strip())
+
+
+def _readable_metre(field: re.Match[str]) -> str:
+    """The field itself, or a mark with what it says."""
+    return field[0] if metre_in_field(field[1]) else METRE + field[1]
 
 
 def _without_locrian(key: re.Match[str]) -> str:
@@ -124,8 +138,9 @@ def _tune(tokens: list[Any], key_text: str, file: str, given: Metre | None) -> A
                 named = re.search(r'name="([^"]*)"', token.data)
                 names[voice] = named[1] if named else names.get(voice, "")
                 continue
-            header.setdefault(token.tag, said(token) if token.tag == "M" else token.data.strip())
-            if token.src == OVERLAY or token.tag == "M":
+            sign = metre_sign(token)
+            header.setdefault(*(token.tag, token.data.strip()) if sign is None else ("M", sign))
+            if token.src == OVERLAY or sign is not None:
                 voices.setdefault(voice, []).append(token)
         else:
             voices.setdefault(voice, []).append(token)

@@ -16,6 +16,8 @@ from music.notes import Melody, Note, Voice
 
 OVERLAY = "N:&"
 """For the sign `&`, which goes back to the bar line and which music21 passes over; it keeps an annotation where it stands."""
+METRE = "N:M:"
+"""For an `M:` whose metre can't be read, such as `M:free`, at which music21 gives up."""
 FAR_OVERLAY = "it has an overlay (&) over several bars; only one behind the notes of its own bar is read"
 
 
@@ -66,8 +68,8 @@ class PrintedVoice:
                 at = 0
                 if self.lines[0].notes:
                     self.bar_lines.append(self.lines[0].quarters)
-            elif isinstance(token, abcFormat.ABCMetadata) and token.tag == "M":
-                self.metre_signs.append((self.lines[0].quarters, said(token)))
+            elif isinstance(token, abcFormat.ABCMetadata) and (sign := metre_sign(token)) is not None:
+                self.metre_signs.append((self.lines[0].quarters, sign))
             elif isinstance(token, abcFormat.ABCMetadata):
                 at += 1
                 self._overlay(at)
@@ -104,9 +106,10 @@ class PrintedVoice:
                 yield Voice(name=title, program=program, chord_at=line.chord_at, melody=own)
 
 
-def said(token: Any) -> str:
-    """What a field says, without the comment behind it."""
-    return str(token.data).partition("%")[0].strip()
+def metre_sign(token: Any) -> str | None:
+    """What a field says of the metre, without the comment behind it; None where it is another field."""
+    name, _, text = str(token.src).removeprefix("N:").partition(":")
+    return text.partition("%")[0].strip() if name == "M" else None
 
 
 def _pitch(token: Any) -> int | None:

@@ -22,7 +22,7 @@ def metre_of_field(text: str) -> Metre:
 def metre_in_field(text: str) -> Metre | None:
     """The metre that a text such as `6/8`, `(3+2)/8`, `C` or `C|` names, if it does."""
     match = re.search(r"(\d{1,2}(?:\s*\+\s*\d{1,2})*)\s*\)?\s*/\s*(\d{1,2})", text)
-    if match and int(match[2]) in _UNITS and (beats := sum(map(int, match[1].split("+")))):
+    if match and text.count("/") == 1 and int(match[2]) in _UNITS and (beats := sum(map(int, match[1].split("+")))):
         return beats, int(match[2])
     return _NAMED.get(text.strip())
 
@@ -72,7 +72,7 @@ class Metres:
 
     def doubt(self, melody: Melody) -> str:
         """What leaves the metre of the melody open, in words; empty where nothing does."""
-        if not self.signs or self.signs[0][1].lower() == "none":
+        if not self.signs or self.signs[0][1].lower() in ("", "none"):
             return "the music names none"
         if self.first is None:
             return f"the music names {self.signs[0][1][:40]!r}, which is none that can be read"

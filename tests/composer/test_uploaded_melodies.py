@@ -126,7 +126,12 @@ def test_a_line_played_legato_is_one_voice() -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("tune.mid", without_metre()), ("tune.xml", xml(notes(*quarters()), None)), ("tune.abc", b"X:1\nK:C\nCDEF|\n")],
+    [
+        ("tune.mid", without_metre()),
+        ("tune.xml", xml(notes(*quarters()), None)),
+        ("tune.abc", b"X:1\nK:C\nCDEF|\n"),
+        ("tune.abc", b"X:1\nM:none % as sung\nK:C\nCDEF|\n"),
+    ],
 )
 def test_a_metre_is_never_guessed(name: str, content: bytes) -> None:
     with pytest.raises(ImpossibleSteering, match="names none: give the one") as refusal:
@@ -136,6 +141,11 @@ def test_a_metre_is_never_guessed(name: str, content: bytes) -> None:
     assert source_of_file(content, name, metre="3/4").melody.metre == (3, 4)
     with pytest.raises(ImpossibleSteering, match="1 … 16"):
         source_of_file(content, name, metre="0/4")
+
+
+def test_a_metre_given_up_on_the_way_is_told() -> None:
+    with pytest.raises(ImpossibleSteering, match="goes from 3/4 to free in bar 2: give the one for all of it"):
+        source_of_abc("M:3/4\nL:1/4\nK:C\nCDE|[M:free]FGAB c|")
 
 
 def test_bar_lines_of_a_tune_without_metre_keep_its_pickup() -> None:
@@ -190,6 +200,8 @@ def test_a_metre_that_is_named_again_is_no_change() -> None:
     [
         ("tune.xml", xml(notes(*quarters()), "3/64"), "3/64"),
         ("tune.abc", b"X:1\nM:4/5\nL:1/4\nK:C\nCDEF|GABc|\n", "4/5"),
+        ("tune.abc", b"X:1\nM:free % as sung\nL:1/4\nK:C\nCDEF|GABc|\n", "free"),
+        ("tune.abc", b"X:1\nM:2/4 3/4\nL:1/4\nK:C\nCDEF|GABc|\n", "2/4 3/4"),
     ],
 )
 def test_a_metre_that_can_not_be_read_is_told(name: str, content: bytes, found: str) -> None:

@@ -20,6 +20,8 @@ from music.metres import metre_in_field
         ("none", None),
         ("4/5", None),
         ("0/4", None),
+        ("2/4 3/4", None),
+        ("free", None),
         ("", None),
     ],
 )
