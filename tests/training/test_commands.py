@@ -45,6 +45,15 @@ def test_retrain_refuses_a_wrong_setting(counting: SlotFunctions, setting: str, 
         said("retrain", SLOT, "--set", setting)
 
 
+@pytest.mark.parametrize(
+    ("setting", "outcome"),
+    [("feedback_needed=12", "Skipped: 12 more feedback rows"), ("accident=flood", "Failed with RuntimeError: flood")],
+)
+def test_retrain_ends_with_an_error_where_nothing_was_made(counting: SlotFunctions, setting: str, outcome: str) -> None:
+    with pytest.raises(CommandError, match=outcome):
+        said("retrain", SLOT, "--here", "--set", setting)
+
+
 def test_retrain_refuses_an_unknown_slot(counting: SlotFunctions) -> None:
     with pytest.raises(CommandError, match="there are counting"):
         said("retrain", "juggler")

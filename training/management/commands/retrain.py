@@ -48,9 +48,9 @@ class Command(BaseCommand):
             if run.finished_at is not None:
                 break
             time.sleep(1)
+        if run.status in (Run.Status.FAILED, Run.Status.SKIPPED):
+            raise CommandError(f"Run {run.pk}: {run.outcome}")
         self.stdout.write(run.outcome)
-        if run.status == Run.Status.FAILED:
-            raise CommandError(f"Run {run.pk} failed.")
 
 
 def read_settings(slot: str, settings: list[str]) -> dict[str, Any]:
