@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import Report, bootstrap_ratio, make_parser, read_options, say
+from bench.run_context import Context
 from bench.split_tunes import add_split_option, read_split, read_tunes
-from bench.trained_composer import Run, set_up
+from bench.trained_composer import set_up
 
 if TYPE_CHECKING:
     from composer.accompaniment.policy import ChordPolicy
@@ -88,7 +89,7 @@ def _train(options: Any, dataset: ChoraleDataset, seed: int) -> ChordPolicy:
 
     configuration = AccompanistConfiguration(epochs=6, rollouts=4) if options.quick else AccompanistConfiguration()
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(configuration=configuration, folder=Path(folder), device="cpu", seed=seed)
+        run = Context(configuration=configuration, folder=Path(folder), seed=seed)
         return load_policy(KIND, train(run, dataset).checkpoint)
 
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.composer_training import Context
 from bench.melody_files import read_melodies
 from bench.report import Report, bootstrap_ratio, make_parser, read_options, say
+from bench.run_context import Context
 from bench.split_tunes import SplitTune, add_split_option, read_split, read_tunes, split_of
 from bench.trained_composer import set_up
 
@@ -160,7 +160,7 @@ def _prior(options: argparse.Namespace, tunes: Sequence[SplitTune], seconds: flo
     configuration = ComposerConfiguration(stage="prior", threads=options.threads)
     with tempfile.TemporaryDirectory() as folder:
         say(f"trains from {len(taught)} tunes for {seconds:g} s")
-        context = Context(configuration, Path(folder))
+        context = Context(configuration=configuration, folder=Path(folder))
         prior = train_prior(context, dataset, configuration, seconds, lambda: time.process_time() / options.threads)
     return prior, dataset.styles
 

@@ -22,7 +22,7 @@ from bench.next_track_log import Listening
 from bench.next_track_peers import Combination, Counts, by_one, top_of
 from bench.next_track_sessions import TOP, Floats, Indices, Plays, changes_artist
 from bench.report import SHARED_FILES, Report, bootstrap_ratio, make_parser, read_options, say
-from bench.site import Context
+from bench.run_context import Context
 
 NEXT_TRACK_WEIGHT = 3.0
 """Of what is played next beside Q: rewards that are nearly equal teach Q little but noise. The service starts with 1."""

@@ -18,7 +18,7 @@ from bench.real_listeners_draws import LIKED
 from bench.real_listeners_sessions import COUNTED_AFTER, STEPS, People
 from bench.real_listeners_tastes import Floats, Indices
 from bench.rows_log import log_of_rows
-from bench.site import Context
+from bench.run_context import Context
 
 LENGTH_SECONDS = 240.0
 HEARD_SHARE = {1: 0.15, 2: 0.4, 3: 0.8, 4: 1.0}

@@ -23,7 +23,7 @@ from bench.sequence_tutor_bands import add_band_rows
 from bench.sequence_tutor_contestants import ablation, best_of, human_tokens, in_key_random_walk, write_asked, write_short
 from bench.sequence_tutor_rows import STEPS, Judged, Tokens, autocorrelation, judge, melody_of_tokens
 from bench.split_tunes import add_part_option
-from bench.trained_composer import train_both
+from bench.trained_composer import set_up, train_both
 
 MELODIES, QUICK_MELODIES = 10_000, 500
 ASKED_MELODIES = 1000
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark."""
     options = read_options(_parser(), arguments)
     report = Report("sequence_tutor", options)
-    set_up_django()
+    set_up()
     out = _Melodies(options.melodies_out)
     count = QUICK_MELODIES if options.quick else MELODIES
     humans = human_tokens(options.split, options.part, 60 if options.quick else 700)
@@ -248,16 +248,6 @@ class _Melodies:
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[np.isfinite(values)]
-
-
-def set_up_django() -> None:
-    """Makes the apps importable; no database is asked."""
-    import os
-
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
 
 
 if __name__ == "__main__":

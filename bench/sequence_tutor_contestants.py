@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import say
+from bench.run_context import Context
 from bench.sequence_tutor_rows import C_MAJOR, HIGHEST_MIDI, HOLD, LOWEST_MIDI, STEPS, TONIC, Tokens, judge, raster, round_off
 from music.notes import Melody
 
@@ -155,7 +156,6 @@ def best_of(policy: Any, count: int, seed: int, of: int = 64) -> tuple[Tokens, N
 
 def ablation(folder: Path, algorithm: str, updates: int, seed: int = 0) -> Any:
     """A policy of another algorithm on the same prior, trained on two-bar pieces alone with the rewards of ours."""
-    from bench.composer_training import Context
     from composer.learning.configuration import ComposerConfiguration
     from composer.learning.policy import load_policy
     from composer.learning.policy_training import PolicyTraining
@@ -172,7 +172,7 @@ def ablation(folder: Path, algorithm: str, updates: int, seed: int = 0) -> Any:
         minimum_distinct=0.0,
         threads=1,
     )
-    context = Context(configuration, Path(tempfile.mkdtemp()), seed=seed)
+    context = Context(configuration=configuration, folder=Path(tempfile.mkdtemp()), seed=seed)
     training = PolicyTraining(context, MelodyDataset(()), configuration, load_policy("prior", folder), None)
     training.run()
     training.learner.network.eval()

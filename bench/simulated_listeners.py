@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from bench.report import Report, bootstrap_ratio, make_parser, read_options, say
+from bench.run_context import Context
 from bench.simulated_memory import Memory, memory_log
-from bench.site import START, Context, throwaway_site
+from bench.site import START, throwaway_site
 
 NAMES = ("random", "popularity", "item mean", "ALS", "bandit", "ours")
 AIM = 0.1

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.report import say
+from bench.run_context import Context
 from config.postgres import Cluster
 
 START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
@@ -51,26 +51,6 @@ def throwaway_site() -> Iterator[Path]:
                 server.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 server.kill()
-
-
-@dataclass(kw_only=True)
-class Context:
-    """A run without a row in the database."""
-
-    configuration: Any
-    folder: Path
-    seed: int
-    device: str
-    parent_folder: Path | None = None
-
-    def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
-        """Says where the training stands, rarely."""
-        if step % 1000 == 0:
-            say(f"  {step} updates: " + ", ".join(f"{name} {value:.3g}" for name, value in list(metrics.items())[:6]))
-
-    def log(self, text: str) -> None:
-        """Goes to stderr."""
-        say(f"  {text}")
 
 
 @dataclass(kw_only=True)

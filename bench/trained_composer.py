@@ -10,11 +10,11 @@ import atexit
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.report import say
+from bench.run_context import Context
 
 if TYPE_CHECKING:
     from composer.learning.policy import ComposerPolicy
@@ -62,24 +62,6 @@ def read_tunes(every: int) -> MelodyDataset:
     return MelodyDataset(tuple(tunes), {"tunes": len(tunes)})
 
 
-@dataclass(kw_only=True)
-class Run:
-    """What a training asks of its run, without a database."""
-
-    configuration: Any
-    folder: Path
-    device: str
-    seed: int = 0
-    parent_folder: Path | None = None
-
-    def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
-        """Nobody draws the curves."""
-
-    def log(self, text: str) -> None:
-        """Tells the person who waits."""
-        say(text)
-
-
 def policies(options: argparse.Namespace, dataset: MelodyDataset) -> tuple[ComposerPolicy, ComposerPolicy]:
     """The policy and the bare prior beneath it."""
     from composer.learning.policy import load_policy
@@ -105,7 +87,7 @@ def train_both(dataset: MelodyDataset, seconds: dict[str, float], device: str, s
         say(f"trains the {stage} for {configuration.budget_seconds(None):.0f} s")
         folder = root / stage
         folder.mkdir()
-        run = Run(configuration=configuration, folder=folder, device=device, seed=seed, parent_folder=parent)
+        run = Context(configuration=configuration, folder=folder, device=device, seed=seed, parent_folder=parent)
         parent = train(run, dataset).checkpoint
     assert parent is not None
     return parent
