@@ -78,7 +78,7 @@ def train_both(dataset: MelodyDataset, seconds: dict[str, float], device: str, s
     """The checkpoint of a policy and the prior beneath it, in a folder that goes when the program ends. For 0 seconds stands
     the time that the service takes."""
     from composer.learning.configuration import ComposerConfiguration
-    from composer.learning.training import train
+    from composer.learning.training import make_checkpoint
 
     root = _folder_for_now()
     parent = None
@@ -88,7 +88,7 @@ def train_both(dataset: MelodyDataset, seconds: dict[str, float], device: str, s
         folder = root / stage
         folder.mkdir()
         run = Context(configuration=configuration, folder=folder, device=device, seed=seed, parent_folder=parent)
-        parent = train(run, dataset).checkpoint
+        parent = make_checkpoint(run, dataset)
     assert parent is not None
     return parent
 

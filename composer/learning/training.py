@@ -25,47 +25,48 @@ CHECKPOINT = "checkpoint"
 
 def train(context: RunContext, dataset: MelodyDataset) -> Trained:
     """Trains what the configuration's stage names; writes and measures a checkpoint."""
+    kind = "prior" if context.configuration.stage == "prior" else "dqn"
+    folder = make_checkpoint(context, dataset)
+    policy = load_policy(kind, folder)
+    figures = evaluation.evaluate_prior(policy.writer.prior, dataset) if kind == "prior" else {}
+    figures |= _sample_figures(policy, dataset) | {"tunes": policy.settings["tunes"]}
+    return Trained(kind=kind, checkpoint=folder, figures=figures, details=measure_version(policy, dataset))
+
+
+def make_checkpoint(context: RunContext, dataset: MelodyDataset) -> Path:
+    """Trains, unless an earlier attempt of the run came so far."""
     configuration: ComposerConfiguration = context.configuration
     seconds = configuration.budget_seconds(getattr(settings, "ENCORE_TRAINING_SECONDS", None))
-    if configuration.stage == "prior":
-        return _train_prior(context, dataset, configuration, seconds)
-    return _train_policy(context, dataset, configuration, seconds)
-
-
-def _train_prior(
-    context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
-) -> Trained:
     folder = context.folder / CHECKPOINT
     if not folder.exists():
-        prior = train_prior(context, dataset, configuration, seconds)
-        weights = {f"prior.{name}": weight for name, weight in prior.state_dict().items()}
-        _write(folder, weights, context, dataset, configuration, bands=measure_bands(dataset), styles=dataset.styles)
-    policy = load_policy("prior", folder)
-    figures = evaluation.evaluate_prior(policy.writer.prior, dataset) | _sample_figures(policy, dataset)
-    figures["tunes"] = len(dataset.tunes)
-    return Trained(kind="prior", checkpoint=folder, figures=figures, details=measure_version(policy, dataset))
+        make = _make_prior if configuration.stage == "prior" else _make_policy
+        make(folder, context, dataset, configuration, seconds)
+    return folder
 
 
-def _train_policy(
-    context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
-) -> Trained:
+def _make_prior(
+    folder: Path, context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
+) -> None:
+    prior = train_prior(context, dataset, configuration, seconds)
+    weights = {f"prior.{name}": weight for name, weight in prior.state_dict().items()}
+    _write(folder, weights, context, dataset, configuration, bands=measure_bands(dataset), styles=dataset.styles)
+
+
+def _make_policy(
+    folder: Path, context: RunContext, dataset: MelodyDataset, configuration: ComposerConfiguration, seconds: float | None
+) -> None:
     from composer.learning.policy_training import train_policy
 
     if context.parent_folder is None:
         raise NotEnoughToLearnFrom("There is no prior to start from yet; train one first (stage `prior`).")
     parent = read_checkpoint(context.parent_folder)
-    folder = context.folder / CHECKPOINT
-    if not folder.exists():
-        prior = policy_of("prior", parent)
-        if not Bands(prior.settings["bands"]).are_current:
-            prior = replace(prior, settings=prior.settings | {"bands": measure_bands(dataset)})
-        trained = train_policy(context, dataset, configuration, prior, seconds)
-        weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
-        weights |= trained
-        _write(folder, weights, context, dataset, configuration, bands=prior.settings["bands"], parent=parent)
-    policy = load_policy("dqn", folder)
-    figures = _sample_figures(policy, dataset) | {"tunes": parent.configuration["tunes"]}
-    return Trained(kind="dqn", checkpoint=folder, figures=figures, details=measure_version(policy, dataset))
+    prior = policy_of("prior", parent)
+    if not Bands(prior.settings["bands"]).are_current:
+        prior = replace(prior, settings=prior.settings | {"bands": measure_bands(dataset)})
+    trained = train_policy(context, dataset, configuration, prior, seconds)
+    weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
+    weights |= trained
+    _write(folder, weights, context, dataset, configuration, bands=prior.settings["bands"], parent=parent)
 
 
 def _write(
