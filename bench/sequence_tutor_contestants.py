@@ -4,7 +4,6 @@ Everybody writes two bars of C major 4/4 in sixteenths, as `short_plan` asks for
 
 from __future__ import annotations
 
-import gzip
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from bench.report import say
 from bench.run_context import Context
 from bench.sequence_tutor_rows import C_MAJOR, HIGHEST_MIDI, HOLD, LOWEST_MIDI, STEPS, TONIC, Tokens, judge, raster, round_off
+from bench.split_tunes import read_split, split_of
 from music.notes import Melody
 
 BATCH = 250
@@ -33,17 +33,12 @@ WISH: dict[str, Any] = {
 
 def human_tokens(split: Path, part: str, most: int) -> Tokens:
     """The first 32 sixteenths of that part's major tunes in two or four quarters, moved to C within the tokens."""
-    if not split.exists():
-        return np.zeros((0, STEPS), dtype=np.int64)
-    import csv
-
     from music.parsing import UnreadableMusic, read_in_process
     from recsys.corpus import COLLECTIONS, tunes_of
 
-    with gzip.open(split, "rt") as file:
-        wanted = {_plain(row["id"]) for row in csv.DictReader(file) if row["split"] == part}
+    parts = read_split(split)
     found: list[Tokens] = []
-    for tune in (tune for collection in COLLECTIONS for tune in tunes_of(collection) if _plain(tune.source) in wanted):
+    for tune in (t for collection in COLLECTIONS for t in tunes_of(collection) if split_of(t.source, parts) == part):
         if len(found) == most:
             break
         try:
@@ -54,13 +49,6 @@ def human_tokens(split: Path, part: str, most: int) -> Tokens:
         if tokens is not None:
             found.append(tokens)
     return np.array(found) if found else np.zeros((0, STEPS), dtype=np.int64)
-
-
-def _plain(source: str) -> str:
-    """Ids of the split and sources of the catalogue in one spelling."""
-    collection, _, name = source.replace("bachChorales/", "bach/").partition("/")
-    name = name.removesuffix(":1") if collection == "bach" else name
-    return f"{collection}/{name}"
 
 
 def _in_c(melody: Melody) -> Tokens | None:
