@@ -46,7 +46,7 @@ NEVER = ", never trained on"
 DIGIT_BITS = math.log2(11)
 MOST_PLACES = 12
 """Places of the first bar line that are tried, in sixteenths, eighths or quarters, whichever are few enough."""
-QUICK_EVERY, QUICK_SECONDS = 8, 20.0
+QUICK_EVERY, QUICK_SECONDS = 40, 5.0
 PIECES = 192
 
 
