@@ -118,9 +118,10 @@ class Report:
 
     def finish(self) -> int:
         """Prints the JSON line; gives the exit status, which is 0 whether targets were met or not."""
+        first = getattr(self.options, "first_seed", 0)
         spoken: dict[str, Any] = {
             "bench": self.bench,
-            "seeds": list(range(self.options.seeds)),
+            "seeds": list(range(first, first + self.options.seeds)),
             "device": self.options.device,
             "seconds": round(time.monotonic() - self.started, 1),
             "quick": self.options.quick,

@@ -300,6 +300,7 @@ def paired_difference(ours: Brought, other: Brought, *, seed: int = 0) -> tuple[
 def main() -> int:
     """Measures and reports."""
     parser = make_parser(__doc__, seeds=3)
+    parser.add_argument("--first-seed", type=int, default=0, help="of the worlds that are lived in")
     parser.add_argument("--listeners", type=int, default=250)
     parser.add_argument("--retrains", type=int, default=3, help="phases after the common beginning, each after a training")
     parser.add_argument("--days", type=float, default=2.0, help="length of each phase")
@@ -313,6 +314,7 @@ def main() -> int:
     if options.quick:
         options.seeds, options.listeners, options.retrains, options.days = 1, 40, 1, 1.0
         options.tracks, options.updates = 120, 200
+    first = options.first_seed
     report = Report("simulated_listeners", options)
     if "ALS" in options.only and not is_installed("implicit"):
         report.note("ALS was left out: the package implicit is not installed (pip install -e .[bench]).")
@@ -322,7 +324,7 @@ def main() -> int:
         folder = folder / "var" / "bench"
         folder.mkdir(parents=True)
         catalogue.import_first(options.tracks)
-        results = [live_one_seed(options, folder, seed) for seed in range(options.seeds)]
+        results = [live_one_seed(options, folder, seed) for seed in range(first, first + options.seeds)]
     brought = {
         key: (np.concatenate([result[key][0] for result in results]), np.concatenate([result[key][1] for result in results]))
         for key in results[0]
