@@ -21,7 +21,7 @@ check: .venv/.dev    ## Style, types, import order, migrations, settings; prints
 	$(BIN)/pytest tests/test_architecture.py tests/test_documentation.py
 	$(BIN)/python -m tests.sizes
 
-verify: .venv/.dev   ## Longer journeys, fuzz and kill tests, everything in the browser
+verify: .venv/.dev   ## Longer journeys, fuzz and kill tests, every benchmark run small, everything in the browser
 	$(BIN)/pytest -m "slow or browser" -rs
 
 demo: .venv/.run     ## 300 simulated listeners live through days in minutes, in a database of its own; then serves it

@@ -1,4 +1,4 @@
-"""What a training of a benchmark asks of its run. Before: no database. After: trained_composer.py, site.py, and others."""
+"""What a training of a benchmark asks of its run. Asks no database. After: trained_composer, site, and others."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Context:
     _tenths_told: int = field(default=0, init=False)
 
     def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
-        """Says where the training stands, each time another tenth of it is done."""
-        tenths = int(10 * (progress or 0.0))
-        if tenths > self._tenths_told:
+        """Says where the training stands, each time another tenth of it is done, and what is told without progress."""
+        tenths = self._tenths_told if progress is None else int(10 * progress)
+        if progress is None or tenths > self._tenths_told:
             self._tenths_told = tenths
             shown = ", ".join(f"{name} {value:.3g}" for name, value in list(metrics.items())[:6])
-            say(f"  {progress:.0%}, step {step}: {shown}")
+            say(f"  {10 * tenths} %, step {step}: {shown}")
 
     def log(self, text: str) -> None:
         """Tells the person who waits."""

@@ -37,6 +37,8 @@ def human_tokens(split: Path, part: str, most: int) -> Tokens:
     from recsys.corpus import COLLECTIONS, tunes_of
 
     parts = read_split(split)
+    if not parts:
+        return np.zeros((0, STEPS), dtype=np.int64)
     found: list[Tokens] = []
     for tune in (t for collection in COLLECTIONS for t in tunes_of(collection) if split_of(t.source, parts) == part):
         if len(found) == most:

@@ -61,8 +61,8 @@ class RuleWeights:
     question: float = 0.8
     """Where the fourth of eight bars ends on the second, fifth or seventh of the scale."""
     bar_returns: float = 5.5
-    """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way. Where a style's bars hardly
-    come back, its band takes more than this."""
+    """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way. In styles whose bars hardly
+    come back the first few of them cost more by their band than this brings."""
     part_ending_returns: float = 4.0
     """The same of the last two bars of a second part: with them the prior is least used to come back."""
     answered_bar: float = 2.5

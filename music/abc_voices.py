@@ -16,7 +16,7 @@ from music.notes import Melody, Note, Voice
 
 OVERLAY = "N:&"
 """For the sign `&`, which goes back to the bar line and which music21 passes over; it keeps an annotation where it stands."""
-METRE = "N:M:"
+METRE = "N:&M:"
 """For an `M:` whose metre can't be read, such as `M:free`, at which music21 gives up."""
 FAR_OVERLAY = "it has an overlay (&) over several bars; only one behind the notes of its own bar is read"
 
@@ -108,7 +108,7 @@ class PrintedVoice:
 
 def metre_sign(token: Any) -> str | None:
     """What a field says of the metre, without the comment behind it; None where it is another field."""
-    name, _, text = str(token.src).removeprefix("N:").partition(":")
+    name, _, text = str(token.src).removeprefix(OVERLAY).partition(":")
     return text.partition("%")[0].strip() if name == "M" else None
 
 

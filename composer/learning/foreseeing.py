@@ -19,8 +19,6 @@ from composer.learning.condition import TASTES, WISH_WEIGHTS, WISHED_NUMBERS, go
 from composer.learning.features import NONE_DURATION
 from composer.learning.stepping import Layer, PriorStep, Scores, Whole, array_of, relu
 
-Mask = NDArray[np.bool_]
-
 
 class Asked(NamedTuple):
     """What foresight is asked for: a taste in nats per standard deviation, and the goals of graded wishes."""
@@ -96,8 +94,9 @@ class ForesightStep:
         related_BKJ: Scores,
         source_BS: Whole,
     ) -> None:
-        asked = (self.wished_WG + worth.wished_G, self.goal_BG, self.weight_BG)
-        _add_worth(g_BA, state_WT, *worth[:4], *asked, live_W, open_K, related_BKJ, source_BS)
+        of_batch = (worth.token_AT, worth.relation_JT, worth.liking_BT, worth.wished_GT)
+        wished_WG = self.wished_WG + worth.wished_G
+        _add_worth(g_BA, state_WT, *of_batch, wished_WG, self.goal_BG, self.weight_BG, live_W, open_K, related_BKJ, source_BS)
 
 
 class _Worth(NamedTuple):

@@ -1,6 +1,7 @@
 """Composes with a trained version. Before: training. After: composer/composing.py, evaluation. Loads torch: for workers only.
 
-A piece is a function of checkpoint, steering, taste vector and seed; the temperatures are those of training."""
+A piece is a function of checkpoint, steering, taste vector and seed; the temperatures are those of training. Shapes: M pieces,
+B candidates of all of them, D weights of a taste."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ from music.notes import Melody
 Whole = NDArray[np.int64]
 KINDS = ("prior", "dqn")
 HEADS = 4
-"""Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees."""
+"""Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees,
+4 with their entropy and the degrees heard."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
 
@@ -103,11 +105,11 @@ class ComposerPolicy:
             for number in range(count)
         ]
         plans = [Plan(steering=steering) for steering, _, _ in asked]
-        starts_P = np.cumsum([0, *counts[:-1]])
+        starts_M = np.cumsum([0, *counts[:-1]])
         written, beyond_B = self._write_candidates(
-            plans, [taste for _, taste, _ in asked], [seed for _, _, seed in asked], starts_P, report
+            plans, [taste for _, taste, _ in asked], [seed for _, _, seed in asked], starts_M, report
         )
-        pieces = zip(np.split(np.arange(len(asked)), starts_P[1:]), tastes, strict=True)
+        pieces = zip(np.split(np.arange(len(asked)), starts_M[1:]), tastes, strict=True)
         return [self._best(written, rows[beyond_B[rows] == beyond_B[rows].min()], len(rows), taste) for rows, taste in pieces]
 
     def write_original(self, plans: Sequence[Plan], tastes: Sequence[Taste], *, seeds: Sequence[int]) -> Written:
@@ -120,15 +122,15 @@ class ComposerPolicy:
         plans: Sequence[Plan],
         tastes: Sequence[Taste],
         seeds: Sequence[int],
-        starts_P: Whole,
+        starts_M: Whole,
         report: Callable[[float], None] | None,
     ) -> tuple[Written, Whole]:
         """The candidates of each piece, which begin at these rows, and by how many notes each is a copy. One that is original
         is enough; only where there is none they are written anew."""
         written = self.write(plans, tastes, seeds=seeds, report=report)
         beyond_B = self._notes_too_many(plans, written)
-        least_P = np.minimum.reduceat(beyond_B, starts_P)
-        copies = np.flatnonzero(np.repeat(least_P, np.diff(starts_P, append=len(plans)))).tolist()
+        least_M = np.minimum.reduceat(beyond_B, starts_M)
+        copies = np.flatnonzero(np.repeat(least_M, np.diff(starts_M, append=len(plans)))).tolist()
         if not copies:
             return written, beyond_B
         # All further attempts at once: a batch of few lines takes as long as one line.

@@ -1,7 +1,7 @@
 """How the rules stand in growing lines: what a listener would remember. Before: features.Lines. After: relations, network.
 
 Shapes: B lines, R values for the networks' input (roughly −1 … 1), S whole numbers that `relations` compares tokens with,
-X numbers and Y tallies remembered of each line, C sixteenths of it, E figures of `bands.EARLY`."""
+X numbers, Y tallies and P degrees remembered of each line, C sixteenths of it, E figures of `bands.EARLY`."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ NUMBERS = (
     "cells",
     "differing",
 )
-"""What is remembered of each line beside tallies and profile; pitches are tokens, moments are ticks."""
+"""What is remembered of each line beside tallies and its degrees; pitches are tokens, moments are ticks."""
 _N = {name: number for number, name in enumerate(NUMBERS)}
 _NOTES, _LAST, _BEFORE, _BEFORE_THAT = (_N[name] for name in ("notes", "last", "before", "before_that"))
 _HIGHEST, _HIGH_COUNT, _HIGH_AT = (_N[name] for name in ("highest", "high_count", "high_at"))

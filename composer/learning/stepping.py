@@ -1,4 +1,4 @@
-"""Prior and G of one note, from the weights that torch trains. Before: network, advantage. After: additions, writing.
+"""Prior and G of one note, from the weights that torch trains. Before: network, advantage. After: foreseeing, writing.
 
 A note hangs on the note before, so that nothing can be batched along a line; torch's modules take longer than their answers.
 Shapes: B lines, W of them that still grow, E width of inputs, H hidden, S sources, P pitches, D durations, K open pitches,

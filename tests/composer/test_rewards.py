@@ -327,8 +327,10 @@ def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
     assert wide - usual == pytest.approx(WEIGHTS.band * miss_X[left_open(replace(plain, leaps=1.0))].sum())
 
 
-@pytest.mark.parametrize(("measured", "known"), [(len(NAMES), len(BANDED)), (len(BANDED) + 1, len(BANDED) + 1)])
-def test_bands_of_an_older_checkpoint_take_any_groove_and_any_last_note(measured: int, known: int) -> None:
+@pytest.mark.parametrize(
+    ("measured", "known"), [(len(NAMES), len(BANDED)), (len(BANDED) + 1, len(BANDED) + 1), (len(BANDED) + 2, len(BANDED) + 2)]
+)
+def test_bands_of_an_older_checkpoint_take_anything_of_what_they_lack(measured: int, known: int) -> None:
     older = Bands({"reel": ([0.5] * measured, [0.7] * measured)})
 
     edges_2X = np.stack(older.of("reel", (4, 4)))

@@ -10,15 +10,17 @@ import torch
 from numba import njit
 from numba.core.caching import CacheImpl
 
+from composer.constraints import Plan
 from composer.learning.advantage import Advantage, Chosen, Foresight
 from composer.learning.compiled import compiled
-from composer.learning.condition import CONDITION, TASTES, WISHED_NUMBERS
+from composer.learning.condition import CONDITION, TASTES, WISH_WEIGHTS, WISHED_NUMBERS, goals
 from composer.learning.features import NONE_DURATION, NONE_PITCH, SIZES, SOURCE_DURATION, SOURCE_PITCH
 from composer.learning.foreseeing import Asked, ForesightStep
 from composer.learning.network import Prior, View
 from composer.learning.relations import DURATION_RELATIONS, PITCH_RELATIONS
 from composer.learning.standing import RULE_VALUES
 from composer.learning.stepping import MANY_LINES, AdvantageStep, PriorStep
+from composer.steering import Steering
 from composer.tokens import DURATION_COUNT, PITCH_COUNT
 
 FEW, NOTES = 3, 12
@@ -184,6 +186,24 @@ def test_what_is_foreseen_is_worth_what_the_network_that_is_trained_says(lines: 
     np.testing.assert_allclose(worth_BD[live_W][:, note.lengths_K], liked_BD[live_W], rtol=1e-4, atol=1e-4)
     assert (np.delete(worth_BP, note.open_K, axis=1) == 0).all()
     assert not worth_BP[2].any()
+
+
+def test_only_wishes_that_somebody_makes_are_asked_of_foresight() -> None:
+    dense, bright, plain = (Plan(steering=Steering(**wish)) for wish in ({"density": 0.8}, {"brightness": 0.2}, {}))
+
+    asked = Asked.of([dense, bright, plain], None)
+    tasted = Asked.of([plain], np.ones((1, TASTES)))
+
+    assert asked is not None
+    assert tasted is not None
+    wished = [0, len(WISHED_NUMBERS) - 1]
+    assert asked.number_G.tolist() == [WISHED_NUMBERS[number] for number in wished]
+    assert asked.weight_BG.tolist() == [[WISH_WEIGHTS[0], 0], [0, WISH_WEIGHTS[-1]], [0, 0]]
+    expected_G = [goals(dense)[wished[0]], goals(bright)[wished[1]]]
+    np.testing.assert_allclose(asked.goal_BG, [[expected_G[0], 0], [0, expected_G[1]], [0, 0]], rtol=1e-6)
+    assert not asked.taste_BF.any()
+    assert tasted.goal_BG.shape == tasted.weight_BG.shape == (1, 0)
+    assert Asked.of([plain], np.zeros((1, TASTES))) is None
 
 
 def test_where_no_folder_can_be_written_loops_are_compiled_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:

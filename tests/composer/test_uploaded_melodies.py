@@ -148,6 +148,10 @@ def test_a_metre_given_up_on_the_way_is_told() -> None:
         source_of_abc("M:3/4\nL:1/4\nK:C\nCDE|[M:free]FGAB c|")
 
 
+def test_a_remark_about_a_metre_is_no_metre() -> None:
+    assert source_of_abc("M:3/4\nN:M:6/8 in the old book\nL:1/4\nK:C\nCDE|FGA|").melody.metre == (3, 4)
+
+
 def test_bar_lines_of_a_tune_without_metre_keep_its_pickup() -> None:
     melody = source_of_abc("L:1/4\nK:G\nD | G A B | d2 D | G3 |]", metre="3/4").melody
 

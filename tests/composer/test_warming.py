@@ -11,6 +11,8 @@ from django.db import connection
 from accounts.models import Listener
 from composer import recipes, warming
 from composer.composing import commission
+from composer.constraints import Plan
+from composer.learning.foreseeing import Asked
 from composer.models import Commission, Piece
 from composer.steering import Steering
 from tests.composer.conftest import dqn_of
@@ -27,6 +29,8 @@ def test_a_warm_worker_has_loaded_what_serves_and_kept_no_piece(composer_version
     recipes.policy_of(composer_version)
     assert loaded == recipes.policy_of.cache_info().misses == 1
     assert not Piece.objects.exists()
+    # Foresight is looked at only where something is asked of it.
+    assert Asked.of([Plan(steering=Steering.from_json(warming.STEERING))], None) is not None
 
 
 @pytest.mark.django_db

@@ -48,7 +48,7 @@ class Command(BaseCommand):
             if run.finished_at is not None:
                 break
             time.sleep(1)
-        if run.status in (Run.Status.FAILED, Run.Status.SKIPPED):
+        if run.status != Run.Status.FINISHED:
             raise CommandError(f"Run {run.pk}: {run.outcome}")
         self.stdout.write(run.outcome)
 
