@@ -189,7 +189,7 @@ def test_what_is_foreseen_is_worth_what_the_network_that_is_trained_says(lines: 
 
 
 def test_only_wishes_that_somebody_makes_are_asked_of_foresight() -> None:
-    dense, bright, plain = (Plan(steering=Steering(**wish)) for wish in ({"density": 0.8}, {"brightness": 0.2}, {}))
+    dense, bright, plain = (Plan(steering=wish) for wish in (Steering(density=0.8), Steering(brightness=0.2), Steering()))
 
     asked = Asked.of([dense, bright, plain], None)
     tasted = Asked.of([plain], np.ones((1, TASTES)))
