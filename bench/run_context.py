@@ -23,7 +23,7 @@ class Context:
     def report(self, step: int, *, progress: float | None = None, **metrics: float) -> None:
         """Says where the training stands, each time another tenth of it is done, and what is told without progress."""
         tenths = self._tenths_told if progress is None else int(10 * progress)
-        if progress is None or tenths > self._tenths_told:
+        if metrics and (progress is None or tenths > self._tenths_told):
             self._tenths_told = tenths
             shown = ", ".join(f"{name} {value:.3g}" for name, value in list(metrics.items())[:6])
             say(f"  {10 * tenths} %, step {step}: {shown}")
