@@ -44,7 +44,7 @@ FIGURES = (*BANDED, GROOVE, LAST_NOTE, COMES_AGAIN)
 """All X; how alike the rhythms of neighbouring bars are, how long the last note is and whether the first bars of each eight
 come again after four are no features of a taste."""
 SECOND_HALF = (4, 5, 6)
-"""Bars of eight that could be those of four bars before; the last one closes."""
+"""Bars of eight, counted from 0, that could be those of four bars before; the last one closes."""
 EARLY = (
     "range_over_36_semitones",
     "mean_interval_over_8_semitones",
