@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from composer.line import Line
 from composer.measures import groove_consistency
 from composer.steering import Steering
-from music.counted import Counted
 from music.features import NAMES, features
 from music.notes import Melody
 
@@ -39,12 +38,8 @@ BANDED = (
 )
 """Features that should lie where people's do."""
 GROOVE, LAST_NOTE = "groove_consistency", "length_of_last_note_over_median"
-COMES_AGAIN = "share_of_bars_again_after_four_over_8"
-FIGURES = (*BANDED, GROOVE, LAST_NOTE, COMES_AGAIN)
-"""All X; how alike the rhythms of neighbouring bars are, how long the last note is and whether the first bars of each eight
-come again after four are no features of a taste."""
-SECOND_HALF = (4, 5, 6)
-"""Bars of eight, counted from 0, that could be those of four bars before; the last one closes."""
+FIGURES = (*BANDED, GROOVE, LAST_NOTE)
+"""All X; how alike the rhythms of neighbouring bars are and how long the last note is are no features of a taste."""
 EARLY = (
     "range_over_36_semitones",
     "mean_interval_over_8_semitones",
@@ -77,7 +72,7 @@ MOVED_BY = {
 OUTSIDE_WIDTHS = 0.3
 """What a figure costs that lies outside its band at all, so that the last step back is worth going."""
 LEAST_WIDTH = 0.04
-"""A band counts as no narrower; of bars that come again it is a third of them, one in a piece of eight bars."""
+"""A band counts as no narrower."""
 ROUNDING = 1e-6
 """Less is no distance."""
 PACE = FIGURES.index("notes_per_quarter_over_4")
@@ -107,7 +102,7 @@ class Bands:
 
     @property
     def are_current(self) -> bool:
-        """Whether every figure is in them; those of an older checkpoint lack the newer ones."""
+        """Whether they hold just these figures; those of an older checkpoint have fewer, or one more."""
         return all(len(low) == len(FIGURES) for low, _ in self.of_group.values())
 
     def of(self, style: str, metre: Metre) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -116,6 +111,7 @@ class Bands:
         low, high = own or self.of_group.get(style) or self.of_group[""]
         if len(low) == len(NAMES):  # the oldest measured every feature and nothing else
             low, high = np.array(low)[_BANDED], np.array(high)[_BANDED]
+        low, high = low[: len(FIGURES)], high[: len(FIGURES)]  # an older one measured how often bars come again, too
         missing = len(FIGURES) - len(low)  # what an older checkpoint has not measured
         low_X, high_X = np.array([*low, *[-np.inf] * missing]), np.array([*high, *[np.inf] * missing])
         if own is None and style in self.of_group:
@@ -142,16 +138,7 @@ def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[
     phi_F = features(melody) if phi_F is None else phi_F
     quarters_n = [float(note.quarters) for note in melody.notes if note.pitch is not None]
     last = quarters_n[-1] / float(np.median(quarters_n)) if quarters_n else 1.0
-    return np.array([*phi_F[_BANDED], groove_consistency(melody), last, share_of_bars_again(melody) / 8])
-
-
-def share_of_bars_again(melody: Melody) -> float:
-    """Share of the bars of SECOND_HALF that are the bar four before: dances go a b c d a b c e, ballads on.
-
-    Bars in which no note begins are left out and shift those behind them; hardly any tune has one."""
-    bars = Counted.of(melody).bars()
-    again = [bars[number] == bars[number - 4] for number in range(4, len(bars)) if number % 8 in SECOND_HALF]
-    return float(np.mean(again)) if again else 0.0
+    return np.array([*phi_F[_BANDED], groove_consistency(melody), last])
 
 
 def left_open(steering: Steering) -> NDArray[np.bool_]:

@@ -182,7 +182,8 @@ class Constraints:
         )
         for row, token in self._anchors.close_pitches(lines.now_B, open_BP):
             is_excess = token == self._last_pitch_B[row] and self._same_B[row] >= MAXIMUM_SAME_PITCH
-            self.relaxed_B4[row, _REPETITION if is_excess else _KEY] += 1
+            if is_excess or not self._tonics_BP[row, token]:  # another tonic than the nearest breaks nothing
+                self.relaxed_B4[row, _REPETITION if is_excess else _KEY] += 1
         return open_BP
 
     def durations(self, pitch_B: NDArray[np.int64]) -> Mask:
@@ -217,7 +218,7 @@ def _close_pitches(
     is_first: bool,
     relaxed_B4: Whole,
 ) -> None:
-    """Leaves the tonics where nothing but the end fits, and no pitch that came too often in a row if another one is open."""
+    """Leaves the nearest tonic where only the end fits, and no pitch that came too often in a row if another one is open."""
     for b in range(len(open_BP)):
         left, open_P = end_B[b] - now_B[b], open_BP[b]
         if left <= 0:
@@ -234,13 +235,22 @@ def _close_pitches(
         if is_last_bar:
             fitting_D = durations_B2TD[b, 1, now_B[b] % bar_B[b]]
             if not (fitting_D & (left > _TICKS)).any():
-                open_P[:] = tonics_BP[b]
+                _open_nearest(open_P, tonics_BP[b], last_pitch_B[b])
         last = last_pitch_B[b]
         if same_B[b] >= MAXIMUM_SAME_PITCH:
             if open_P.sum() > int(open_P[REST]) + int(open_P[last]):
                 open_P[REST] = open_P[last] = False
             else:
                 relaxed_B4[b, _REPETITION] += 1
+
+
+@compiled
+def _open_nearest(open_P: Mask, tonics_P: Mask, last: int) -> None:
+    """Opens the tonics that are nearest to the last pitch; all of them where none sounded before."""
+    tonic_K = np.flatnonzero(tonics_P)
+    open_P[:] = False
+    for tonic in tonic_K:
+        open_P[tonic] = last < 0 or abs(tonic - last) == np.abs(tonic_K - last).min()
 
 
 @compiled

@@ -29,6 +29,7 @@ from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
 from composer.learning.wishes import NOTES_OF_AN_EPISODE, CopyGuide, Wishes
 from composer.learning.writing import Written
+from composer.returning import Returning
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
 from dqn.configuration import LearnerConfiguration
@@ -104,8 +105,9 @@ class PolicyTraining:
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
         catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
-        self.judge = Judge(RuleWeights(), bands, catalogue)
-        self.judge_of_people = Judge(self.judge.weights, self.judge.bands)
+        returning = Returning.measure((tune.style, tune.melody) for tune in dataset.training)
+        self.judge = Judge(RuleWeights(), bands, catalogue, returning)
+        self.judge_of_people = replace(self.judge, catalogue=None)
         self.examples = Examples(dataset.training)
         self.novelty = Novelty(configuration.novelty_weight)
         self.wishes = Wishes(policy.styles, dataset.training, configuration)

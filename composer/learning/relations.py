@@ -20,8 +20,8 @@ from composer.tokens import REST
 
 Related = NDArray[np.float32]
 Whole = NDArray[np.int64]
-PITCH_RELATIONS = 35
-DURATION_RELATIONS = 16
+PITCH_RELATIONS = 36
+DURATION_RELATIONS = 17
 _SIZES = ((1, 2), (3, 4), (5, 6), (7, 99))
 _TICKS = np.append(DURATION_TICKS, 0)
 """Of each duration token; the escape has none."""
@@ -62,6 +62,8 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
                 continue
             degree = (pitch - 7) % 12
             is_so[27], is_so[28], is_so[29] = degree == 0, degree == 7, degree == 3 or degree == 4
+            # From a fourth or fifth of the scale the last note is a leap.
+            is_so[35] = 5 <= degree <= 7 and standing_BS[b, 18] < standing_BS[b, 13]
             if has_note == 0:
                 continue
             interval = pitch - last
@@ -107,6 +109,7 @@ def _relate_durations(related_BKL: Related, token_BK: Whole, standing_BS: NDArra
             is_so[7], is_so[8] = ticks > 0 and ticks % 18 == 0, ticks % 3 != 0
             is_so[9] = np.log2(max(ticks, 6) / 24) / 2
             is_so[10], is_so[11] = place == 0 and ticks < beat, ticks / max(bar_left, 1)
+            is_so[16] = ticks > 0 and ticks == standing_BS[b, 18]
             if rhythm < 0 or ticks == 0:
                 continue
             cells, passed = ticks // CELL_TICKS, 0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composer.bands import CELL_TICKS, EARLY, GROOVE, LEAST_WIDTH, Bands, early_edges
-from composer.constraints import Plan
+from composer.constraints import Plan, cadence_ticks
 from composer.learning.compiled import compiled
 from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
 from composer.rewards import LEAP_SEMITONES, MOTIF_TICKS, STEP_TICKS
@@ -39,12 +39,16 @@ STANDING = (
     "widest",
     "rhythm_before",
     "degrees",
+    "ticks_to_cadence",
 )
-"""Names of the S numbers; pitches are tokens. `widest` is the range that people keep to; `rhythm_before` has a bit for each of
-the next sixteenths, 1 where a note began in the bar before, and `degrees` one for each degree that was heard."""
+"""Names of the S numbers; pitches are tokens. `widest` is the range that people keep to. `rhythm_before` has a bit for each of
+the next sixteenths, 1 where a note began in the bar before, and `degrees` one for each degree that was heard. The last note
+begins at the cadence at the latest."""
 NO_LIMIT = 999
 """Of the range, where any will do."""
 NO_BAR_BEFORE = -1
+FAR_TICKS = 9999
+"""Until the cadence, and more."""
 _RANGE, _GROOVE = EARLY.index("range_over_36_semitones"), EARLY.index(GROOVE)
 AHEAD = 15
 """Sixteenths of the bar before that are looked at."""
@@ -110,6 +114,7 @@ class RuleState:
         longest = max(plan.end_ticks for plan in plans) + max(plan.bar_ticks for plan in plans)
         self._begins_BC = np.zeros((count, longest // CELL_TICKS + AHEAD), dtype=np.bool_)
         self._range_B2 = np.array([_range(plan) for plan in plans], dtype=np.float64)
+        self._cadence_B = np.array([plan.end_ticks - cadence_ticks(plan.bar_ticks) for plan in plans])
         self._beat_B = np.array([72 if _is_compound(plan.steering.metre) else TICKS_PER_QUARTER for plan in plans])
         self.number_BX = np.zeros((count, len(NUMBERS)))
         self.number_BX[:, [_LAST, _BEFORE, _BEFORE_THAT, _HIGHEST]] = -1.0
@@ -122,7 +127,7 @@ class RuleState:
         """The S numbers of each line, BS."""
         standing_BS = np.empty((len(self.number_BX), len(STANDING)), dtype=np.int16)
         remembered = (self.number_BX, self.degree_BP, self._edge_B2E, self._begins_BC, self._beat_B)
-        _stand(standing_BS, *remembered, lines.now_B, lines.bar_B)
+        _stand(standing_BS, *remembered, self._cadence_B, lines.now_B, lines.bar_B)
         return standing_BS
 
     def observe(self, lines: Lines) -> Values:
@@ -148,6 +153,7 @@ def _stand(
     edge_B2E: Floats,
     begins_BC: NDArray[np.bool_],
     beat_B: Whole,
+    cadence_B: Whole,
     now_B: Whole,
     bar_B: Whole,
 ) -> None:
@@ -174,7 +180,7 @@ def _stand(
         heard = 0
         for degree in range(12):
             heard |= int(degree_BP[b, degree] > 0) << degree
-        standing_BS[b, 17] = heard
+        standing_BS[b, 17], standing_BS[b, 18] = heard, min(cadence_B[b] - now_B[b], FAR_TICKS)
 
 
 @compiled

@@ -69,6 +69,16 @@ def test_every_piece_begins_and_ends_on_the_tonic(written: list[tuple[Steering, 
             assert note.pitch % 12 == steering.tonic
 
 
+def test_where_only_the_end_fits_the_nearest_tonic_is_open() -> None:
+    pieces = write([Plan(steering=Steering(tonic=0, bars=2, lowest=36, highest=96))] * 60)
+    ends = [melody.notes for melody in pieces if melody.notes[-1].quarters == 1]
+
+    assert len(ends) > 30
+    for notes in ends:
+        *_, before, last = (note.pitch for note in notes if note.pitch is not None)
+        assert abs(last - before) <= 7
+
+
 def test_the_last_note_takes_its_time(written: list[tuple[Steering, Melody]]) -> None:
     assert all(melody.notes[-1].quarters >= Fraction(1, 2) for _, melody in written)
 

@@ -21,7 +21,8 @@ from music.notes import Melody, Note
 # Places in the list of relations, in its order.
 REPEATS_NOTE, ABOVE, REPEATS_HIGHEST, BELOW, REPEATS_LOWEST, RESOLVES, DOUBLES = 1, 10, 12, 14, 16, 18, 19
 WIDENS, NEW_DEGREE = 32, 34
-ENDS_BAR, SAME_RHYTHM = 4, 12
+FAR_FROM_TONIC = 35
+ENDS_BAR, SAME_RHYTHM, LEAVES_THE_END = 4, 12, 16
 
 
 def grow(
@@ -107,6 +108,20 @@ def test_a_duration_knows_the_bar_line() -> None:
 
     assert related.shape == (2, DURATION_RELATIONS)
     assert related[:, ENDS_BAR].tolist() == [1, 0]
+
+
+def test_it_knows_which_length_leaves_the_last_note_alone_and_from_where_that_is_leapt_to() -> None:
+    # Of the four bars of a phrase one half note is left: the last note takes a quarter at least.
+    state, lines = grow([60, 62, 64, 65] * 3 + [60, 62], [Fraction(1)] * 14)
+    pitches = relate_pitches(np.array([pitch_token(pitch, 0) for pitch in (60, 64, 65, 66, 67, 68)]), state.standing(lines))[0]
+    lengths = [duration_number(length) for length in (Fraction(1, 2), Fraction(1), Fraction(2))]
+
+    assert pitches[:, FAR_FROM_TONIC].tolist() == [0, 0, 1, 1, 1, 0]
+    assert relate_durations(np.array(lengths), state.standing(lines))[0, :, LEAVES_THE_END].tolist() == [0, 1, 0]
+    before, lines = grow([60, 62, 64, 65] * 3, [Fraction(1)] * 12)
+    assert relate_pitches(np.array([pitch_token(67, 0)]), before.standing(lines))[0, 0, FAR_FROM_TONIC] == 1
+    before, lines = grow([60, 62, 64, 65] * 2 + [60, 62, 64], [Fraction(1)] * 11)
+    assert relate_pitches(np.array([pitch_token(67, 0)]), before.standing(lines))[0, 0, FAR_FROM_TONIC] == 0, "a bar too soon"
 
 
 def test_the_state_follows_leaps_as_the_rule_does() -> None:

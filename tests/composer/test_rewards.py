@@ -10,7 +10,6 @@ import pytest
 from composer import rewards
 from composer.bands import (
     BANDED,
-    COMES_AGAIN,
     EARLY,
     EARLY_OF_BANDED,
     FIGURES,
@@ -27,6 +26,7 @@ from composer.bands import (
 )
 from composer.judging import Judge, graded, taste_liking
 from composer.line import Line
+from composer.returning import HIGHEST_SHARE, USUAL_ENDINGS, USUAL_OPENINGS, Returning
 from composer.rewards import (
     RuleWeights,
     cadence,
@@ -245,13 +245,29 @@ def test_how_long_the_last_note_is_is_held_against_people() -> None:
     assert banded(eighths(None))[last] == 1
 
 
-def test_how_often_bars_come_again_is_held_against_people() -> None:
-    again = FIGURES.index(COMES_AGAIN)
+def test_bars_are_paid_for_coming_back_as_often_as_peoples_of_the_style() -> None:
+    dance, song = tune_of(A, B, C, D, A, B, E, F).melody, tune_of(A, B, C, D, E, F, G, H).melody
+    returning = Returning.measure([("dance", dance)] * 20 + [("song", song)] * 60 + [("rare", dance)])
 
-    assert banded(tune_of(A, B, C, D, A, B, E, D).melody)[again] == pytest.approx(2 / 3 / 8)
-    # The eighth bar closes, and the ninth begins a part of its own.
-    assert banded(tune_of(A, B, C, D, E, F, G, D, E, F, G, D, E, F, H, D).melody)[again] == pytest.approx(2 / 6 / 8)
-    assert banded(tune_of(A, B, C, D).melody)[again] == 0
+    assert returning.of_style["dance"][0] == pytest.approx(2 / 3)
+    assert returning.of_style["song"][0] == 0
+    assert returning.of_style["rare"] == returning.of_style[""]
+
+    dances, songs, unheard = (returning.price(WEIGHTS, style) for style in ("dance", "song", "a style nobody wrote"))
+    assert dances.bar_returns == WEIGHTS.bar_returns * HIGHEST_SHARE / USUAL_OPENINGS
+    assert songs.bar_returns == 0
+    assert unheard == returning.price(WEIGHTS, "rare")
+    assert Returning().price(WEIGHTS, "dance") == WEIGHTS
+
+
+def test_a_judge_pays_by_style() -> None:
+    dance = tune_of(A, B, C, D, A, B, E, F).melody
+    returning = Returning({"": (0.0, 0.0), "dance": (USUAL_OPENINGS, USUAL_ENDINGS)})
+    judge = replace(judge_of(dance), returning=returning)
+
+    in_dances, elsewhere = (judge.rewards(dance, Steering(style=style)).sum() for style in ("dance", "song"))
+
+    assert in_dances - elsewhere == pytest.approx(2 * WEIGHTS.bar_returns)
 
 
 def test_graded_wishes_are_measured_on_their_own_scale() -> None:
@@ -328,7 +344,7 @@ def test_who_asks_for_the_unusual_pays_less_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("measured", "known"), [(len(NAMES), len(BANDED)), (len(BANDED) + 1, len(BANDED) + 1), (len(BANDED) + 2, len(BANDED) + 2)]
+    ("measured", "known"), [(len(NAMES), len(BANDED)), (len(BANDED) + 1, len(BANDED) + 1), (len(FIGURES) + 1, len(FIGURES))]
 )
 def test_bands_of_an_older_checkpoint_take_anything_of_what_they_lack(measured: int, known: int) -> None:
     older = Bands({"reel": ([0.5] * measured, [0.7] * measured)})
