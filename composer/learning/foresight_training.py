@@ -59,9 +59,8 @@ class ForesightTraining:
         return {name: tensor.detach().clone() for name, tensor in self.foresight.state_dict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes weights that `state_dict` gave, with or without a prefix; tensors, or arrays as `read_state` gives them."""
-        weights = {name.removeprefix("foresight."): torch.as_tensor(weight) for name, weight in state.items()}
-        self.foresight.load_state_dict(weights)
+        """Takes weights that `state_dict` gave; tensors, or arrays as `read_state` gives them."""
+        self.foresight.load_state_dict({name: torch.as_tensor(weight) for name, weight in state.items()})
 
 
 LAMBDA = 0.9

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -283,8 +284,12 @@ class PolicyTraining:
         return [(key, value) for key, value in self.running.items() if key.startswith(name)]
 
     def _keep(self) -> None:
-        """Keeps what going on needs. The replay is written anew after a resume: its pieces are of the newest policy."""
+        """Keeps what going on needs, and what the guard knows. The replay is written anew after a resume: its pieces are of the
+        newest policy."""
         state = self.learner.state_dict()
+        state |= {f"good.{name}": weight for name, weight in self.good.items()}
+        state |= {f"running.{name}": torch.tensor(value) for name, value in self.running.items()}
+        state["novelty"] = self.novelty.remembered_nD
         state |= {f"foresight.{name}": tensor for name, tensor in self.foresight.state_dict().items()}
         state["rollouts"] = torch.tensor(self.rollouts)
         state["spent_seconds"] = torch.tensor(self.budget.spent_seconds)
@@ -296,11 +301,19 @@ class PolicyTraining:
             return Budget(seconds=seconds)
         self.rollouts = int(state.pop("rollouts"))
         spent = float(state.pop("spent_seconds"))
-        self.foresight.load_state_dict({name: state.pop(name) for name in list(state) if name.startswith("foresight.")})
+        self.foresight.load_state_dict(_taken(state, "foresight."))
+        good = {name: torch.as_tensor(weight) for name, weight in _taken(state, "good.").items()}
+        self.running = {name: float(value) for name, value in _taken(state, "running.").items()}
+        self.novelty.remember(state.pop("novelty"))
         self.learner.load_state_dict(state)
-        self.good = self.unproven = self._weights()
+        self.good, self.unproven = good, self._weights()
         self.context.log(f"Goes on after {self.learner.updates} updates.")
         return Budget(seconds=seconds, spent_seconds=spent)
+
+
+def _taken(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Takes what begins so out of a state, without its beginning."""
+    return {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
 
 
 def falling(share: float) -> float:

@@ -19,7 +19,7 @@ from composer.learning.evaluation import evaluate_prior
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
 from composer.learning.network import Prior
 from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
-from composer.learning.policy_training import SLOWEST, PolicyTraining, falling
+from composer.learning.policy_training import ROLLOUTS_UNTIL_PROVEN, SLOWEST, PolicyTraining, falling
 from composer.learning.prior_training import PATIENT_EPOCHS, train_prior
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
 from composer.learning.training import train
@@ -305,6 +305,14 @@ def test_the_guard_keeps_the_last_good_weights(trained: Trained, tmp_path: Path)
     assert made.figures["kl_per_step"] == 0.0
 
 
+def collapse(training: PolicyTraining) -> None:
+    """Some tokens are worth so much more than all others that one phrase is written again and again."""
+    with torch.no_grad():
+        for name, weight in training.learner.network.named_parameters():
+            if name in ("pitch.bias", "duration.bias"):
+                weight.add_(40 * torch.arange(len(weight)))
+
+
 @pytest.mark.parametrize("collapse_after", [13, 19])
 def test_weights_that_write_the_same_again_and_again_are_not_kept(tmp_path: Path, collapse_after: int) -> None:
     young = train(Context(prior_configuration(epochs=1), tmp_path / "prior"), toy_catalogue())
@@ -317,11 +325,7 @@ def test_weights_that_write_the_same_again_and_again_are_not_kept(tmp_path: Path
     training.run()
     assert context.lines == []
 
-    # Some tokens are worth so much more than all others that one phrase is written again and again.
-    with torch.no_grad():
-        for name, weight in training.learner.network.named_parameters():
-            if name in ("pitch.bias", "duration.bias"):
-                weight.add_(40 * torch.arange(len(weight)))
+    collapse(training)
     training.configuration = replace(configuration, updates=400)
     kept = training.run()
 
@@ -333,6 +337,34 @@ def test_weights_that_write_the_same_again_and_again_are_not_kept(tmp_path: Path
     assert context.reports[collapse_after]["distinct_short"] < ASKED_SHARE + 0.1
     assert not torch.equal(kept["advantage.pitch.weight"], beginning["advantage.pitch.weight"])
     assert kept["advantage.pitch.bias"].abs().max() < 10 < training.learner.weights()["pitch.bias"].abs().max()
+
+
+def test_what_the_guard_knows_outlives_a_stop(tmp_path: Path) -> None:
+    young = train(Context(prior_configuration(epochs=1), tmp_path / "prior"), toy_catalogue())
+    prior = load_policy("prior", young.checkpoint)
+    configuration = policy_configuration(
+        updates=400, rollout_pieces=24, replay_pieces=64, short_share=1.0, minimum_distinct=0.5
+    )
+    folder = tmp_path / "policy"
+    context = Context(configuration, folder, stop_after_reports=2 * ROLLOUTS_UNTIL_PROVEN)
+    stopped = PolicyTraining(context, toy_catalogue(), configuration, prior, None)
+    with pytest.raises(StopRequested):
+        stopped.run()
+    good = stopped.good
+    collapse(stopped)
+    stopped.unproven = stopped._weights()
+    stopped._keep()
+
+    context = Context(configuration, folder)
+    resumed = PolicyTraining(context, toy_catalogue(), configuration, prior, None)
+
+    assert resumed.running == pytest.approx(stopped.running)
+    assert resumed.novelty.cost(toy_tune(0)) == stopped.novelty.cost(toy_tune(0))
+    assert (resumed.novelty.remembered_nD == stopped.novelty.remembered_nD).all()
+    kept = resumed.run()
+    assert "is below 0.5" in context.lines[-1]
+    assert kept.keys() == good.keys()
+    assert all(torch.equal(kept[name], good[name]) for name in good)
 
 
 def test_a_policy_whose_training_was_stopped_goes_on(trained: Trained, tmp_path: Path) -> None:
