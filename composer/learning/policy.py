@@ -35,9 +35,10 @@ from music.notes import Melody
 
 Whole = NDArray[np.int64]
 KINDS = ("prior", "dqn")
-HEADS = 5
+HEADS = 6
 """Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees,
-4 with their entropy and the degrees heard, 5 with the time that is left until the last note."""
+4 with their entropy and the degrees heard, 5 with the time that is left until the last note,
+6 with the bars on their way to come back."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
 
