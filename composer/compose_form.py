@@ -32,6 +32,7 @@ TITLES = {
     "brightness": "register",
     "image": "picture",
     "text": "words",
+    "prompt": "words",
     "primer": "beginning",
     "locked_bars": "bars that stay",
 }

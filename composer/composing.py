@@ -77,6 +77,7 @@ def commission(
     if known and (task is None or task.kind == "transfer"):
         steering.check_style(known)
     check_graded(steering)
+    _check_words(task, prompt)
     parent = parent or (getattr(source, "piece", None) if source is not None else None)
     kept = {"task": task.to_json() if task else {}, "prompt": prompt.to_json() if prompt else {}}
     with transaction.atomic():
@@ -106,6 +107,13 @@ def defer(made: Commission) -> bool:
 def _check_seed(seed: int | None) -> None:
     if seed is not None and not 0 <= seed <= LARGEST_SEED:
         raise ImpossibleSteering("seed", f"must be a whole number 0 … {LARGEST_SEED}; it is {seed}")
+
+
+def _check_words(task: MelodyTask | None, prompt: Prompt | None) -> None:
+    if task is not None and task.keeps_words and prompt is not None and prompt.kind == "lyrics":
+        raise ImpossibleSteering(
+            "prompt", "can't be set under the notes: the melody has words of its own, which stay; leave the lyrics out"
+        )
 
 
 def _hold_queue() -> None:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from composer.accompaniment.accompany import TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
-from composer.melody_bars import evened, full_bars, notes_by_bar, room_of, without_pickup
+from composer.melody_bars import evened, full_bars, notes_by_bar, printed_bars, room_of, without_pickup
 from composer.steering import (
     FASTEST,
     GRADED,
@@ -23,7 +24,7 @@ from composer.steering import (
     check_printable,
 )
 from music.keys import name_pitch
-from music.notes import Melody, Score, Voice
+from music.notes import Melody, Note, Score, Voice
 
 KINDS = ("continue", "vary", "rewrite", "accompany", "transfer")
 FEWEST_NOTES = 4
@@ -200,6 +201,25 @@ class MelodyTask:
                 return steering
             return replace(steering, locked_bars=tuple((number, bars[number - 1]) for number in kept))
         return steering
+
+    @property
+    def written_anew(self) -> tuple[Fraction, Fraction]:
+        """Begin and end, in the given melody, of what a new part stands for: bars to be rewritten, or nothing at the end."""
+        if self.kind != "rewrite":
+            return self.melody.quarters, self.melody.quarters
+        bars = printed_bars(self.melody)
+        return bars[self.first_bar - 1][0], bars[self.last_bar - 1][1]
+
+    def words_that_stay(self, own: Melody, lyrics: tuple[str, ...]) -> dict[tuple[Fraction, Note], str]:
+        """What is sung to the notes of a voice outside the bars written anew, by beginning and note."""
+        begin, end = self.written_anew
+        sounding = (at for at in own.onsets() if at[1].pitch is not None)
+        return {at: word for at, word in zip(sounding, lyrics, strict=False) if word and not begin <= at[0] < end}
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether the melody has words of its own where it stays: there is no room for others."""
+        return bool(self.words_that_stay(self.melody, self.lyrics))
 
     @property
     def _stays_itself(self) -> bool:

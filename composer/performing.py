@@ -51,38 +51,24 @@ def perform_task(
     return Score(title=title, voices=(voice, *(_resting(task, other, melody) for other in task.voices))), figures
 
 
-def _written_anew(task: MelodyTask) -> tuple[Fraction, Fraction]:
-    """Begin and end, in the given melody, of what a new part stands for: bars to be rewritten, or nothing behind the end."""
-    if task.kind != "rewrite":
-        return task.melody.quarters, task.melody.quarters
-    bars = printed_bars(task.melody)
-    return bars[task.first_bar - 1][0], bars[task.last_bar - 1][1]
-
-
 def _words(task: MelodyTask, own: Melody, lyrics: tuple[str, ...], now: Melody) -> tuple[str, ...]:
     """What is sung to the notes of a voice that stayed. Those of bars written anew hold the syllable before them; those that a
     continuation adds are not sung."""
     if task.kind != "rewrite":
         return lyrics
-    begin, end = _written_anew(task)
-    words = zip(_sounding(own), lyrics, strict=False)
-    stayed = {(start, note): word for (start, note), word in words if not begin <= start < end}
-    found = tuple(stayed.get(note, "") for note in _sounding(now))
+    stayed = task.words_that_stay(own, lyrics)
+    found = tuple(stayed.get(at, "") for at in now.onsets() if at[1].pitch is not None)
     return found if any(found) else ()
 
 
 def _resting(task: MelodyTask, voice: Voice, melody: Melody) -> Voice:
     """Another voice as it was, with a rest where the melody is new: it was made for other notes."""
-    own, (begin, end) = voice.melody, _written_anew(task)
+    own, (begin, end) = voice.melody, task.written_anew
     before, after = between(own, Fraction(0), begin), between(own, end, own.quarters)
     new = melody.quarters - (task.melody.quarters - (end - begin))
     rest = begin + new - sum((note.quarters for note in before), Fraction(0))
     now = replace(own, notes=join_rests((*before, Note(None, rest), *after)), odd_bars=melody.odd_bars)
     return replace(voice, melody=now, lyrics=_words(task, own, voice.lyrics, now))
-
-
-def _sounding(melody: Melody) -> list[tuple[Fraction, Note]]:
-    return [(start, note) for start, note in melody.onsets() if note.pitch is not None]
 
 
 def _continue(

@@ -62,7 +62,7 @@ def write_recipe(
         "parent_title": parent_title,
         # What is done with a melody, and this melody; None for a new piece.
         "task": None if task is None else task.to_json(),
-        # What the steering was read from. Only lyrics are used again: they are set under the notes.
+        # What the steering was read from. Only lyrics are used again: they are set under the notes, of a given melody too.
         "prompt": prompt or None,
     }
 
@@ -75,16 +75,19 @@ def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | Non
         from composer.performing import perform_task
 
         task = MelodyTask.from_json(recipe["task"])
-        return perform_task(task, steering, taste_D, policy_of(version), seed=recipe["seed"], report=report)
-    composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report)
-    title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
-    voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
-    figures = dict(composed.figures)
-    if (recipe.get("prompt") or {}).get("kind") == "lyrics":
-        words = underlay(recipe["prompt"]["text"], composed.melody)
-        voice = replace(voice, lyrics=words.lyrics)
+        score, figures = perform_task(task, steering, taste_D, policy_of(version), seed=recipe["seed"], report=report)
+    else:
+        composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report)
+        title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
+        voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
+        score, figures = Score(title=title, voices=(voice,)), dict(composed.figures)
+    sung, *others = score.voices
+    # Words of its own that a given melody kept are no longer asked for together with others: `commission` refuses it.
+    if (recipe.get("prompt") or {}).get("kind") == "lyrics" and not sung.lyrics:
+        words = underlay(recipe["prompt"]["text"], sung.melody)
+        score = replace(score, voices=(replace(sung, lyrics=words.lyrics), *others))
         figures["lyrics"] = {"lines": words.lines, "of_lines": words.of_lines}
-    return Score(title=title, voices=(voice,)), figures
+    return score, figures
 
 
 @lru_cache(maxsize=4)

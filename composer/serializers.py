@@ -82,7 +82,7 @@ class NewCommissionSerializer(Asked):
         required=False,
         allow_null=True,
         help_text="The `prompt` of `/wishes/` that the steering was read from: it is kept with the piece, lyrics are set under "
-        "its notes, and no note depends on it.",
+        "its notes, and no note depends on it. So are lyrics beside a task, unless its melody keeps words of its own.",
     )
 
     listener = ListenerField()

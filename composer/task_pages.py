@@ -16,6 +16,7 @@ from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
 from composer.compose_form import TITLES, read_id
 from composer.composing import CommissionRefused, commission
 from composer.melody_tasks import KINDS, OF_KIND
+from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.sliders import read_number, read_sliders, sliders_of
 from composer.sources import MOST_BYTES
 from composer.steering import ImpossibleSteering
@@ -75,17 +76,24 @@ def melody_task(request: HttpRequest) -> HttpResponse:
 def _commission(request: HttpRequest) -> HttpResponse:
     track = _track(request, request.POST.get("track", ""))
     wish, file = _read(request, track)
-    wishes = read_sliders(request.POST, prefix=PREFIX)
+    wishes, lyrics = read_sliders(request.POST, prefix=PREFIX), request.POST.get("lyrics", "").replace("\r\n", "\n")
+
+    def refused(error: str, field: str = "", status: int = 503) -> HttpResponse:
+        shown = _form(wish, track, wishes, lyrics=lyrics, error=error, field=field)
+        return render(request, "composer/task.html", shown, status=status)
+
     try:
         read = read_wish(listener_of(request), wishes, wish, file)
-        made = commission(listener_of(request), read.steering, id=read_id(request), task=read.task, source=read.source)
+        prompt = Prompt.from_json({"kind": "lyrics", "text": lyrics}) if lyrics.strip() else None
+        made = commission(
+            listener_of(request), read.steering, id=read_id(request), task=read.task, source=read.source, prompt=prompt
+        )
     except NoSuchTrack as refusal:
         raise Http404 from refusal
     except (ImpossibleTask, ImpossibleSteering) as refusal:
-        shown = _form(wish, track, wishes, error=refusal.message, field=refusal.field)
-        return render(request, "composer/task.html", shown, status=422)
+        return refused(refusal.message, refusal.field, status=422)
     except CommissionRefused as refusal:
-        return render(request, "composer/task.html", _form(wish, track, wishes, error=str(refusal)), status=503)
+        return refused(str(refusal))
     return redirect("commission", pk=made.pk)
 
 
@@ -115,6 +123,7 @@ def _form(
     track: Track | None,
     wishes: Mapping[str, Any] | None = None,
     *,
+    lyrics: str = "",
     error: str = "",
     field: str = "",
 ) -> dict[str, Any]:
@@ -128,6 +137,8 @@ def _form(
         "words": WORDS[kind],
         "wish": DEFAULTS | _limits(track) | {name: value for name, value in wish.items() if value != ""},
         "track": track,
+        "lyrics": lyrics,
+        "most_characters": MOST_CHARACTERS["lyrics"],
         # An accompaniment hears none: the melody stays.
         "sliders": [] if kind == "accompany" else sliders_of(wishes or {}, prefix=PREFIX),
         "textures": [(name, TEXTURE_WORDS[name]) for name in TEXTURES],

@@ -83,6 +83,30 @@ def test_own_melodies_come_as_text_or_as_a_file(browser: Client) -> None:
     assert {made.task["melody"]["metre"][0] for made in Commission.objects.all()} == {3}
 
 
+WORDS_TO_SING = "Twinkle, twinkle, little star,\r\nHow I wonder what you are!"
+
+
+def test_words_to_be_sung_stand_under_the_melody(browser: Client, track: Track) -> None:
+    form = {"kind": "accompany", "track": track.pk, "texture": "block", "motion": "0.5", "colour": "0.5"}
+    browser.post(TASK, form | {"lyrics": WORDS_TO_SING})
+    compose_commission(Commission.objects.get().pk)
+    piece = Piece.objects.get()
+    refused = browser.post(TASK, form | {"track": piece.track_id, "lyrics": WORDS_TO_SING})
+
+    assert [syllable for syllable in piece.track.score["voices"][0]["lyrics"] if syllable][-3:] == ["what", "you", "are!"]
+    assert "Sung to these words" in browser.get(f"/tracks/{piece.track_id}/").content.decode()
+    assert refused.status_code == 422
+    assert "<b>Words</b> can&#x27;t be set under the notes" in refused.content.decode()
+    assert "How I wonder what you are!</textarea>" in refused.content.decode()
+
+
+def test_too_many_words_are_refused(browser: Client, track: Track) -> None:
+    answer = browser.post(TASK, {"kind": "vary", "closeness": "0.5", "track": track.pk, "lyrics": "la " * 2000})
+
+    assert answer.status_code == 422
+    assert "a text of 1 … 4000 characters; it has 6000" in answer.content.decode()
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "accompany"])
 def test_what_a_task_may_have_more_or_less_of_is_asked_by_sliders(browser: Client, track: Track, kind: str) -> None:
     page = browser.get(f"{TASK}?task={kind}&track={track.pk}").content.decode()

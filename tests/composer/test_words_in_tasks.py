@@ -16,6 +16,7 @@ from composer.recipes import perform
 from music.abc import write_abc
 from music.musicxml import write_musicxml
 from music.notes import Score, Voice
+from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
 PIECES = "/api/v1/pieces/"
@@ -93,3 +94,69 @@ def test_the_recipe_holds_the_words_and_the_page_says_who_reads_them(
     assert write_musicxml(again) == write_musicxml(replace(again, voices=(melody_voice(piece),)))
     assert piece.recipe["task"]["lyrics"] == list(melody_voice(song).lyrics)
     assert "reads the words in its score" in client.get(f"/tracks/{piece.track_id}/").content.decode()
+
+
+MINE = {"kind": "lyrics", "text": WORDS}
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"kind": "accompany", "texture": "voices"},
+        {"kind": "accompany", "texture": "block"},
+        {"kind": "vary", "closeness": 1},
+        {"kind": "transfer", "style": "jig", "blend": 0.7},
+        {"kind": "continue", "bars": 4},
+        {"kind": "rewrite", "first_bar": 3},
+    ],
+)
+def test_words_of_ones_own_are_set_under_a_melody_that_has_none(
+    as_alice: APIClient, track: Track, task: dict[str, Any]
+) -> None:
+    piece = asked(as_alice, task=task | {"track": track.pk}, prompt=MINE)
+    melody, *others = Score.from_json(piece.track.score).voices
+    again, _ = perform(piece.recipe, piece.policy_version)
+    export: Any = as_alice.get(f"/api/v1/tracks/{piece.track_id}/musicxml")
+    printed = b"".join(export.streaming_content).decode()
+
+    assert [syllable for *_, syllable in sung(melody)] == [
+        *("Twin-", "kle,", "twin-", "kle,", "lit-", "tle", "star,"),
+        *("How", "I", "won-", "der", "what", "you", "are!"),
+    ]
+    assert not any(voice.lyrics for voice in others)
+    assert piece.recipe["figures"]["lyrics"] == {"lines": 2, "of_lines": 2}
+    assert [printed.count(f"<text>{text}</text>") for text in ("Twin", "star,", "are!")] == [1, 1, 1]
+    assert write_musicxml(again) == write_musicxml(replace(again, voices=(melody, *others)))
+
+
+def test_a_song_that_is_told_anew_takes_other_words(as_alice: APIClient, song: Piece) -> None:
+    other = {"kind": "lyrics", "text": "Row, row, row your boat"}
+    varied = asked(as_alice, task={"kind": "vary", "closeness": 0.5, "track": song.track_id}, prompt=other)
+    last = song.track.bars
+    rewritten = asked(
+        as_alice, task={"kind": "rewrite", "first_bar": 1, "last_bar": last, "track": song.track_id}, prompt=other
+    )
+
+    for piece in (varied, rewritten):
+        assert [syllable for *_, syllable in sung(melody_voice(piece))] == ["Row,", "row,", "row", "your", "boat"]
+
+
+@pytest.mark.parametrize(
+    "task", [{"kind": "accompany", "texture": "block"}, {"kind": "continue"}, {"kind": "rewrite", "first_bar": 3}]
+)
+def test_words_of_ones_own_are_refused_where_the_melody_keeps_others(
+    as_alice: APIClient, song: Piece, task: dict[str, Any]
+) -> None:
+    answer = as_alice.post(PIECES, {"task": task | {"track": song.track_id}, "prompt": MINE})
+
+    assert answer.status_code == 400
+    assert "has words of its own, which stay" in answer.json()["prompt"][0]
+    assert Commission.objects.count() == 1
+
+
+def test_words_that_are_not_sung_are_kept_beside_a_task(as_alice: APIClient, song: Piece) -> None:
+    prompt = {"kind": "text", "text": "the same with chords"}
+    piece = asked(as_alice, task={"kind": "accompany", "texture": "block", "track": song.track_id}, prompt=prompt)
+
+    assert piece.recipe["prompt"] == prompt
+    assert melody_voice(piece).lyrics == melody_voice(song).lyrics
