@@ -105,10 +105,10 @@ def _read(request: HttpRequest, track: Track | None) -> tuple[dict[str, Any], tu
     for name in OF_KIND.get(kind, ()):
         text = sent.get(name, "")
         wish[name] = _whole(text) if name in WHOLE else read_number(text) if name in SHARES else text
-    if track is not None:
-        return wish | {"track": track.pk}, None
     if sent.get("voice"):
         wish["voice"] = _whole(sent["voice"])
+    if track is not None:
+        return wish | {"track": track.pk}, None
     if sent.get("metre", "").strip():
         wish["metre"] = sent["metre"].strip()
     upload = request.FILES.get("file")
@@ -137,6 +137,7 @@ def _form(
         "words": WORDS[kind],
         "wish": DEFAULTS | _limits(track) | {name: value for name, value in wish.items() if value != ""},
         "track": track,
+        "voices": _voices(track),
         "lyrics": lyrics,
         "most_characters": MOST_CHARACTERS["lyrics"],
         # An accompaniment hears none: the melody stays.
@@ -152,6 +153,12 @@ def _form(
         "needs": needs,
         **progress_of_learning(),
     }
+
+
+def _voices(track: Track | None) -> list[tuple[int, str]]:
+    """Number and name of each voice of a track that has several."""
+    voices = track.score["voices"] if track else []
+    return [(number, f"{number} {voice['name']}") for number, voice in enumerate(voices, start=1)] if len(voices) > 1 else []
 
 
 def _limits(track: Track | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from composer.melody_tasks import KINDS, OF_KIND
 from composer.models import Commission, Piece
 from composer.sliders import WORDS
 from composer.templatetags.given_up import WORDS as WORDS_OF_RELAXED
+from music.notes import Score
 from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
@@ -105,6 +106,27 @@ def test_too_many_words_are_refused(browser: Client, track: Track) -> None:
 
     assert answer.status_code == 422
     assert "a text of 1 … 4000 characters; it has 6000" in answer.content.decode()
+
+
+def test_of_a_track_with_several_voices_one_is_chosen_by_number_and_name(browser: Client, track: Track) -> None:
+    browser.post(TASK, {"kind": "accompany", "track": track.pk, "texture": "voices", "motion": "0.5", "colour": "0.5"})
+    compose_commission(Commission.objects.get().pk)
+    chorale = Piece.objects.get().track
+    names = [voice["name"] for voice in chorale.score["voices"]]
+    offered, alone = (browser.get(f"{TASK}?task=vary&track={one.pk}").content.decode() for one in (chorale, track))
+    form = {"kind": "vary", "closeness": "1", "track": chorale.pk}
+    made = [browser.post(TASK, form | more) for more in ({}, {"voice": "1"}, {"voice": "4"})]
+    refused = browser.post(TASK, form | {"closeness": "2", "voice": "4"})
+
+    assert len(names) == 4
+    assert all(f'<option value="{number}">{number} {name}</option>' in offered for number, name in enumerate(names, 1))
+    assert 'name="voice"' not in alone
+    assert {answer.status_code for answer in made} == {302}
+    tasks = [commission.task for commission in Commission.objects.order_by("created_at")[1:]]
+    melodies = [Score.from_json(chorale.score).voices[number].melody.to_json() for number in (0, 0, 3)]
+    assert [task["melody"]["notes"] for task in tasks] == [melody["notes"] for melody in melodies]
+    assert '<option value="4" selected>' in refused.content.decode()
+    assert "must be a whole number 1 … 4; it is 5" in browser.post(TASK, form | {"voice": "5"}).content.decode()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "accompany"])
