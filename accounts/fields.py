@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.datastructures import MultiValueDict
 from rest_framework import serializers
 
 
@@ -20,6 +21,11 @@ class Asked(serializers.Serializer[Any]):
         if isinstance(data, Mapping) and (unknown := [name for name in data if name not in known]):
             there_are = f"there are {', '.join(known)}" if known else "there are none"
             raise serializers.ValidationError({str(unknown[0])[:40]: [f"is no field of this call; {there_are}"]})
+        # In multipart a part may come twice, and the last one would count.
+        sent = data.lists() if isinstance(data, MultiValueDict) else ()
+        for name, values in sent:
+            if len(values) > 1 and not isinstance(self.fields[name], serializers.ListField):
+                raise serializers.ValidationError({name: ["is sent more than once"]})
         return super().to_internal_value(data)
 
 

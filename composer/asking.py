@@ -57,7 +57,7 @@ def _read_task(listener: Listener, task: object, file: tuple[bytes, str] | None)
     voice, metre = given.pop("voice", None), given.pop("metre", None)
     check_names(given)
     if len(sources) + (file is not None) != 1:
-        raise ImpossibleSteering("track", f"name one melody: by one of {', '.join(SOURCES)}")
+        raise ImpossibleSteering("track", f"name one melody: by one of {', '.join(SOURCES)} or by a file")
     source = source_of_file(*file, voice, metre) if file is not None else _find(listener, sources, voice, metre)
     asked = MelodyTask.from_wish(given, **source.as_fields())
     if asked.kind == "transfer" and (known := Track.objects.known_styles()):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.views import APIView
 
 from accounts.fields import Asked, ClientId
 from composer.composing import LARGEST_SEED
@@ -46,8 +49,15 @@ class AsSent(serializers.JSONField):
     """A value as it was sent: whatever it is must reach the check that knows its fields, and names the one that is wrong."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """JSON has been read before; an infinite number would be refused here, where nobody knows in which field it stands."""
-        return data
+        """JSON has been read before, but in multipart, where a part holds it as text. An infinite number would be refused here,
+        where nobody knows in which field it stands."""
+        if not getattr(data, "is_json_string", False):
+            return data
+        [parser] = APIView.parser_classes
+        try:
+            return parser().parse(io.BytesIO(data.encode()))
+        except ParseError as trouble:
+            raise serializers.ValidationError(f"In multipart it must be JSON. {trouble.detail}") from None
 
 
 @extend_schema_field(SteeringSerializer)
@@ -75,7 +85,7 @@ class NewCommissionSerializer(Asked):
         allow_null=True,
         help_text="What to do with a melody: `kind` (continue, vary, rewrite, accompany, transfer), its fields, and the "
         "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …); of several voices `voice` names one; "
-        "music that names no metre, or several, needs `metre`.",
+        "music that names no metre, or several, needs `metre`. The melody may also be a `file` beside the task.",
     )
 
     prompt = AsSent(
@@ -85,10 +95,19 @@ class NewCommissionSerializer(Asked):
         "its notes, and no note depends on it. So are lyrics beside a task, unless its melody keeps words of its own.",
     )
 
+    file = serializers.FileField(
+        required=False,
+        allow_empty_file=True,
+        help_text="The melody of the task as MIDI, MusicXML or ABC, up to 1 MiB, in place of `track`, `abc` or `melody`; as "
+        "`multipart/form-data`, where `task`, `steering` and `prompt` are JSON.",
+    )
+
     listener = ListenerField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A new piece needs a steering; a task brings its own."""
+        """A new piece needs a steering; a task brings its own, and a file needs one."""
+        if "file" in attrs and attrs.get("task") is None:
+            raise serializers.ValidationError({"task": ["This field is required with a file: it says what to do with it."]})
         if attrs.get("task") is None and "steering" not in attrs:
             raise serializers.ValidationError({"steering": ["This field is required, unless a task is given."]})
         return attrs

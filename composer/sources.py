@@ -98,7 +98,7 @@ _reading = threading.BoundedSemaphore(1)
 LONGEST_READING_SECONDS = 20.0
 
 
-def source_of_file(content: bytes, name: str, voice: int | None = None, metre: object = None) -> Source:
+def source_of_file(content: bytes, name: str, voice: int | None = None, metre: object = None, *, field: str = "file") -> Source:
     """A melody from an uploaded file. It is read in a child process with limits: it may be broken or hostile.
 
     `metre` is that of a file which names none, or several."""
@@ -106,8 +106,7 @@ def source_of_file(content: bytes, name: str, voice: int | None = None, metre: o
     if suffix not in SUFFIXES:
         raise ImpossibleSteering("file", f"must end in {', '.join(SUFFIXES)}; it is named {name[-40:]!r}")
     if len(content) > MOST_BYTES:
-        raise ImpossibleSteering("file", f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
-    field = "abc" if name == ABC_NAME else "file"
+        raise ImpossibleSteering(field, f"has {len(content) / 2**20:.1f} MiB; at most {MOST_BYTES // 2**20} are taken")
     given = None if metre is None else _metre(metre)
     tunes = read_tunes(content, suffix, field, given)
     if len(tunes) > 1:
@@ -140,9 +139,6 @@ def read_tunes(content: bytes, suffix: str, field: str, metre: Metre | None = No
         _reading.release()
 
 
-ABC_NAME = "Melody.abc"
-
-
 def source_of_abc(text: object, voice: int | None = None, metre: object = None) -> Source:
     """A melody from ABC text."""
     if not isinstance(text, str) or not text.strip():
@@ -152,7 +148,7 @@ def source_of_abc(text: object, voice: int | None = None, metre: object = None) 
         raise ImpossibleSteering("abc", "it has no key: add a line such as K:G before the notes")
     if not plain.startswith("X:"):
         plain = f"X:1\n{plain}"
-    return source_of_file((plain + "\n").encode(), ABC_NAME, voice, metre)
+    return source_of_file((plain + "\n").encode(), "Melody.abc", voice, metre, field="abc")
 
 
 def source_of_notes(values: object) -> Source:

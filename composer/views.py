@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status, viewsets
@@ -20,7 +21,7 @@ from accounts.models import Listener
 from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
 from composer.composing import IdIsTaken, QueueIsFull, commission
 from composer.models import Commission, Piece
-from composer.prompting.pixels import MOST_BYTES
+from composer.prompting.pixels import MOST_BYTES as MOST_BYTES_OF_PICTURE
 from composer.prompting.prompt import Prompt, read_prompt
 from composer.serializers import (
     CommissionSerializer,
@@ -30,6 +31,7 @@ from composer.serializers import (
     PromptSerializer,
     ReadingSerializer,
 )
+from composer.sources import MOST_BYTES
 from composer.steering import ImpossibleSteering
 from recsys.models import Track
 from recsys.serializers import WhoseSerializer
@@ -95,6 +97,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
     lookup_value_converter = "int"
     pagination_class = NewestFirst
     http_method_names = ["get", "post", "patch", "head", "options"]
+    parser_classes = [*APIView.parser_classes, MultiPartParser]
 
     def get_queryset(self) -> QuerySet[Piece]:
         """Lists and changes touch one's own pieces only; someone else's private piece does not exist."""
@@ -122,7 +125,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         track.save(update_fields=["is_shared"])
 
     @extend_schema(
-        request=NewCommissionSerializer,
+        request={"application/json": NewCommissionSerializer, "multipart/form-data": NewCommissionSerializer},
         responses={
             202: CommissionSerializer,
             409: OpenApiResponse(description="The id was used for another wish."),
@@ -137,7 +140,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         listener = listener_of(request, wish.get("listener", ""))
         parent = _parent(listener, wish.get("parent"))
         try:
-            read = read_wish(listener, wish.get("steering"), wish.get("task"))
+            read = read_wish(listener, wish.get("steering"), wish.get("task"), _file(wish.get("file")))
             prompt = None if wish.get("prompt") is None else Prompt.from_json(wish["prompt"])
             made = commission(
                 listener,
@@ -152,7 +155,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
         except NoSuchTrack as refusal:
             raise NotFound(str(refusal)) from None
         except ImpossibleTask as refusal:
-            raise _refused("task", refusal) from None
+            raise _refused("file" if refusal.field == "file" else "task", refusal) from None
         except ImpossibleSteering as refusal:
             raise _refused("prompt" if refusal.field == "prompt" else "steering", refusal) from None
         except QueueIsFull as refusal:
@@ -195,11 +198,16 @@ class WishView(APIView):
         [(kind, content)] = asked.validated_data.items()
         try:
             # One byte more than allowed is enough to be refused with the right words.
-            sent = content.read(MOST_BYTES + 1) if kind == "image" else content
+            sent = content.read(MOST_BYTES_OF_PICTURE + 1) if kind == "image" else content
             prompt, reading = read_prompt(kind, sent, Track.objects.known_styles())
         except ImpossibleSteering as refusal:
             raise ValidationError({refusal.field: [refusal.message]}) from None
         return Response(reading.to_json() | {"prompt": prompt.to_json()})
+
+
+def _file(sent: UploadedFile[Any] | None) -> tuple[bytes, str] | None:
+    """Content and name of an upload; one byte more than allowed is enough to be refused with the right words."""
+    return None if sent is None else (sent.read(MOST_BYTES + 1), str(sent.name))
 
 
 def _refused(sent: str, refusal: ImpossibleSteering) -> ValidationError:
