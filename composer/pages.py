@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from composer.compose_form import BEGINNINGS, compose_form, read_id, read_prompt_sent, read_wish
 from composer.given_notes import GivenNotes
 from composer.models import Commission, Piece
+from composer.sources import RETRY_AFTER_SECONDS, ReaderIsBusy
 from composer.steering import HABITS, ImpossibleSteering, Steering
 from recsys import standing
 from recsys.listing import list_track, list_tracks
@@ -58,6 +59,10 @@ def _commission(request: HttpRequest) -> HttpResponse:
         return refused("it must be a whole number", "seed")
     except CommissionRefused as refusal:
         return refused(str(refusal), status=503)
+    except ReaderIsBusy as refusal:
+        response = refused(str(refusal), status=503)
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
     return redirect("commission", pk=made.pk)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -94,8 +95,21 @@ def _voice(score: Score, number: int) -> Voice:
     return score.voices[number - 1]
 
 
-_reading = threading.BoundedSemaphore(1)
 LONGEST_READING_SECONDS = 20.0
+LONGEST_WAIT_SECONDS = 3.0
+"""For one's turn; most files are read in less than one."""
+RETRY_AFTER_SECONDS = 5
+_reading = threading.BoundedSemaphore(1)
+"""A request waits for the child that reads: one at a time, so that slow files can't occupy every thread of the site."""
+_coming = threading.BoundedSemaphore(2)
+"""Who reads and who is next, for the same reason; of a process with four threads (Procfile) two stay free."""
+
+
+class ReaderIsBusy(Exception):  # noqa: N818 – an answer, not an accident
+    """Other people's melodies are being read; the message says what to do."""
+
+    def __init__(self) -> None:
+        super().__init__("Other melodies are being read. Nothing is wrong with yours: send it again in a few seconds.")
 
 
 def source_of_file(content: bytes, name: str, voice: int | None = None, metre: object = None, *, field: str = "file") -> Source:
@@ -127,16 +141,28 @@ def _check_metre(score: Score, given: Metre | None) -> None:
 
 
 def read_tunes(content: bytes, suffix: str, field: str, metre: Metre | None = None) -> list[Parsed]:
-    """The tunes of a file, read in a child process; the field is named where they can't be read."""
-    # A request waits for the child: one at a time, so that slow files can't occupy every thread of the site.
-    if not _reading.acquire(blocking=False):
-        raise ImpossibleSteering(field, "another melody is being read at this moment; send it again in a few seconds")
+    """The tunes of a file, read in a child process; the field is named where they can't be read. ReaderIsBusy where others
+    are being read for longer than one can wait."""
+    with _turn():
+        try:
+            return read_file(content, suffix, seconds=LONGEST_READING_SECONDS, metre=metre)
+        except UnreadableMusic as refusal:
+            raise ImpossibleSteering(field, str(refusal)) from None
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _coming.acquire(blocking=False):
+        raise ReaderIsBusy
     try:
-        return read_file(content, suffix, seconds=LONGEST_READING_SECONDS, metre=metre)
-    except UnreadableMusic as refusal:
-        raise ImpossibleSteering(field, str(refusal)) from None
+        if not _reading.acquire(timeout=LONGEST_WAIT_SECONDS):
+            raise ReaderIsBusy
+        try:
+            yield
+        finally:
+            _reading.release()
     finally:
-        _reading.release()
+        _coming.release()
 
 
 def source_of_abc(text: object, voice: int | None = None, metre: object = None) -> Source:

@@ -18,7 +18,7 @@ from composer.composing import CommissionRefused, commission
 from composer.melody_tasks import KINDS, OF_KIND
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.sliders import read_number, read_sliders, sliders_of
-from composer.sources import MOST_BYTES
+from composer.sources import MOST_BYTES, RETRY_AFTER_SECONDS, ReaderIsBusy
 from composer.steering import ImpossibleSteering
 from music.parsing import SUFFIXES
 from recsys.browsing import count_facets
@@ -94,6 +94,10 @@ def _commission(request: HttpRequest) -> HttpResponse:
         return refused(refusal.message, refusal.field, status=422)
     except CommissionRefused as refusal:
         return refused(str(refusal))
+    except ReaderIsBusy as refusal:
+        response = refused(str(refusal))
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
     return redirect("commission", pk=made.pk)
 
 

@@ -31,7 +31,7 @@ from composer.serializers import (
     PromptSerializer,
     ReadingSerializer,
 )
-from composer.sources import MOST_BYTES
+from composer.sources import MOST_BYTES, RETRY_AFTER_SECONDS, ReaderIsBusy
 from composer.steering import ImpossibleSteering
 from recsys.models import Track
 from recsys.serializers import WhoseSerializer
@@ -44,6 +44,15 @@ class Busy(APIException):
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
     default_code = "queue_full"
     wait = 30
+    """Seconds: becomes `Retry-After`."""
+
+
+class ReadersAreBusy(APIException):
+    """503: other people's melodies are being read."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "reader_busy"
+    wait = RETRY_AFTER_SECONDS
     """Seconds: becomes `Retry-After`."""
 
 
@@ -130,6 +139,7 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
             202: CommissionSerializer,
             409: OpenApiResponse(description="The id was used for another wish."),
             429: OpenApiResponse(description="Too many pieces are waiting."),
+            503: OpenApiResponse(description="Too many melodies are being read."),
         },
     )
     def create(self, request: Request) -> Response:
@@ -160,6 +170,8 @@ class PieceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Upda
             raise _refused("prompt" if refusal.field == "prompt" else "steering", refusal) from None
         except QueueIsFull as refusal:
             raise Busy(str(refusal)) from None
+        except ReaderIsBusy as refusal:
+            raise ReadersAreBusy(str(refusal)) from None
         except IdIsTaken as refusal:
             raise Conflict(str(refusal)) from None
         return Response(CommissionSerializer(made).data, status=status.HTTP_202_ACCEPTED)

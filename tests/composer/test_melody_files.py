@@ -1,15 +1,19 @@
-"""Melodies sent as files beside a task of the API, in multipart."""
+"""Melodies sent as files: beside a task of the API in multipart, and one at a time wherever they are read."""
 
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts.models import Account
+from composer import sources
 from composer.composing import compose_commission
 from composer.models import Commission, Piece
 from music.midi import write_midi
@@ -19,6 +23,7 @@ from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "accompanist_version")]
 PIECES = "/api/v1/pieces/"
+TASK = "/compose/task/"
 ABC = b"X:1\nT:An air\nM:3/4\nL:1/4\nK:G\nG A B | d B G | A F D | G3 |]\n"
 ACCOMPANY = {"kind": "accompany", "texture": "block"}
 
@@ -102,3 +107,52 @@ def test_a_file_in_json_is_none(as_alice: APIClient) -> None:
 
     assert answer.status_code == 400
     assert "not a file" in answer.json()["file"][0]
+
+
+class GivenBackWhenWaitedFor(threading.BoundedSemaphore):
+    """A turn that somebody else has until one waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        super().acquire()
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Gives the other one's turn back, then takes it."""
+        assert timeout, "nobody waits"
+        self.release()
+        return super().acquire(blocking, timeout)
+
+
+def test_a_melody_waits_while_another_one_is_read(as_alice: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_reading", GivenBackWhenWaitedFor())
+
+    assert sent(as_alice).status_code == 202
+
+
+@pytest.fixture(params=["the one that reads takes too long", "another one waits already"])
+def busy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> threading.BoundedSemaphore:
+    """What others hold."""
+    held = threading.BoundedSemaphore(1)
+    held.acquire()
+    monkeypatch.setattr(sources, "_reading" if "reads" in request.param else "_coming", held)
+    monkeypatch.setattr(sources, "LONGEST_WAIT_SECONDS", 0.0)
+    return held
+
+
+def test_who_has_waited_too_long_is_asked_to_come_again(
+    as_alice: APIClient, client: Client, alice: Account, busy: threading.BoundedSemaphore
+) -> None:
+    client.force_login(alice)
+    by_abc = {"task": ACCOMPANY | {"abc": ABC.decode()}}
+    form = {"kind": "continue", "bars": "2", "abc": ABC.decode()}
+    wish = {"style": "reel", "primer": "C D E F"}
+    programs = [sent(as_alice), as_alice.post(PIECES, by_abc)]
+    pages = [client.post(TASK, form), client.post("/compose/", wish)]
+
+    assert [(answer.status_code, answer["Retry-After"]) for answer in (*programs, *pages)] == [(503, "5")] * 4
+    assert all("Nothing is wrong with yours" in answer.json()["detail"] for answer in programs)
+    assert all("Nothing is wrong with yours" in page.content.decode() for page in pages)
+    assert not Commission.objects.exists()
+    busy.release()
+    assert as_alice.post(PIECES, by_abc).status_code == 202
+    assert client.post(TASK, form).status_code == 302

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from dataclasses import replace
 from fractions import Fraction
@@ -12,7 +11,6 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import Account
-from composer import sources
 from composer.composing import compose_commission
 from composer.melody_bars import between, notes_by_bar, printed_bars
 from composer.models import Commission, Piece
@@ -338,14 +336,3 @@ def test_a_private_track_of_another_listener_does_not_exist(as_bob: APIClient, a
     answer = as_bob.post(PIECES, {"task": {"kind": "continue", "track": alices_piece.pk}})
 
     assert answer.status_code == 404
-
-
-def test_a_melody_is_refused_while_another_one_is_read(as_alice: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_reading", threading.BoundedSemaphore(1))
-    abc = "X:1\nM:4/4\nL:1/4\nK:G\nG A B c | d e f g |]"
-    with sources._reading:
-        answer = as_alice.post(PIECES, {"task": {"kind": "accompany", "abc": abc}})
-
-    assert answer.status_code == 400
-    assert "another melody is being read" in str(answer.json())
-    assert as_alice.post(PIECES, {"task": {"kind": "accompany", "abc": abc}}).status_code == 202
