@@ -71,7 +71,7 @@ def commission(
     """Queues a piece. The same id asked again gives the same commission; a full queue raises QueueIsFull.
 
     A task works on a melody; `source` is the track it came from, whose piece is the parent where none is named.
-    A prompt is what the steering was read from: it is kept, and lyrics are set under the notes."""
+    A prompt is what the steering was read from: it is kept; lyrics choose among drafts and are set under the notes."""
     _check_seed(seed)
     known = Track.objects.known_styles()
     if known and (task is None or task.kind == "transfer"):

@@ -53,7 +53,7 @@ class Commission(models.Model):
     source = models.ForeignKey(Track, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     """The track whose melody the task was given, if it was one."""
     prompt = models.JSONField(default=dict, blank=True)
-    """`Prompt.to_json()`: the words, lyrics or picture that the steering was read from, if any. It steers no note."""
+    """`Prompt.to_json()`: the words, lyrics or picture that the steering was read from, if any. Only lyrics are used again."""
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     progress = models.FloatField(default=0)
     error = models.TextField(blank=True)

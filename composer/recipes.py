@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
 
 from composer.melody_tasks import MelodyTask
-from composer.prompting.underlay import underlay
+from composer.prompting.lyrics import verse_of
+from composer.prompting.underlay import fit_of, underlay
 from composer.steering import Steering
 from composer.titles import title_of
 from music.notes import Score, Voice
@@ -62,7 +63,8 @@ def write_recipe(
         "parent_title": parent_title,
         # What is done with a melody, and this melody; None for a new piece.
         "task": None if task is None else task.to_json(),
-        # What the steering was read from. Only lyrics are used again: they are set under the notes, of a given melody too.
+        # What the steering was read from. Only lyrics are used again: they choose among drafts of a new piece, and are set
+        # under the notes, of a given melody too.
         "prompt": prompt or None,
     }
 
@@ -71,22 +73,25 @@ def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | Non
     """The piece of a recipe, and the figures the policy gives about it."""
     steering = Steering.from_json(recipe["steering"])
     taste_D = None if recipe["taste"] is None else np.array(recipe["taste"], dtype=np.float64)
+    prompt = recipe.get("prompt") or {}
+    verse = verse_of(prompt["text"]) if prompt.get("kind") == "lyrics" else None
     if recipe.get("task"):
         from composer.performing import perform_task
 
         task = MelodyTask.from_json(recipe["task"])
         score, figures = perform_task(task, steering, taste_D, policy_of(version), seed=recipe["seed"], report=report)
     else:
-        composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report)
+        fit = None if verse is None else partial(fit_of, verse)
+        composed = policy_of(version).compose(steering, taste_D, seed=recipe["seed"], report=report, fit=fit)
         title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
         voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
         score, figures = Score(title=title, voices=(voice,)), dict(composed.figures)
     sung, *others = score.voices
     # Words of its own that a given melody kept are no longer asked for together with others: `commission` refuses it.
-    if (recipe.get("prompt") or {}).get("kind") == "lyrics" and not sung.lyrics:
-        words = underlay(recipe["prompt"]["text"], sung.melody)
+    if verse is not None and not sung.lyrics:
+        words = underlay(verse, sung.melody)
         score = replace(score, voices=(replace(sung, lyrics=words.lyrics), *others))
-        figures["lyrics"] = {"lines": words.lines, "of_lines": words.of_lines}
+        figures["lyrics"] = words.figures()
     return score, figures
 
 

@@ -91,8 +91,9 @@ class NewCommissionSerializer(Asked):
     prompt = AsSent(
         required=False,
         allow_null=True,
-        help_text="The `prompt` of `/wishes/` that the steering was read from: it is kept with the piece, lyrics are set under "
-        "its notes, and no note depends on it. So are lyrics beside a task, unless its melody keeps words of its own.",
+        help_text="The `prompt` of `/wishes/` that the steering was read from: it is kept with the piece. Of lyrics, "
+        "the draft that takes them best is kept and they are set under its notes; no note depends on another prompt. They are "
+        "set under the melody of a task too, unless it keeps words of its own.",
     )
 
     file = serializers.FileField(

@@ -34,13 +34,16 @@ from music.features import features
 from music.notes import Melody
 
 Whole = NDArray[np.int64]
+Fit = Callable[[Melody], float]
+"""How well a melody takes the words that are sung to it; more is better."""
 KINDS = ("prior", "dqn")
 HEADS = 6
 """Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees,
 4 with their entropy and the degrees heard, 5 with the time that is left until the last note,
 6 with the bars on their way to come back."""
 TASTE_CANDIDATES = 8
-"""Pieces written at once where a taste is heard. In large batches they cost about as much as so many pieces."""
+"""Pieces written at once where a taste is heard or words are sung. In large batches they cost about as much as so many
+pieces."""
 
 MOST_ATTEMPTS = 6
 """How often a piece is written until it is no copy. One in thirty is one; of six in a row hardly any."""
@@ -79,10 +82,11 @@ class ComposerPolicy:
         *,
         seed: int,
         report: Callable[[float], None] | None = None,
+        fit: Fit | None = None,
     ) -> Composed:
         """One piece. The same arguments give the same piece."""
         torch.set_num_threads(1)
-        return self._compose([steering], [taste_vector_D], [seed], report)[0]
+        return self._compose([steering], [taste_vector_D], [seed], report, fit)[0]
 
     def compose_many(
         self, steerings: Sequence[Steering], taste_vectors: Sequence[Taste], *, seeds: Sequence[int]
@@ -96,10 +100,13 @@ class ComposerPolicy:
         tastes: Sequence[Taste],
         seeds: Sequence[int],
         report: Callable[[float], None] | None,
+        fit: Fit | None = None,
     ) -> list[Composed]:
-        """Where a taste is heard, several candidates are written at once and the original one that it likes best is kept."""
+        """Where a taste is heard or words are sung, several candidates are written at once, and of the original ones the one
+        that the taste likes best, or that takes the words best, is kept."""
         wishes = list(zip(steerings, tastes, seeds, strict=True))
-        counts = [TASTE_CANDIDATES if _is_heard(steering, taste) else 1 for steering, taste, _ in wishes]
+        is_heard = [_is_heard(steering, taste) for steering, taste, _ in wishes]
+        counts = [TASTE_CANDIDATES if heard or fit is not None else 1 for heard in is_heard]
         asked = [
             (steering, taste, seed if number == 0 else _further_seed(seed, number))
             for (steering, taste, seed), count in zip(wishes, counts, strict=True)
@@ -110,8 +117,11 @@ class ComposerPolicy:
         written, beyond_B = self._write_candidates(
             plans, [taste for _, taste, _ in asked], [seed for _, _, seed in asked], starts_M, report
         )
-        pieces = zip(np.split(np.arange(len(asked)), starts_M[1:]), tastes, strict=True)
-        return [self._best(written, rows[beyond_B[rows] == beyond_B[rows].min()], len(rows), taste) for rows, taste in pieces]
+        heard = [taste if heard else None for taste, heard in zip(tastes, is_heard, strict=True)]
+        pieces = zip(np.split(np.arange(len(asked)), starts_M[1:]), heard, strict=True)
+        return [
+            self._best(written, rows[beyond_B[rows] == beyond_B[rows].min()], len(rows), taste, fit) for rows, taste in pieces
+        ]
 
     def write_original(self, plans: Sequence[Plan], tastes: Sequence[Taste], *, seeds: Sequence[int]) -> Written:
         """As `write`, but a copy of the catalogue is written anew with seeds that follow from its own. Where every attempt
@@ -177,13 +187,20 @@ class ComposerPolicy:
             report=report,
         )
 
-    def _best(self, written: Written, rows: Whole, candidates: int, taste: Taste) -> Composed:
-        """Of these candidates the one that the taste likes best; the only one where there is no taste."""
-        if taste is None or candidates == 1:
-            return self._composed(written, int(rows[0]))
-        likings = [taste_liking(features(written.melodies[row]), taste) for row in rows]
-        best = self._composed(written, int(rows[np.argmax(likings)]))
-        return replace(best, figures=best.figures | {"taste_liking": max(likings), "candidates": candidates})
+    def _best(self, written: Written, rows: Whole, candidates: int, taste: Taste, fit: Fit | None) -> Composed:
+        """Of these candidates the one that the taste likes best; with words the one that takes them best, where there is
+        both among the half that the taste likes better. Of equals it is the first."""
+        figures: dict[str, Any] = {"candidates": candidates} if candidates > 1 else {}
+        likings = {} if taste is None else {int(row): taste_liking(features(written.melodies[row]), taste) for row in rows}
+        ranked = sorted(rows.tolist(), key=lambda row: -likings.get(row, 0.0))
+        if fit is not None:
+            chosen = ranked if taste is None else ranked[: (len(ranked) + 1) // 2]
+            ranked = sorted(chosen, key=lambda row: -fit(written.melodies[row]))
+        best = ranked[0]
+        if taste is not None:
+            figures["taste_liking"] = likings[best]
+        composed = self._composed(written, best)
+        return replace(composed, figures=composed.figures | figures)
 
     def _composed(self, written: Written, row: int) -> Composed:
         melody, steps = written.melodies[row], max(int(written.steps_B[row]), 1)

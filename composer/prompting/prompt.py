@@ -20,7 +20,8 @@ KINDS = tuple(MOST_CHARACTERS)
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """Words, lyrics, or what was measured of a picture. Lyrics are set under the notes; nothing here steers a note."""
+    """Words, lyrics, or what was measured of a picture. Lyrics are set under the notes and choose among
+    drafts; nothing else here steers a note."""
 
     kind: str
     """One of KINDS."""

@@ -32,7 +32,7 @@ _KEPT_TOGETHER = (
 )
 _CLOSING = ("ng", "ck")
 _SMALL_KANA = frozenset("ゃゅょぁぃぅぇぉゎャュョァィゥェォヮ")
-HEIGHT_OF_TONE = {"1": 0.9, "2": 0.65, "3": 0.15, "4": 0.55, "5": 0.4}
+HEIGHT_OF_TONE = {1: 0.9, 2: 0.65, 3: 0.15, 4: 0.55, 5: 0.4}
 """Mean height of the five Mandarin tones within the voice: 55, 35, 214, 51 and neutral on Chao's scale of 1 … 5."""
 
 
@@ -44,10 +44,15 @@ class Syllable:
     is_stressed: bool = False
     goes_on: bool = False
     """The word goes on with the next syllable."""
-    height: float | None = None
-    """0 low … 1 high, where the language has tones."""
+    tone: int = 0
+    """Of Mandarin, as it is spoken in this phrase: 1 … 4, 5 neutral; 0 where there is none."""
     is_known: bool = True
     """A dictionary knows the word; otherwise its vowels were counted."""
+
+    @property
+    def height(self) -> float | None:
+        """0 low … 1 high, where there is a tone."""
+        return HEIGHT_OF_TONE.get(self.tone)
 
 
 def syllables_of(line: str) -> tuple[list[Syllable], list[str]]:
@@ -83,13 +88,13 @@ def _of_word(word: str) -> Iterator[Syllable]:
 
 
 def _chinese(word: str) -> Iterator[Syllable]:
-    """One syllable a character, with the height of its tone in this phrase."""
+    """One syllable a character, with its tone as it is changed by its neighbours: 你好 is spoken ní hǎo."""
     from pypinyin import Style, lazy_pinyin
 
-    sounds = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True, errors=cast(Any, list))
+    sounds = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True, tone_sandhi=True, errors=cast(Any, list))
     for letter, sound in zip(word, sounds, strict=True):
-        height = HEIGHT_OF_TONE.get(sound[-1:])
-        yield Syllable(letter, height=height, is_known=height is not None)
+        tone = int(sound[-1]) if sound[-1] in "12345" else 0
+        yield Syllable(letter, tone=tone, is_known=tone > 0)
 
 
 def _japanese(word: str) -> Iterator[Syllable]:
@@ -118,7 +123,7 @@ def _alphabetic(word: str) -> Iterator[Syllable]:
         is_known = True
     for place, (part, stress) in enumerate(zip(parts, stresses, strict=True), start=1):
         is_stressed = stress != "0" and not (len(parts) == 1 and plain in _UNSTRESSED)
-        yield Syllable(part, is_stressed, place < len(parts), None, is_known)
+        yield Syllable(part, is_stressed, place < len(parts), is_known=is_known)
 
 
 def _stresses(word: str) -> str:

@@ -235,6 +235,28 @@ def test_of_several_candidates_the_one_the_taste_likes_best_is_kept(policy: Trai
     assert kept.figures["taste_liking"] >= taste_liking(features(alone), taste)
 
 
+def test_of_several_candidates_the_one_that_takes_the_words_best_is_kept(policy: Trained) -> None:
+    composer, steering = load_policy("dqn", policy.checkpoint), Steering(style="toy", bars=4)
+    taste = np.random.default_rng(5).normal(size=len(NAMES)) * 0.1
+
+    def height(melody: Melody) -> float:
+        return float(np.mean([note.pitch for note in melody.notes if note.pitch is not None]))
+
+    high = composer.compose(steering, None, seed=4, fit=height)
+    low = composer.compose(steering, None, seed=4, fit=lambda melody: -height(melody))
+    plain = composer.compose(steering, None, seed=4)
+    liked = composer.compose(steering, taste, seed=4)
+    both = composer.compose(steering, taste, seed=4, fit=height)
+
+    assert height(low.melody) < height(high.melody)
+    assert height(low.melody) <= height(plain.melody) <= height(high.melody)
+    assert high.figures["candidates"] == TASTE_CANDIDATES
+    assert "candidates" not in plain.figures
+    assert plain.melody == composer.write([Plan(steering=steering)], [None], seeds=[4]).melodies[0]
+    assert both.figures["taste_liking"] <= liked.figures["taste_liking"]
+    assert height(both.melody) >= height(liked.melody)
+
+
 def test_a_policy_trained_twice_from_one_seed_is_equal(trained: Trained, policy: Trained, tmp_path: Path) -> None:
     again = train(Context(policy_configuration(), tmp_path, parent_folder=trained.checkpoint), toy_catalogue())
 

@@ -13,6 +13,7 @@ from PIL import Image
 from accounts.models import Account
 from composer.composing import compose_commission
 from composer.models import Commission
+from composer.recipes import perform
 from recsys.models import Track
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("composer_version", "tracks")]
@@ -79,6 +80,32 @@ def test_lyrics_go_with_the_form_into_the_piece_and_its_page(browser: Client) ->
     assert made.piece is not None
     assert made.piece.track.score["voices"][0]["lyrics"]
     assert "Row, row, row your boat" in browser.get(f"/tracks/{made.piece.track_id}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("床前明月光，疑是地上霜。", "From syllable to syllable the tones ask the melody to go up or down 2 times"),
+        ("Row, row, row your boat\ngently down the stream", "stressed syllables begin a bar or half of one"),
+        ("Row, row, row your boat\n" * 14, "syllables) found a note for each syllable"),
+    ],
+    ids=["tones", "stress", "too many"],
+)
+def test_the_piece_says_how_its_melody_goes_with_the_words_and_is_written_again_to_the_note(
+    browser: Client, words: str, said: str
+) -> None:
+    form = {"style": "reel", "bars": "4", "seed": "3", "prompt_kind": "lyrics", "prompt_text": words}
+    browser.post("/compose/", form)
+    made = Commission.objects.get()
+    compose_commission(made.pk)
+    made.refresh_from_db()
+    assert made.piece is not None
+
+    again, figures = perform(made.piece.recipe, made.piece.policy_version)
+
+    assert again.to_json() == made.piece.track.score
+    assert figures == made.piece.recipe["figures"]
+    assert said in browser.get(f"/tracks/{made.piece.track_id}/").content.decode()
 
 
 def test_others_do_not_see_the_words_of_a_shared_piece(browser: Client, bob: Account) -> None:

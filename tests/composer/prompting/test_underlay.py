@@ -22,7 +22,7 @@ def melody(*lengths: str, rests: tuple[int, ...] = ()) -> Melody:
 def test_as_many_notes_as_syllables_get_one_each() -> None:
     tune = melody(*"1111112" * 2)
 
-    words = underlay(TWINKLE, tune)
+    words = underlay(verse_of(TWINKLE), tune)
 
     assert words.lyrics[:7] == ("Twin-", "kle,", "twin-", "kle,", "lit-", "tle", "star,")
     assert (words.lines, words.of_lines) == (2, 2)
@@ -31,7 +31,7 @@ def test_as_many_notes_as_syllables_get_one_each() -> None:
 def test_notes_left_over_hold_and_stress_falls_on_beats() -> None:
     tune = melody(*["1/2"] * 32)
 
-    words = underlay(TWINKLE, tune)
+    words = underlay(verse_of(TWINKLE), tune)
 
     starts = [
         start
@@ -44,15 +44,23 @@ def test_notes_left_over_hold_and_stress_falls_on_beats() -> None:
 
 
 def test_whole_lines_are_left_out_where_notes_are_too_few() -> None:
-    words = underlay(TWINKLE, melody(*"11111111"))
+    words = underlay(verse_of(TWINKLE), melody(*"11111111"))
 
     assert (words.lines, words.of_lines) == (1, 2)
     assert "How" not in words.lyrics
 
 
+def test_stress_on_strong_beats_is_counted() -> None:
+    words = underlay(verse_of("Twinkle, twinkle"), melody("1", "1", "1", "1"))
+
+    assert (words.stressed, words.stressed_on_strong) == (2, 2)
+    assert words.figures()["stressed_on_strong_beats"] == 2
+    assert "tone_steps" not in words.figures()
+
+
 def test_rests_carry_no_syllable_and_too_few_notes_no_words() -> None:
-    assert len(underlay("la la", melody("1", "1", "1", rests=(1,))).lyrics) == 2
-    assert underlay(TWINKLE, melody("4")).lyrics == ("",)
+    assert len(underlay(verse_of("la la"), melody("1", "1", "1", rests=(1,))).lyrics) == 2
+    assert underlay(verse_of(TWINKLE), melody("4")).lyrics == ("",)
 
 
 @settings(max_examples=100, deadline=None)
@@ -64,7 +72,7 @@ def test_syllables_keep_their_order(lines: list[str], shape: list[tuple[str, boo
     tune = melody(*(length for length, _ in shape), rests=tuple(place for place, (_, rests) in enumerate(shape) if rests))
     text = "\n".join(lines)
 
-    words = underlay(text, tune)
+    words = underlay(verse_of(text), tune)
 
     said = [syllable.text + "-" * syllable.goes_on for line in verse_of(text).lines[: words.lines] for syllable in line]
     assert [word for word in words.lyrics if word] == said
