@@ -27,6 +27,7 @@ WITH_COMPOSER = (
     "sequence_tutor",
     "steering",
     "style_transfer",
+    "sung_words",
 )
 PEERS = {"learner_speed": ("stable-baselines3", "d3rlpy"), "simulated_listeners": ("implicit",)}
 """Packages of the extra `bench`; a benchmark that lacks one says so by name."""
