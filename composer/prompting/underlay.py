@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from composer.prompting.lyrics import Verse
 from composer.prompting.syllables import Syllable
 from composer.prompting.tones import Followed, directions, followed, glides
+from music.counted import beat_quarters
 from music.notes import Melody
 
 Lines = Sequence[tuple[Syllable, ...]]
@@ -76,7 +78,7 @@ def underlay(verse: Verse, melody: Melody) -> Underlay:
     notes: list[int] = []
     onset_N = np.array([float(start) for start, _ in sounding])
     step_N = np.diff(np.array([pitch for _, pitch in sounding]), prepend=sounding[0][1] if sounding else 0)
-    strength_N = _strengths(melody, [float(melody.place_in_bar(start)) for start, _ in sounding])
+    strength_N = np.array([_strength(melody, start) for start, _ in sounding])
     syllables = [syllable for line in lines for syllable in line]
     if lines:
         notes = _chosen(*_costs(lines, onset_N, strength_N, step_N, float(melody.quarters)))
@@ -112,10 +114,15 @@ def tones_followed(lines: Lines, notes: Sequence[int], step_N: NDArray[np.int64]
     return tones, followed([way for way, _ in held], [step for _, step in held])
 
 
-def _strengths(melody: Melody, places: list[float]) -> NDArray[np.float64]:
-    """How strong the beat is on which each note begins, in quarter notes, N."""
-    place_N, bar = np.array(places), float(melody.bar_quarters)
-    return np.select([place_N == 0, place_N * 2 == bar, place_N % 1 == 0], list(STRONG_QUARTERS), 0.0)
+def _strength(melody: Melody, start: Fraction) -> float:
+    """How strong the beat is on which a note begins, in quarter notes. The middle of a waltz's bar is no beat."""
+    place, bar = melody.place_in_bar(start), melody.bar_quarters
+    on_bar, on_half, on_beat = STRONG_QUARTERS
+    if place == 0:
+        return on_bar
+    if place % beat_quarters(melody.metre):
+        return 0.0
+    return on_half if 2 * place == bar else on_beat
 
 
 def _costs(

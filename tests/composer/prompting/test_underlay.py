@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +58,13 @@ def test_stress_on_strong_beats_is_counted() -> None:
     assert (words.stressed, words.stressed_on_strong) == (2, 2)
     assert words.figures()["stressed_on_strong_beats"] == 2
     assert "tone_steps" not in words.figures()
+
+
+@pytest.mark.parametrize(("metre", "strong"), [((3, 4), 1), ((6, 8), 2)])
+def test_a_bar_has_a_strong_half_where_there_is_a_beat(metre: tuple[int, int], strong: int) -> None:
+    words = underlay(verse_of("star twinkle"), replace(melody("3/2", "3/2", "3"), metre=metre))
+
+    assert (words.stressed, words.stressed_on_strong) == (2, strong)
 
 
 def test_rests_carry_no_syllable_and_too_few_notes_no_words() -> None:
