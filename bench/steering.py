@@ -1,7 +1,7 @@
 """Does a piece do what was asked? Exact wishes as a share obeyed, graded ones as a correlation. Before: composer. After: docs.
 
 Exact wishes are drawn over all that the API takes – any metre, mode, tempo, range, and notes of the listener's own at random –,
-and each piece is judged by what music21 reads in its MusicXML export; given notes are judged by `primer` and `locks` alone.
+and each piece is judged by what music21 alone reads in its MusicXML export; given notes by `primer` and `locks` only.
 Each graded wish is asked alone, anywhere between 0 and 1, of pieces in the styles, keys and metres that listeners use; what a
 piece shows is measured by the code that shows it on the piece's page. Closeness is measured by the prior, in nats per step."""
 
@@ -169,11 +169,38 @@ def _any_notes(quarters: Fraction, lowest: int, highest: int, generator: np.rand
 
 
 def as_exported(melody: Melody) -> Melody:
-    """What music21 reads in the piece's MusicXML file."""
-    from music.musicxml import read_musicxml, write_musicxml
+    """What music21 reads in the piece's MusicXML file. No reader of ours comes between, which would estimate a key, or a metre,
+    that the file doesn't name: here that fails."""
+    from music21 import converter, key, meter, stream, tempo
 
-    score, _ = read_musicxml(write_musicxml(Score(title="", voices=(Voice(name="Melody", melody=melody),))))
-    return score.melody
+    from music.musicxml import write_musicxml
+
+    written = write_musicxml(Score(title="", voices=(Voice(name="Melody", melody=melody),))).decode()
+    read: Any = converter.parseData(written, format="musicxml")
+    part = read.parts[0]
+    (sign,), (named,), (mark,) = (
+        list(part.recurse().getElementsByClass(kind)) for kind in (meter.TimeSignature, key.Key, tempo.MetronomeMark)
+    )
+    lengths = [_fraction(measure.duration.quarterLength) for measure in part.getElementsByClass(stream.Measure)]
+    bar = _fraction(sign.barDuration.quarterLength)
+    notes: list[Note] = []
+    for note in part.flatten().notesAndRests:
+        length = _fraction(note.quarterLength)
+        if note.tie is not None and note.tie.type != "start":
+            length += notes.pop().quarters
+        notes.append(Note(None if note.isRest else note.pitch.midi, length))
+    return Melody(
+        notes=tuple(notes),
+        metre=(sign.numerator, sign.denominator),
+        tonic=named.tonic.pitchClass,
+        mode=named.mode,
+        tempo=round(float(mark.getQuarterBPM()), 6),  # it multiplies and divides by a quarter
+        odd_bars=tuple((number, length) for number, length in enumerate(lengths) if length != bar),
+    )
+
+
+def _fraction(quarters: Any) -> Fraction:
+    return Fraction(quarters).limit_denominator(1024)
 
 
 def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Written:
@@ -209,7 +236,7 @@ def _is_in_mode(melody: Melody, steering: Steering) -> bool:
 
 def _has_metre(melody: Melody, steering: Steering) -> bool:
     """The file's metre, with no bar shorter or longer."""
-    return melody.metre == steering.metre and not melody.pickup and not melody.odd_bars
+    return melody.metre == steering.metre and not melody.odd_bars
 
 
 def _bars_fit(melody: Melody, steering: Steering) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.steering import EXACT, as_exported, correlation
 from composer.steering import Steering
-from music.notes import Melody, Note
+from music.notes import MODES, Melody, Note
 
 HALVES = (Note(62, Fraction(2)), Note(62, Fraction(2)))
 ASKED = Steering(
@@ -66,9 +66,11 @@ def test_given_notes_may_lie_outside_the_mode() -> None:
     assert EXACT["mode"][1](with_note(0, Note(65, Fraction(2))), asked)
 
 
-def test_a_piece_is_read_back_from_its_export() -> None:
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("tonic", [0, 6, 11])
+def test_a_piece_is_read_back_from_its_export(mode: str, tonic: int) -> None:
     fifths = tuple(Note(62 + step, Fraction(2, 5)) for step in range(5))
-    melody = replace(OBEYED, notes=(*fifths, Note(None, Fraction(2)), *HALVES), mode="phrygian", tempo=37.0)
+    melody = replace(OBEYED, notes=(*fifths, Note(None, Fraction(2)), *HALVES), mode=mode, tonic=tonic, tempo=37.0)
 
     assert as_exported(melody) == melody
 
