@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ HELD_OUT_SHARE = 0.08
 """Of the tunes, by group of variants: never trained on, so that figures are honest."""
 BUCKET = 256
 FEWEST_TUNES = 100
+"""In all, below which nothing is learned; and of a style, below which the log says that little of it is."""
 FEWEST_NOTES = 4
 
 
@@ -142,5 +144,9 @@ def build_replay_dataset(context: RunContext) -> MelodyDataset:
     if len(tunes) < FEWEST_TUNES:
         raise NotEnoughToLearnFrom(f"The catalogue has {len(tunes)} melodies; the composer needs at least {FEWEST_TUNES}.")
     context.log(f"Learns from {len(tunes)} melodies of the catalogue.")
+    styles = Counter(tune.style for tune in tunes).most_common()
+    small = ", ".join(f"{style} ({count})" for style, count in styles if count < FEWEST_TUNES)
+    if small:
+        context.log(f"Too few to be learned well, since a style needs about {FEWEST_TUNES} melodies: {small}.")
     description = {"tunes": len(tunes), "notes": sum(len(tune.melody.notes) for tune in tunes)}
     return MelodyDataset(tuple(tunes), description, read_answers(context.folder))

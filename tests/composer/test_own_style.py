@@ -71,6 +71,8 @@ def test_a_hundred_files_beside_other_music_are_a_new_style(tmp_path: Path, sett
 
     assert Track.objects.filter(style=STYLE).count() == 104
     assert policy.styles == (STYLE, "reel")
+    assert version.run is not None
+    assert version.run.lines.filter(text__endswith="about 100 melodies: reel (20).").exists()
     assert policy.compose(Steering(style=STYLE, bars=4), None, seed=1).melody.bars == 4
 
 

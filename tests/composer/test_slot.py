@@ -47,6 +47,19 @@ def test_it_says_when_there_is_too_little_music(tmp_path: Path) -> None:
         build_replay_dataset(Context(ComposerConfiguration(), tmp_path))
 
 
+def test_its_log_names_the_styles_that_have_too_few_tunes(tmp_path: Path) -> None:
+    styles = {"reel": 100, "songs of my valley": 20, "jig": 99}
+    named = [style for style, count in styles.items() for _ in range(count)]
+    Track.objects.bulk_create([unsaved_track(number, style=style) for number, style in enumerate(named)])
+    context = Context(ComposerConfiguration(), tmp_path)
+
+    dataset = build_replay_dataset(context)
+
+    said = "Too few to be learned well, since a style needs about 100 melodies: jig (99), songs of my valley (20)."
+    assert context.lines == ["Learns from 219 melodies of the catalogue.", said]
+    assert set(dataset.styles) == set(styles)
+
+
 def test_it_wants_nothing_of_an_empty_catalogue() -> None:
     assert wanted_run() is None
 
