@@ -40,7 +40,10 @@ class SteeringSerializer(serializers.Serializer[Any]):
     closeness = serializers.FloatField(required=False, allow_null=True, help_text="0 far from … 1 close to the catalogue.")
     taste_strength = serializers.FloatField(required=False, help_text="0 for anyone … 1 for this listener only.")
     primer = serializers.JSONField(
-        required=False, allow_null=True, help_text="The piece begins with these notes, `[pitch or null, quarter notes]` each."
+        required=False,
+        allow_null=True,
+        help_text="The piece begins with these notes, `[pitch or null, quarter notes]` each. Lengths are texts such as `3/2` "
+        "or numbers, to at least three decimal places.",
     )
     locked_bars = serializers.JSONField(required=False, help_text="Bar number from 1 → the notes that fill this bar.")
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from composer.melody_tasks import FEWEST_NOTES, MOST_NOTES
-from composer.steering import SHORTEST_NOTE, ImpossibleSteering, check_pitch
+from composer.steering import SHORTEST_NOTE, ImpossibleSteering, check_pitch, read_length
 from music.keys import estimate_key
 from music.metres import Metre
 from music.notes import MODES, Melody, Note, Score, Voice
@@ -22,7 +22,6 @@ from recsys.models import Track
 MOST_BYTES = 1024 * 1024
 MOST_NOTES_READ = 4000
 """Rests included; more are refused before they are looked at."""
-_LENGTH = re.compile(r"[0-9]{1,4}(/[1-9][0-9]{0,2})?")
 FIELDS = ("notes", "metre", "tonic", "mode", "tempo", "pickup")
 
 
@@ -216,15 +215,11 @@ def _notes(value: object) -> tuple[Note, ...]:
 
 
 def _length(field: str, value: object, *, number: int = 0, may_be_zero: bool = False) -> Fraction:
-    length = None
-    if isinstance(value, str) and _LENGTH.fullmatch(value):
-        length = Fraction(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000:
-        length = Fraction(value).limit_denominator(96)
+    which = f"note {number} " if number else ""
+    length = read_length(field, value, which)
     if length is None or not (SHORTEST_NOTE <= length <= 64 or (may_be_zero and length == 0)):
-        which = f"note {number} must last" if number else "must last"
         raise ImpossibleSteering(
-            field, f'{which} {SHORTEST_NOTE} … 64 quarter notes, such as 0.5 or "3/2"; it is {value!r:.40}'
+            field, f'{which}must last {SHORTEST_NOTE} … 64 quarter notes, such as 0.5 or "3/2"; it is {value!r:.40}'
         )
     return length
 

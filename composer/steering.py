@@ -39,7 +39,14 @@ SHORTEST_NOTE = Fraction(1, 40)
 GRADED = ("density", "leaps", "syncopation", "brightness", "closeness")
 """Wishes that are rewarded and conditioned on, not enforced: 0 … 1, None where the listener asks for nothing."""
 
-_LENGTH = re.compile(r"[0-9]{1,4}(/[0-9]{1,3})?")
+FINEST_DECIMAL = 96
+FLOAT_ROUNDING = Fraction(1, 10**6)
+"""Quarter notes. A number as near as this to a fraction of at most FINEST_DECIMAL parts is that fraction, as a float has it."""
+DECIMAL_PARTS = (28, 32, 36, 40, 48)
+DECIMAL_ROUNDING = Fraction(1, 2000)
+"""Quarter notes: three places, such as 0.333, tell one of DECIMAL_PARTS from the next, and finer ones not."""
+
+_LENGTH = re.compile(r"[0-9]{1,4}(/0{0,2}[1-9][0-9]{0,2})?")
 
 
 class ImpossibleSteering(ValueError):  # noqa: N818 – the name every part agreed on
@@ -271,27 +278,42 @@ def _read_metre(value: object) -> tuple[int, int]:
     return beats, unit
 
 
-def _read_notes(field: str, value: object) -> tuple[Note, ...]:
+def _read_notes(field: str, value: object, where: str = "") -> tuple[Note, ...]:
     """Notes from a list of [pitch or null, length in quarter notes]; lengths may be numbers or texts such as "3/2"."""
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > 2048:
         raise ImpossibleSteering(field, "must be a list of at most 2048 notes")
     notes = []
     for number, pair in enumerate(value, start=1):
+        which = f"{where}note {number} "
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-            raise ImpossibleSteering(field, f"note {number} must be [pitch, quarter notes]")
-        pitch, length = pair
+            raise ImpossibleSteering(field, f"{which}must be [pitch, quarter notes]")
+        pitch, quarters = pair
         if pitch is not None:
-            check_pitch(field, pitch, f"note {number} ")
-        notes.append(Note(pitch, _read_length(field, number, length)))
+            check_pitch(field, pitch, which)
+        length = read_length(field, quarters, which)
+        if length is None:
+            raise ImpossibleSteering(field, f'{which}must have a length such as 0.5 or "3/2"; it is {_shown(quarters)}')
+        notes.append(Note(pitch, length))
     return tuple(notes)
 
 
-def _read_length(field: str, number: int, value: object) -> Fraction:
-    if isinstance(value, str) and _LENGTH.fullmatch(value) and not value.endswith(("/0", "/00", "/000")):
+def read_length(field: str, value: object, which: str = "") -> Fraction | None:
+    """Quarter notes from a number or a text such as "3/2"; None where it is neither.
+
+    A decimal that rounds no length is refused: it would become another than was given."""
+    if isinstance(value, str) and _LENGTH.fullmatch(value):
         return Fraction(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 10_000:
-        return Fraction(value).limit_denominator(96)
-    raise ImpossibleSteering(field, f'note {number} must have a length such as 0.5 or "3/2"; it is {_shown(value)}')
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < 10_000:
+        return None
+    asked = Fraction(value)
+    exact = asked.limit_denominator(FINEST_DECIMAL)
+    if abs(exact - asked) <= FLOAT_ROUNDING:
+        return exact
+    nearest = min((Fraction(round(asked * parts), parts) for parts in DECIMAL_PARTS), key=lambda length: abs(length - asked))
+    if abs(nearest - asked) <= DECIMAL_ROUNDING:
+        return nearest
+    means = f'the nearest is {max(nearest, SHORTEST_NOTE)}, and any other is given as a text such as "3/11"'
+    raise ImpossibleSteering(field, f"{which}lasts {_shown(value)} quarter notes, which is no length of a note: {means}")
 
 
 def _read_locks(value: object) -> tuple[tuple[int, tuple[Note, ...]], ...]:
@@ -304,7 +326,7 @@ def _read_locks(value: object) -> tuple[tuple[int, tuple[Note, ...]], ...]:
             raise ImpossibleSteering("locked_bars", f"bar {_shown(bar)} must be a whole number 1 … {LONGEST_BARS}")
         if int(bar) in locks:
             raise ImpossibleSteering("locked_bars", f"bar {int(bar)} is given twice")
-        locks[int(bar)] = _read_notes("locked_bars", notes)
+        locks[int(bar)] = _read_notes("locked_bars", notes, f"bar {int(bar)}: ")
     return tuple(sorted(locks.items()))
 
 

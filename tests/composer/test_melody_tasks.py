@@ -272,6 +272,12 @@ POLYPHONIC = "M:4/4\nK:C\nV:1\nCDEF GABc|\nV:2\nC,4 G,4|"
         ({"kind": "accompany", "melody": TUNE, "metre": "3/4"}, "metre", "leave it out"),
         ({"kind": "accompany", "track": "x"}, "track", "whole number"),
         ({"kind": "accompany", "melody": TUNE, "voice": 1}, "voice", "leave it out"),
+        (
+            {"kind": "accompany", "melody": TUNE | {"notes": [[60, 1], [60, 1.005], [60, 1], [60, 1]]}},
+            "notes",
+            "note 2 lasts 1.005 quarter notes, which is no length of a note: the nearest is 1,",
+        ),
+        ({"kind": "accompany", "melody": TUNE | {"pickup": 0.034}}, "pickup", "lasts 0.034 quarter notes"),
         ({"kind": "accompany", "melody": TUNE | {"notes": [[60, "1/999"]] * 2000}}, "notes", "note 1 must last 1/40 … 64"),
         (
             {"kind": "accompany", "melody": TUNE | {"notes": [[60, "3/83"], [60, "3/89"]] * 8}},

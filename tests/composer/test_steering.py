@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composer.steering import ImpossibleSteering, Steering
+from composer.steering import ImpossibleSteering, Steering, read_length
 from music.notes import MODES, Note
 
 BAR = [[74, "1"], [76, "1"], [78, "2"]]
@@ -75,6 +75,15 @@ def test_metre_and_tempo_follow_the_style_unless_asked_for() -> None:
         ({"primer": [[74, float("nan")]]}, "primer", "length"),
         ({"primer": [[74, 0]]}, "primer", "1/40 … 64"),
         ({"primer": [[74, "1/96"]] * 2000}, "primer", "note 1 must last 1/40 … 64"),
+        (
+            {"primer": [[74, 1], [74, 1.005]]},
+            "primer",
+            "note 2 lasts 1.005 quarter notes, which is no length of a note: the nearest is 1,",
+        ),
+        ({"primer": [[74, 0.034]]}, "primer", "the nearest is 1/28,"),
+        ({"primer": [[74, 0.33]]}, "primer", "the nearest is 1/3,"),
+        ({"primer": [[74, 0.011]]}, "primer", "the nearest is 1/40,"),
+        ({"locked_bars": {"2": [[74, 1], [74, 0.23125]]}}, "locked_bars", "bar 2: note 2 lasts 0.23125"),
         ({"primer": [[74, "3/83"], [74, "3/89"]]}, "primer", "can't be written in notes"),
         ({"locked_bars": {"2": [[74, "3/83"], [74, "327/83"], [74, "2/83"]]}}, "locked_bars", "note 3 must last"),
         ({"locked_bars": {"1": BAR, "01": BAR}}, "locked_bars", "bar 1 is given twice"),
@@ -92,6 +101,29 @@ def test_it_refuses_the_impossible_and_says_the_bound(wish: dict[str, Any], fiel
 
     assert refusal.value.field == field
     assert bound in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("number", "length"),
+    [
+        (0.333, "1/3"), (0.667, "2/3"), (0.1667, "1/6"), (0.167, "1/6"), (0.08333, "1/12"), (0.083, "1/12"), (0.0417, "1/24"),
+        (1.104, "53/48"), (0.2, "1/5"), (0.143, "1/7"), (0.429, "3/7"), (0.111, "1/9"), (0.03125, "1/32"), (0.046875, "3/64"),
+        (1 / 11, "1/11"), (95 / 96, "95/96"), (3, "3"), (2.5, "5/2"), (63.333, "190/3"),
+    ],
+)  # fmt: skip
+def test_a_decimal_is_the_length_that_it_rounds(number: float, length: str) -> None:
+    assert read_length("primer", number) == read_length("primer", length) == Fraction(length)
+
+
+@given(st.floats(min_value=0.03, max_value=64))
+@settings(derandomize=True, deadline=None)
+def test_no_number_becomes_another_length_than_it_says(number: float) -> None:
+    try:
+        length = read_length("primer", number)
+    except ImpossibleSteering:
+        return
+    assert length is not None
+    assert abs(length - Fraction(number)) <= Fraction(1, 2000)
 
 
 def test_an_unknown_style_is_refused_where_the_styles_are_known() -> None:
