@@ -15,10 +15,12 @@ from music.notes import Note
 
 MOST_NOTES_PER_QUARTER = 8
 """Nothing shorter than a 32nd is composed."""
-LEAST_DENSITY = 0.4
-"""A note a quarter. People hardly write fewer, so a wish below it asks for no fewer."""
+WIDEST_STEP = 4
+"""Semitones: five or more are a leap, as `music.features` counts them."""
 TOLERANCE = 0.1
 """Graded wishes are followed by degree: what is missed by less contradicts nothing."""
+Stretch = tuple[Fraction, Fraction]
+"""Where a part of the piece begins and ends, in quarter notes."""
 
 
 def check_graded(steering: Steering) -> None:
@@ -30,37 +32,69 @@ def check_graded(steering: Steering) -> None:
         )
     for wish, (least, most) in reach(steering).items():
         asked = getattr(steering, wish)
-        if asked is None:
-            continue
-        heard = max(asked, LEAST_DENSITY) if wish == "density" else asked
-        if not least - TOLERANCE <= heard <= most + TOLERANCE:
+        if asked is not None and not least - TOLERANCE <= asked <= most + TOLERANCE:
             raise ImpossibleSteering(
                 wish, f"must be {least:.2f} … {most:.2f} with these notes given (primer, locked bars), or open; it is {asked:g}"
             )
 
 
 def reach(steering: Steering) -> dict[str, tuple[float, float]]:
-    """The least and the most that a piece with these given notes can show of a graded wish, on the scale of the wish; nothing
-    where no notes are given."""
-    stretches = list(_given(steering))
-    pitches = [note.pitch for _, line in stretches for note in line if note.pitch is not None]
-    if not pitches:
+    """The least and the most that a piece with these given notes and rests can show of a graded wish, on the scale of the wish;
+    nothing where none are given."""
+    lines = list(_given(steering))
+    if not lines:
         return {}
-    open_quarters = steering.quarters - sum((note.quarters for _, line in stretches for note in line), Fraction(0))
-    given, more = len(pitches), max(1, int(open_quarters * MOST_NOTES_PER_QUARTER))
-    beats = int(open_quarters / beat_quarters(steering.metre)) + 1
-    steps = [_is_leap(*pair) for _, line in stretches for pair in pairwise(_sounding(line))]
-    off_beat = sum(_syncopated(steering, start, line) for start, line in stretches)
-    room, total = steering.highest - steering.lowest, sum(pitches) - given * steering.lowest
+    holes = list(_open(steering, lines))
+    sung = [line for _, notes in lines if (line := _sounding(notes))]
+    given = sum(map(len, sung))
+    more = sum(_most_notes(hole) for hole in holes)
+    # The last note is the tonic, unless its bar is given: where the last given one is another, a note must follow.
+    ends_open = bool(holes) and holes[-1][1] == steering.quarters
+    fewest = given + (ends_open and not (sung and sung[-1][-1] % 12 == steering.tonic))
     notes_of_wish = float(steering.quarters) * 4
-    shares = {
-        "density": (given / notes_of_wish, (given + more) / notes_of_wish),
-        "leaps": (sum(steps) / (given + more - 1), 1 - (len(steps) - sum(steps)) / (given + more - 1)),
-        "syncopation": (off_beat / (given + more), (off_beat + beats) / (given + beats)),
+    found = {
+        "density": _on_scale("density", fewest / notes_of_wish, (given + more) / notes_of_wish),
+        "leaps": _on_scale("leaps", *_leaps(sung, given + more)),
     }
-    found = {wish: _on_scale(wish, *bounds) for wish, bounds in shares.items()}
-    found["brightness"] = (total / room / (given + more), (total / room + more) / (given + more))
+    off_beat = sum(_syncopated(steering, start, notes) for start, notes in lines)
+    crossed = [_beats_within(steering, hole) for hole in holes]
+    at_most = max(given + sum(crossed) + (fewest > given and not crossed[-1]), 1)
+    found["syncopation"] = _on_scale("syncopation", off_beat / max(given + more, 1), (off_beat + sum(crossed)) / at_most)
+    if given + more:
+        found["brightness"] = _brightness(steering, [pitch for line in sung for pitch in line], fewest - given, more)
     return found
+
+
+def _leaps(sung: list[list[int]], most_notes: int) -> tuple[float, float]:
+    """Least and largest share of leaps: between stretches of given notes, and beyond them, leaps can be had at will."""
+    steps = [_is_leap(*pair) for line in sung for pair in pairwise(line)]
+    intervals = max(most_notes - 1, 1)
+    return sum(steps) / intervals, 1 - (len(steps) - sum(steps)) / intervals
+
+
+def _brightness(steering: Steering, pitches: list[int], fewest: int, most: int) -> tuple[float, float]:
+    """Mean height with as few or as many more notes as can be, as low, or as high, as the key goes in this range. If one must
+    follow, the last of them is a tonic."""
+    scale = [pitch for pitch in range(steering.lowest, steering.highest + 1) if pitch % 12 in steering.scale]
+    tonics = [pitch for pitch in scale if pitch % 12 == steering.tonic]
+    ends = []
+    for which in (min, max):
+        sums = [(sum(pitches) + which(scale) * (more - fewest) + which(tonics) * fewest, more) for more in (fewest, most)]
+        ends.append(which(total / (len(pitches) + more) for total, more in sums if pitches or more))
+    room = steering.highest - steering.lowest
+    return (ends[0] - steering.lowest) / room, (ends[1] - steering.lowest) / room
+
+
+def _most_notes(hole: Stretch) -> int:
+    """That fit into a stretch."""
+    return max(1, int((hole[1] - hole[0]) * MOST_NOTES_PER_QUARTER))
+
+
+def _beats_within(steering: Steering, hole: Stretch) -> int:
+    """Beats inside a stretch that a note may sound across: those that begin a bar are none."""
+    beat, bar = beat_quarters(steering.metre), steering.bar_quarters
+    first, end = hole[0] // beat + 1, -(-hole[1] // beat)
+    return sum((number * beat) % bar != 0 for number in range(first, end))
 
 
 def _on_scale(wish: str, least: float, most: float) -> tuple[float, float]:
@@ -68,11 +102,29 @@ def _on_scale(wish: str, least: float, most: float) -> tuple[float, float]:
 
 
 def _given(steering: Steering) -> Iterator[tuple[Fraction, tuple[Note, ...]]]:
-    """Where each stretch of given notes begins, in quarter notes, and its notes."""
-    if steering.primer:
-        yield Fraction(0), steering.primer
+    """Where each stretch of given notes begins, in quarter notes, and its notes; neighbours are one stretch."""
+    begin, end, line = Fraction(0), Fraction(0), steering.primer or ()
+    end += sum((note.quarters for note in line), Fraction(0))
     for bar, notes in steering.locked_bars:
-        yield (bar - 1) * steering.bar_quarters, notes
+        start = (bar - 1) * steering.bar_quarters
+        if start > end:
+            if line:
+                yield begin, line
+            begin, line = start, ()
+        line, end = (*line, *notes), start + steering.bar_quarters
+    if line:
+        yield begin, line
+
+
+def _open(steering: Steering, lines: list[tuple[Fraction, tuple[Note, ...]]]) -> Iterator[Stretch]:
+    """The stretches between given ones."""
+    end = Fraction(0)
+    for start, line in lines:
+        if start > end:
+            yield end, start
+        end = start + sum((note.quarters for note in line), Fraction(0))
+    if end < steering.quarters:
+        yield end, steering.quarters
 
 
 def _sounding(line: tuple[Note, ...]) -> list[int]:
@@ -80,8 +132,7 @@ def _sounding(line: tuple[Note, ...]) -> list[int]:
 
 
 def _is_leap(before: int, after: int) -> bool:
-    """As `music.features` counts them: five semitones or more."""
-    return abs(after - before) >= 5
+    return abs(after - before) > WIDEST_STEP
 
 
 def _syncopated(steering: Steering, start: Fraction, line: tuple[Note, ...]) -> int:
