@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from composer.accompaniment.accompany import TEXTURES, VOICES
+from composer.accompaniment.accompany import DRONE, TEXTURES, VOICES
 from composer.accompaniment.half_bars import beat_quarters
+from composer.accompaniment.symbols import Bars, UnreadableChords, read_chords
 from composer.melody_bars import evened, full_bars, notes_by_bar, printed_bars, room_of, without_pickup
 from composer.steering import (
     FASTEST,
@@ -48,7 +49,7 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     "continue": ("bars",),
     "vary": ("closeness",),
     "rewrite": ("first_bar", "last_bar"),
-    "accompany": ("texture", "motion", "colour"),
+    "accompany": ("texture", "motion", "colour", "chords"),
     "transfer": ("style", "blend"),
 }
 """Fields that each kind knows, beside `kind` and the source."""
@@ -88,6 +89,9 @@ class MelodyTask:
     """`accompany`: 0 chords change seldom … 1 often; ½ is the chorales'."""
     colour: float = 0.5
     """`accompany`: 0 plain triads … 1 sevenths and chromatic chords."""
+    chords: str = ""
+    """`accompany`: the chords of the bars, from the beginning again where they end (accompaniment/symbols.py); empty leaves
+    them to the accompanist."""
     style: str = ""
     """`transfer`: the style to be reached."""
     blend: float = 1.0
@@ -139,6 +143,17 @@ class MelodyTask:
             raise ImpossibleSteering(
                 "melody", f"a bar must last one beat … 8 quarter notes; it lasts {self.melody.bar_quarters}"
             )
+        if self.chord_bars and self.texture == DRONE:
+            raise ImpossibleSteering("chords", "are not heard in a drone, which has one chord throughout; leave them out")
+
+    @property
+    def chord_bars(self) -> Bars:
+        """The chords that are given, by bar; ImpossibleSteering where they can't be read."""
+        melody = self.melody
+        try:
+            return read_chords(self.chords, melody.tonic, melody.mode, melody.metre, len(list(melody.bar_starts())))
+        except UnreadableChords as refusal:
+            raise ImpossibleSteering("chords", str(refusal)) from None
 
     @classmethod
     def from_wish(cls, wish: Mapping[str, Any], **source: Any) -> MelodyTask:
@@ -148,6 +163,9 @@ class MelodyTask:
             wish = {"last_bar": wish["first_bar"], **wish}
         if kind == "transfer" and not wish.get("style"):
             raise ImpossibleSteering("style", "is missing: name the style to be reached")
+        for name in ("motion", "colour"):
+            if wish.get("chords") and name in wish:
+                raise ImpossibleSteering(name, "is not heard beside chords that are given; leave it out")
         if kind not in KEEP_WORDS:
             source.pop("lyrics", None)
         if kind not in KEEP_VOICES:
@@ -158,7 +176,9 @@ class MelodyTask:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` gives the same task back."""
-        own = ("kind", "program", "source_style", "source_title", *OF_KIND[self.kind])
+        own = ["kind", "program", "source_style", "source_title", *OF_KIND[self.kind]]
+        if not self.chords and "chords" in own:
+            own.remove("chords")
         more: dict[str, Any] = {"lyrics": list(self.lyrics)} if self.lyrics else {}
         if self.voices:
             more["voices"] = Score(title="", voices=self.voices).to_json()["voices"]
@@ -184,6 +204,10 @@ class MelodyTask:
             given = self._frame()
             _refuse_odd_metre(self.melody)
         for name in wishes:
+            if name == "chords" and self.kind == "accompany":
+                raise ImpossibleSteering(name, "are a field of this task; name them there")
+            if name == "chords" and self.kind in ("vary", "transfer") and wishes[name]:
+                raise ImpossibleSteering(name, "follow the strong notes of the melody, which stay in this task; leave them out")
             if self.kind == "accompany":
                 raise ImpossibleSteering(name, "is not heard in an accompaniment, whose melody stays as it is; leave it out")
             if name in (*given, "style", "primer", "locked_bars"):

@@ -42,6 +42,7 @@ def perform_task(
             motion=task.motion,
             colour=task.colour,
             program=task.program,
+            given=task.chord_bars,
         )
         return Score(title=title, voices=(replace(voices[0], lyrics=task.lyrics), *voices[1:])), figures
     melody, figures = _TASKS[task.kind](task, steering, taste_D, policy, seed, report)

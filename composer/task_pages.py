@@ -16,6 +16,7 @@ from composer.asking import ImpossibleTask, NoSuchTrack, read_wish
 from composer.compose_form import TITLES, read_id
 from composer.composing import CommissionRefused, commission
 from composer.melody_tasks import KINDS, OF_KIND
+from composer.models import Piece
 from composer.prompting.prompt import MOST_CHARACTERS, Prompt
 from composer.sliders import read_number, read_sliders, sliders_of
 from composer.sources import MOST_BYTES, RETRY_AFTER_SECONDS, ReaderIsBusy
@@ -109,6 +110,9 @@ def _read(request: HttpRequest, track: Track | None) -> tuple[dict[str, Any], tu
     for name in OF_KIND.get(kind, ()):
         text = sent.get(name, "")
         wish[name] = _whole(text) if name in WHOLE else read_number(text) if name in SHARES else text
+    if wish.get("chords"):
+        # The form always sends its sliders; it says that they are not heard beside chords.
+        wish = {name: value for name, value in wish.items() if name not in ("motion", "colour")}
     if sent.get("voice"):
         wish["voice"] = _whole(sent["voice"])
     if track is not None:
@@ -135,11 +139,12 @@ def _form(
     kind = kind if kind in KINDS else KINDS[0]
     needs = ACCOMPANIST if kind == "accompany" else "composer"
     styles = [style for style, _ in count_facets()["style"]]
+    sent = {name: value for name, value in wish.items() if value != ""}
     return {
         "kind": kind,
         "tabs": [(name, WORDS[name][0]) for name in KINDS],
         "words": WORDS[kind],
-        "wish": DEFAULTS | _limits(track) | {name: value for name, value in wish.items() if value != ""},
+        "wish": DEFAULTS | _limits(track) | _own_chords(track, wish) | sent,
         "track": track,
         "voices": _voices(track),
         "lyrics": lyrics,
@@ -172,6 +177,14 @@ def _limits(track: Track | None) -> dict[str, Any]:
     last = min(8, track.bars)
     texture = "waltz" if track.metre in ("3/4", "3/8") else "boom-chuck" if track.metre in ("2/4", "2/2") else "block"
     return {"first_bar": last // 2 + 1 if last > 1 else 1, "last_bar": last, "texture": texture}
+
+
+def _own_chords(track: Track | None, wish: Mapping[str, Any]) -> dict[str, Any]:
+    """The chords that a piece was asked for with, in a form that nobody has filled in yet."""
+    piece = None if track is None or "chords" in wish else Piece.objects.filter(track=track).first()
+    if piece is None:
+        return {}
+    return {"chords": (piece.recipe.get("task") or {}).get("chords") or piece.recipe.get("steering", {}).get("chords", "")}
 
 
 def _track(request: HttpRequest, text: str) -> Track | None:

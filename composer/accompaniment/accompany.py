@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from composer.accompaniment.chords import CHORDS, NUMBERS, Chord, is_minor
 from composer.accompaniment.half_bars import HalfBar
 from composer.accompaniment.patterns import PATTERNS, realise
+from composer.accompaniment.symbols import Bars
 from composer.accompaniment.voicing import voice
 from music.notes import Melody, Note, Voice
 
@@ -17,18 +18,28 @@ if TYPE_CHECKING:
 
 VOICES = "voices"
 TEXTURES = (VOICES, *PATTERNS)
+DRONE = "drone"
+"""The texture of one chord throughout."""
 ORGAN, STRINGS = 19, 48
 
 
 def accompany(
-    policy: ChordPolicy, melody: Melody, texture: str, *, seed: int, motion: float, colour: float, program: int
+    policy: ChordPolicy,
+    melody: Melody,
+    texture: str,
+    *,
+    seed: int,
+    motion: float,
+    colour: float,
+    program: int,
+    given: Bars = (),
 ) -> tuple[tuple[Voice, ...], dict[str, Any]]:
     """The melody and the voices below it, and figures: the chords by name, what had to be relaxed.
 
-    `motion` and `colour` are 0 … 1, ½ is what the chorales do."""
-    task, chords_T, figures = policy.harmonise(melody, seed=seed, dials=(2 * motion - 1, 2 * colour - 1))
+    `motion` and `colour` are 0 … 1, ½ is what the chorales do; where chords are given, these sound."""
+    task, chords_T, figures = policy.harmonise(melody, seed=seed, dials=(2 * motion - 1, 2 * colour - 1), given=given)
     chords = [int(number) for number in chords_T]
-    if texture == "drone":
+    if texture == DRONE:
         chords = [NUMBERS[Chord(0, "minor" if is_minor(melody.mode) else "major")]] * len(chords)
     figures |= {"chords": chart(melody, task.cut, chords)}
     if texture == VOICES:

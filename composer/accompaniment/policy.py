@@ -18,6 +18,7 @@ from composer.accompaniment.chords import COUNT, NONE
 from composer.accompaniment.network import ChordAdvantage, ChordPrior
 from composer.accompaniment.rewards import reward
 from composer.accompaniment.state import DIALS, FEATURES, LONGEST_HELD, Task, observe
+from composer.accompaniment.symbols import Bars
 from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
 from dqn.targets import close, log_masked_prior, log_policy
 from music.notes import Melody
@@ -54,11 +55,11 @@ class ChordPolicy:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def harmonise(
-        self, melody: Melody, *, seed: int, dials: Sequence[float] = (0.0, 0.0)
+        self, melody: Melody, *, seed: int, dials: Sequence[float] = (0.0, 0.0), given: Bars = ()
     ) -> tuple[Task, Whole, dict[str, Any]]:
         """The task, its chords T, and figures about them. The same arguments give the same chords."""
         torch.set_num_threads(1)
-        task = observe(melody)
+        task = observe(melody, given)
         dials_D = np.asarray(dials, dtype=np.float64)
         generator = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF])
         drawn = self.draw([task] * CANDIDATES, np.tile(dials_D, (CANDIDATES, 1)), generator)

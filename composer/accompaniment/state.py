@@ -4,14 +4,16 @@ Shapes: T half bars, A chords, P pitch classes above the tonic, F numbers that d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.accompaniment.chords import COUNT, HOLDS_AP, tonic_triads
+from composer.accompaniment.chords import CHORDS, COUNT, HOLDS_AP, tonic_triads
 from composer.accompaniment.half_bars import HalfBar, Heard, beat_quarters, half_bars, hear
+from composer.accompaniment.symbols import Bars, of_half_bars
 from music.notes import MODES, Melody
 
 Floats = NDArray[np.float64]
@@ -38,14 +40,14 @@ class Task:
     features_TF: Floats
     open_TA: NDArray[np.bool_]
     relaxed: tuple[str, ...]
-    """Which masks were lifted, and where, because they left nothing open."""
+    """Which masks were lifted, and where, because they left nothing open or other chords were given."""
 
 
-def observe(melody: Melody) -> Task:
-    """The half bars of a melody with what is seen and open in each."""
+def observe(melody: Melody, given: Bars = ()) -> Task:
+    """The half bars of a melody with what is seen and open in each; nothing but the chords that are given for its bars."""
     cut = half_bars(melody)
     heard = hear(melody, cut)
-    open_TA, relaxed = open_chords(heard, melody.mode)
+    open_TA, relaxed = open_chords(heard, melody, of_half_bars(given, cut))
     return Task(
         melody=melody,
         cut=tuple(cut),
@@ -56,19 +58,28 @@ def observe(melody: Melody) -> Task:
     )
 
 
-def open_chords(heard: Heard, mode: str) -> tuple[NDArray[np.bool_], list[str]]:
-    """Open chords, TA: each shares a note with its half bar, the last one is a tonic triad.
+def open_chords(heard: Heard, melody: Melody, given_T: Sequence[int | None]) -> tuple[NDArray[np.bool_], list[str]]:
+    """Open chords, TA: each shares a note with its half bar, the last one is a tonic triad. A given one alone is open.
 
     Where that leaves nothing, the masks are lifted in this order: the shared note, then the tonic at the end."""
     is_silent_T1 = heard.weights_TP.sum(axis=1, keepdims=True) == 0
     open_TA = (heard.weights_TP @ HOLDS_AP.T > 0) | is_silent_T1
     relaxed = []
     ending_A = np.zeros(COUNT, dtype=bool)
-    ending_A[list(tonic_triads(mode))] = True
-    if (open_TA[-1] & ending_A).any():
+    ending_A[list(tonic_triads(melody.mode))] = True
+    if given_T[-1] is not None:
+        if not ending_A[given_T[-1]]:
+            relaxed.append("the last chord is no tonic triad: another one was given")
+    elif (open_TA[-1] & ending_A).any():
         open_TA[-1] &= ending_A
     else:
         relaxed.append("the last chord is no tonic triad: it would share no note with the melody")
+    for number, chord in enumerate(given_T):
+        if chord is not None:
+            if not open_TA[number, chord]:
+                symbol = CHORDS[chord].symbol(melody.tonic, melody.mode)
+                relaxed.append(f"half bar {number + 1} has the chord that was given, {symbol}, which holds none of its notes")
+            open_TA[number] = np.arange(COUNT) == chord
     for half in np.flatnonzero(~open_TA.any(axis=1)):
         open_TA[half] = True
         relaxed.append(f"half bar {half + 1} is open to every chord: none of the vocabulary holds its notes")
