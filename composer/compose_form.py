@@ -99,7 +99,7 @@ def _habit(style: str) -> dict[str, Any]:
 def read_wish(request: HttpRequest) -> dict[str, Any]:
     """Plain values of the form, with numbers where the form has texts; Steering checks them. Notes: given_notes.py."""
     sent = request.POST
-    wish: dict[str, Any] = {name: sent[name] for name in ("style", "mode", "metre") if sent.get(name)}
+    wish: dict[str, Any] = {name: sent[name] for name in ("style", "mode", "metre", "chords") if sent.get(name)}
     for name in ("tonic", "bars", "lowest", "highest"):
         if sent.get(name):
             wish[name] = _whole_number(sent[name])

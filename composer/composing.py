@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from composer.accompaniment.slot import SLOT as ACCOMPANIST
-from composer.contradictions import check_graded
+from composer.contradictions import check_chords, check_graded
 from composer.melody_tasks import MelodyTask
 from composer.models import Commission, Piece
 from composer.prompting.prompt import Prompt
@@ -76,6 +76,7 @@ def commission(
     known = Track.objects.known_styles()
     if known and (task is None or task.kind == "transfer"):
         steering.check_style(known)
+    check_chords(steering)
     check_graded(steering)
     _check_words(task, prompt)
     parent = parent or (getattr(source, "piece", None) if source is not None else None)

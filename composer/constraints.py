@@ -29,7 +29,7 @@ _TICKS = np.append(DURATION_TICKS, 1 << 30)
 RELAXED = ("key", "repetition", "anchors", "grid")
 """What is given up where no token would be open, in this order: the key, or the tonic at an end, where an anchor stands; a note
 too often in a row, or a second copy from the same distance; an anchor that no note can reach; the grid, behind given notes that
-end beside it: one note fills the bar."""
+end beside it: one note fills the bar. The beginning of a chord is an anchor, too; for it a second copy is given up first."""
 _KEY, _REPETITION, _ANCHORS, _GRID = range(len(RELAXED))
 NEVER_COMPOSED = frozenset({4})
 """Ticks of durations that people write and the composer leaves alone: it would have to leave the grid for them."""
@@ -85,6 +85,19 @@ class Plan:
         open_P = np.zeros(PITCH_COUNT, dtype=bool)
         open_P[pitch_token(self.opening, self.steering.tonic)] = True
         return open_P
+
+    def wanted(self) -> dict[int, Mask]:
+        """Pitch tokens, P, of which one begins at these ticks: the anchor's, or the chord's within key and range."""
+        masks = {}
+        for _, start, chord in self.steering.chord_places():
+            classes = self.steering.classes_of(chord)
+            # Token 1 is pitch −6 after the tonic was moved to C. A chord without any of them was refused before.
+            in_chord_P = [token != REST and (token - 7 + self.steering.tonic) % 12 in classes for token in range(PITCH_COUNT)]
+            if (open_P := self.pitches() & np.array(in_chord_P)).any():
+                masks[in_ticks(start)] = open_P
+        for tick, pitch in self.anchors:
+            masks[tick] = np.arange(PITCH_COUNT) == pitch_token(pitch, self.steering.tonic)
+        return masks
 
     def given(self) -> dict[int, Note]:
         """Notes of primer and locked bars by the tick at which they begin."""
@@ -153,6 +166,7 @@ class Constraints:
                 table_TD = open_durations(plan.bar_ticks, plan.is_on_sixteenths, plan.longest_ticks, is_last)
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
         self._anchors = Anchors(plans)
+        self._has_chords_B = [bool(plan.steering.chord_bars) for plan in plans]
         self.relaxed_B4 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
         """How often each of RELAXED was given up."""
         self._last_pitch_B = np.full(len(plans), -1, dtype=np.int64)
@@ -180,9 +194,9 @@ class Constraints:
             lines.length == 0,
             self.relaxed_B4,
         )
-        for row, token in self._anchors.close_pitches(lines.now_B, open_BP):
-            is_excess = token == self._last_pitch_B[row] and self._same_B[row] >= MAXIMUM_SAME_PITCH
-            if is_excess or not self._tonics_BP[row, token]:  # another tonic than the nearest breaks nothing
+        for row, wanted_P in self._anchors.close_pitches(lines.now_B, open_BP):
+            is_excess = self._same_B[row] >= MAXIMUM_SAME_PITCH and wanted_P[self._last_pitch_B[row]]
+            if is_excess or not (self._tonics_BP[row] & wanted_P).any():  # another tonic than the nearest breaks nothing
                 self.relaxed_B4[row, _REPETITION if is_excess else _KEY] += 1
         return open_BP
 
@@ -193,8 +207,15 @@ class Constraints:
         places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
         copies = (*lines.sources(), lines.run_ticks_BS, lines.back_BL)
         _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B4)
-        passed = self._anchors.close_durations(lines.now_B, open_BD, _TICKS)
-        self.relaxed_B4[passed, _ANCHORS] += 1
+        for row, left in self._anchors.close_durations(lines.now_B, open_BD, _TICKS):
+            place = lines.now_B[row] % lines.bar_B[row]
+            is_last_bar = lines.end_B[row] - lines.now_B[row] <= lines.bar_B[row]
+            short_D = self._durations_B2TD[row, int(is_last_bar), place] & (left >= _TICKS)
+            if self._has_chords_B[row] and short_D.any():
+                open_BD[row] = short_D
+                self.relaxed_B4[row, _REPETITION] += 1
+            else:
+                self.relaxed_B4[row, _ANCHORS] += 1
         return open_BD
 
     def append(self, pitch_B: NDArray[np.int64]) -> None:

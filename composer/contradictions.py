@@ -1,4 +1,4 @@
-"""Graded wishes that the exact ones leave no room for. Before: steering.py. After: composing.py refuses them.
+"""Chords and graded wishes that the other wishes leave no room for. Before: steering.py. After: composing.py refuses them.
 
 Only what no piece can do is refused: the bounds are those of any notes that fit, not of likely ones."""
 
@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 
+from composer.accompaniment.chords import CHORDS, Chord
 from composer.accompaniment.half_bars import beat_quarters
 from composer.judging import WIDEST_WISH
 from composer.steering import ImpossibleSteering, Steering
+from music.keys import name_pitch
 from music.notes import Note
 
 MOST_NOTES_PER_QUARTER = 8
@@ -21,6 +23,33 @@ TOLERANCE = 0.1
 """Graded wishes are followed by degree: what is missed by less contradicts nothing."""
 Stretch = tuple[Fraction, Fraction]
 """Where a part of the piece begins and ends, in quarter notes."""
+
+
+def check_chords(steering: Steering) -> None:
+    """Refuses chords without a note in key and range, and those that leave no room for the tonic at either end. Where notes
+    are given these stand, whatever the chord."""
+    primer = sum((note.quarters for note in steering.primer or ()), Fraction(0))
+    locked = {bar for bar, _ in steering.locked_bars}
+    tonic = Chord(0, "major").symbol(steering.tonic, steering.mode)
+    # As `constraints.cadence_ticks`, which needs numba.
+    cadence = Fraction(1 if steering.bar_quarters >= 2 else "1/2")
+    for bar, start, number in steering.chord_places():
+        if start < primer or bar in locked:
+            continue
+        classes = steering.classes_of(number)
+        symbol = CHORDS[number].symbol(steering.tonic, steering.mode)
+        if not any(pitch % 12 in classes for pitch in range(steering.lowest, steering.highest + 1)):
+            room = f"{name_pitch(steering.lowest)} … {name_pitch(steering.highest)}"
+            raise ImpossibleSteering("chords", f"bar {bar}: {symbol} has no note of the key within {room}")
+        if steering.tonic in classes:
+            continue
+        if start == 0:
+            raise ImpossibleSteering("chords", f"bar {bar}: {symbol} lacks {tonic}, the tonic, on which a piece begins")
+        if steering.quarters - start <= cadence:
+            raise ImpossibleSteering(
+                "chords",
+                f"bar {bar}: {symbol} lacks {tonic}, the tonic, on which a piece ends, and leaves no room for it behind",
+            )
 
 
 def check_graded(steering: Steering) -> None:

@@ -86,6 +86,8 @@ def perform(recipe: dict[str, Any], version: PolicyVersion, report: Report | Non
         title = title_of(seed=recipe["seed"], style=steering.style, mode=steering.mode, parent_title=recipe["parent_title"])
         voice = Voice(name="Melody", melody=composed.melody, program=PROGRAMS.get(steering.style, 0))
         score, figures = Score(title=title, voices=(voice,)), dict(composed.figures)
+    if steering.chords:
+        figures["chords"] = steering.chart
     sung, *others = score.voices
     # Words of its own that a given melody kept are no longer asked for together with others: `commission` refuses it.
     if verse is not None and not sung.lyrics:

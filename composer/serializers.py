@@ -28,6 +28,12 @@ class SteeringSerializer(serializers.Serializer[Any]):
     )
     tonic = serializers.IntegerField(required=False, help_text="Pitch class 0 … 11, C = 0.")
     mode = serializers.ChoiceField(MODES, required=False)
+    chords = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Of each bar, `Am F C G`, or with bar lines one or two a bar, `Am F | C`; degrees too, `I V7`. They begin "
+        "again where they end. A note of its chord begins each bar, and each half of a bar with two.",
+    )
     metre = serializers.JSONField(required=False, help_text="`[6, 8]` or `6/8`; a bar lasts 1 … 8 quarter notes.")
     bars = serializers.IntegerField(required=False, help_text="1 … 64.")
     tempo = serializers.FloatField(required=False, help_text="Quarter notes per minute, 30 … 300.")
@@ -86,9 +92,10 @@ class NewCommissionSerializer(Asked):
     task = AsSent(
         required=False,
         allow_null=True,
-        help_text="What to do with a melody: `kind` (continue, vary, rewrite, accompany, transfer), its fields, and the "
-        "melody: `track` (id), `abc` (text) or `melody` (`notes`, `metre` …); of several voices `voice` names one; "
-        "music that names no metre, or several, needs `metre`. The melody may also be a `file` beside the task.",
+        help_text="What to do with a melody: `kind` (continue, vary, rewrite, accompany, transfer), its fields (`chords` of an "
+        "accompaniment are written as in a steering), and the melody: `track` (id), `abc` (text) or `melody` (`notes`, "
+        "`metre` …); of several voices `voice` names one; music that names no metre, or several, needs `metre`. "
+        "The melody may also be a `file` beside the task.",
     )
 
     prompt = AsSent(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
+from composer.accompaniment.chords import CHORDS
+from composer.accompaniment.symbols import Bars, UnreadableChords, chart_of, places, read_chords
 from music.bars import UnprintableScore, bars
 from music.keys import SCALE_STEPS, name_pitch
 from music.notes import MODES, Melody, Note
@@ -60,12 +62,15 @@ class ImpossibleSteering(ValueError):  # noqa: N818 – the name every part agre
 
 @dataclass(frozen=True, kw_only=True)
 class Steering:
-    """A wish for one piece. Key, metre, tempo, bars, range, primer and locks are obeyed exactly; the rest by degree."""
+    """A wish for one piece. Key, chords, metre, tempo, bars, range, primer and locks are obeyed exactly; the rest by degree."""
 
     style: str = "reel"
     tonic: int = 2
     """Pitch class 0 … 11, C = 0."""
     mode: str = "major"
+    chords: str = ""
+    """A note of its chord begins each bar, and each half of a bar with two; from the beginning again where they end
+    (accompaniment/symbols.py). Empty asks for none."""
     metre: tuple[int, int] = (4, 4)
     """As written: (6, 8)."""
     bars: int = 16
@@ -101,6 +106,7 @@ class Steering:
         _check_metre(self.metre)
         _check_whole("bars", self.bars, 1, LONGEST_BARS)
         _check_number("tempo", self.tempo, SLOWEST, FASTEST)
+        _ = self.chord_bars
         for name in GRADED:
             if getattr(self, name) is not None:
                 _check_number(name, getattr(self, name), 0, 1)
@@ -123,6 +129,28 @@ class Steering:
     def scale(self) -> frozenset[int]:
         """Pitch classes of the key."""
         return frozenset((self.tonic + step) % 12 for step in SCALE_STEPS[self.mode])
+
+    @property
+    def chord_bars(self) -> Bars:
+        """The chords by bar, before they begin again; ImpossibleSteering where they can't be read."""
+        try:
+            return read_chords(self.chords, self.tonic, self.mode, self.metre, self.bars)
+        except UnreadableChords as refusal:
+            raise ImpossibleSteering("chords", str(refusal)) from None
+
+    @property
+    def chart(self) -> list[list[str]]:
+        """The symbols of each bar's chords; empty where none are asked for."""
+        return chart_of(self.chord_bars, self.bars, self.tonic, self.mode)
+
+    def chord_places(self) -> Iterator[tuple[int, Fraction, int]]:
+        """(bar from 1, quarter notes from the beginning of the piece, chord) wherever a note of a chord is to begin."""
+        for bar, place, chord in places(self.chord_bars, self.metre, self.bars):
+            yield bar, (bar - 1) * self.bar_quarters + place, chord
+
+    def classes_of(self, chord: int) -> frozenset[int]:
+        """Pitch classes of the key that this chord holds."""
+        return self.scale & {(self.tonic + step) % 12 for step in CHORDS[chord].pitch_classes}
 
     @property
     def is_wished(self) -> bool:

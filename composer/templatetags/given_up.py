@@ -9,9 +9,9 @@ from django import template
 
 register = template.Library()
 WORDS = {
-    "key": "the key, or the tonic at an end, for a strong note of the melody",
+    "key": "the key, or the tonic at an end, for a strong note of the melody or a chord",
     "repetition": "how often one note may come in a row, or a copy of what stood before",
-    "anchors": "a strong note of the melody",
+    "anchors": "a strong note of the melody, or a note of a chord on the half bar",
     "grid": "the usual lengths, to fill a bar behind given notes",
 }
 """Of `constraints.RELAXED`; an accompaniment has sentences of its own."""

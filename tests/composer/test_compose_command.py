@@ -38,3 +38,5 @@ def test_without_a_composer_it_says_why(alice: Account) -> None:
 def test_an_impossible_wish_is_refused(alice: Account) -> None:
     with pytest.raises(CommandError, match="1 … 64"):
         call_command("compose", "--listener", alice.email, "--bars", "65")
+    with pytest.raises(CommandError, match="chords: bar 2: H is no chord"):
+        call_command("compose", "--listener", alice.email, "--chords", "D H")

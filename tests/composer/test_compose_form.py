@@ -27,6 +27,7 @@ ASKED: dict[str, tuple[Any, dict[str, str]]] = {
     "style": ("jig", {"style": "jig", "metre": "4/4", "tempo": "200"}),
     "tonic": (7, {"tonic": "7"}),
     "mode": ("dorian", {"mode": "dorian"}),
+    "chords": ("D A7 | G D", {"chords": "D A7 | G D"}),
     "metre": ([3, 4], {"metre": "3/4"}),
     "bars": (8, {"bars": "8"}),
     "tempo": (90.0, {"tempo": "90"}),

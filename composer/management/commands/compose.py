@@ -31,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--style", default="reel")
         parser.add_argument("--tonic", type=int, help="0 … 11, C = 0")
         parser.add_argument("--mode")
+        parser.add_argument("--chords", help='for example "Am F | C G"')
         parser.add_argument("--metre", help="for example 6/8")
         parser.add_argument("--bars", type=int)
         parser.add_argument("--tempo", type=float, help="quarter notes per minute")
@@ -42,7 +43,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prints the track's id and title."""
         listener = _find_listener(options["listener"])
-        names = ("style", "tonic", "mode", "metre", "bars", "tempo", *GRADED, "taste_strength")
+        names = ("style", "tonic", "mode", "chords", "metre", "bars", "tempo", *GRADED, "taste_strength")
         wish = {name: options[name] for name in names if options[name] is not None}
         try:
             made = commission(listener, Steering.from_json(wish), seed=options["seed"])
