@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from composer.accompaniment.symbols import DEGREE, SYMBOL
 from music.keys import pitch_class_of
 
 _MODES = {
@@ -51,7 +52,16 @@ _GERMAN_UNITS = {"halbe": 2, "viertel": 4, "achtel": 8, "sechzehntel": 16}
 _GERMAN_KEY = rf"((?:[cdfga]is|[cdg]es|es|as|[a-h]))[\s-]?({'|'.join(re.findall('[a-zä]*isch|dur|moll', _MODE))})"
 _TIME = "seconds?|secs?|minutes?|mins?|sekunden?|minuten?|秒钟?|分钟"
 _PER_MINUTE = "bpm|beats per minute|beats a minute|schläge pro minute|schläge in der minute|拍每分钟|拍/分钟"
+_CHORD = rf"(?:{SYMBOL}|{DEGREE})(?![\w#♯♭°ø'’])"
+_BETWEEN = r"(?:\s*+[|,;、→–—-]++\s*+|\s++(?:and|und|then|dann)\s++|\s++)"
+"""Possessive, so that a text of nothing but spaces is not tried in every way there is."""
+_CHORDS = r"chord progression|chords?|progression|harmony|harmonies|akkordfolge|akkorden?|akkord|和弦"
 _PATTERNS: tuple[tuple[str, str], ...] = (
+    (
+        "chords",
+        rf"(?:{_BEFORE}({_CHORDS})(?:\s++(?:of|are|is|von|sind)\b)?\s*+(?:[:=是]\s*+)?)?(?-i:(?:\|\s*+)?"
+        rf"(?<![\w#♯♭])({_CHORD}(?:{_BETWEEN}{_CHORD})*)(?:\s*+\|)?)(\s++(?:{_CHORDS}){_AFTER})?",
+    ),
     ("german key", rf"{_BEFORE}{_GERMAN_KEY}{_AFTER}"),
     ("chinese key", rf"([升降]?)([a-g])(?:自然|和声)?({_CHINESE_MODE})"),
     ("key", rf"{_BEFORE}([a-g]){_SHARP}[\s-]+({_MODE}){_AFTER}"),
@@ -105,6 +115,8 @@ def find_exact(text: str) -> Iterator[Said]:
 def _read(kind: str, match: re.Match[str], text: str) -> dict[str, Any]:
     if kind in ("german key", "chinese key", "key", "tonic", "short key", "bare tonic", "mode"):
         return _read_key(kind, match, text)
+    if kind == "chords":
+        return _read_chords(match)
     if kind == "bars":
         return {"bars": number_of(match[1])}
     if kind == "seconds":
@@ -122,6 +134,16 @@ def _read(kind: str, match: re.Match[str], text: str) -> dict[str, Any]:
     if kind == "range":
         return {"lowest": _midi(match[1], match[2], match[3]), "highest": _midi(match[4], match[5], match[6])}
     return {"bpm" if kind == "bpm" else "tempo": float(next(group for group in match.groups() if group))}
+
+
+def _read_chords(match: re.Match[str]) -> dict[str, Any]:
+    """Chords that are called so, but “chords I like”; of others at least three that are neither all letters nor a count."""
+    chords = " ".join(re.sub(r"[^|\w#♯♭°ø]|\b(?:and|und|then|dann)\b", " ", match[2]).split())
+    names = chords.replace("|", " ").split()
+    if match[1] or match[3]:
+        return {} if names == ["I"] else {"chords": chords}
+    is_doubtful = len(names) < 3 or all(len(name) == 1 for name in names) or set("".join(names)) == {"I"}
+    return {} if is_doubtful else {"chords": chords}
 
 
 def _read_key(kind: str, match: re.Match[str], text: str) -> dict[str, Any]:

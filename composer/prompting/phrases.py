@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from composer.accompaniment.symbols import SYMBOL
+
 LEXICON = Path(__file__).parent / "lexicon.toml"
 LANGUAGES = ("en", "de", "zh")
 KINDS = (
@@ -48,14 +50,16 @@ class Word:
 
 
 _MARK = Meaning("mark", {"carries": ()})
+_BEGINS = re.compile(r"(?:^|[.!?\n])\s*$")
 
 
 def words_of(text: str) -> Iterator[Word]:
     """The words of a text and the marks between them, with their meanings."""
     for match in _finder().finditer(text):
-        yield Word(
-            match[0], meaning_of(match[0]) if match.lastgroup == "known" else _MARK if match.lastgroup == "mark" else None
-        )
+        # “Am” begins German sentences; anywhere else it is a chord that nobody could place.
+        is_first = match[0] == "Am" and _BEGINS.search(text[: match.start()]) is not None
+        is_known = match.lastgroup == "known" or is_first
+        yield Word(match[0], meaning_of(match[0]) if is_known else _MARK if match.lastgroup == "mark" else None)
 
 
 def bent(words: Iterable[Word]) -> Iterator[Word]:
@@ -135,8 +139,10 @@ def _finder() -> re.Pattern[str]:
     han = "|".join(re.escape(word) for word in words if _is_han(word[0]))
     letters = r"[^\W\d_\u3400-\u9fff]"
     known = rf"(?:(?<!{letters})(?:{'|'.join(written)})(?:e[nrsm]?)?(?!{letters}))|(?:{han})"
-    other = rf"[\u3400-\u9fff]|{letters}+(?:['’-]{letters}+)*|\d[\d.:/]*"
-    return re.compile(rf"(?P<known>{known})|(?P<other>{other})|(?P<mark>[,.;:!?，。；：！？、\n])", re.IGNORECASE)
+    other = rf"[\u3400-\u9fff]|{letters}+(?:['’-]{letters}+)*(?:[\d#♯♭°ø]+{letters}*\d*)?|\d[\d.:/]*"
+    chord = rf"(?<!\w)(?-i:(?=[A-G][^\s,.;:!?])(?:{SYMBOL}|[A-G][#♯b♭]?\d\w*))(?![\w#♯♭°ø])"
+    marks = "[,.;:!?，。；：！？、\n]"
+    return re.compile(rf"(?P<chord>{chord})|(?P<known>{known})|(?P<other>{other})|(?P<mark>{marks})", re.IGNORECASE)
 
 
 def _is_han(letter: str) -> bool:

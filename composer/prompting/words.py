@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from composer.accompaniment.symbols import key_of
 from composer.prompting.exact import find_exact
 from composer.prompting.phrases import MIDDLE_TEMPO, Word, bent, bent_level, bent_tempo, words_of
 from composer.prompting.reading import Reading, check_text, default_style, reading_of
@@ -78,6 +79,7 @@ def read_text(text: object, styles: Collection[str] = ()) -> Reading:
     found = _Found()
     for word in bent(words_of(_take_exact(plain, found))):
         _take(word, found)
+    _choose_key(found)
     _choose_style(found, styles)
     _choose_tempo(found, default_style(styles))
     _choose_bars(found, default_style(styles))
@@ -125,6 +127,16 @@ def _take(word: Word, found: _Found) -> None:
     else:
         for name, level in meaning.values.items():
             found.levels.setdefault(name, []).append((bent_level(level, word), word.said))
+
+
+def _choose_key(found: _Found) -> None:
+    """What was not said of the key is that of the chords, if there are any."""
+    if "chords" not in found.fields:
+        return
+    tonic, mode = key_of(found.fields["chords"], found.fields.get("tonic"), found.fields.get("mode"))
+    for name, value in (("tonic", tonic), ("mode", mode)):
+        if value is not None and name not in found.fields:
+            found.fields[name], found.because[name] = value, list(found.because["chords"])
 
 
 def _choose_style(found: _Found, styles: Collection[str]) -> None:

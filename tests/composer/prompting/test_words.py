@@ -198,6 +198,54 @@ def test_what_is_not_understood_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "chords", "tonic", "mode"),
+    [
+        ("a jig with the chords Am F C G", "Am F C G", 9, "minor"),
+        ("Am, F, C and G, slow", "Am F C G", 9, "minor"),
+        ("song on | C G | Am F |", "C G | Am F", 0, "major"),
+        ("ein Walzer, Akkorde: Dm–Gm–A7–Dm", "Dm Gm A7 Dm", 2, "minor"),
+        ("和弦 C G", "C G", 0, "major"),
+        ("a waltz in G with chords G C D", "G C D", 7, "major"),
+        ("ii V7 I progression in B flat major", "ii V7 I", 10, "major"),
+        ("I IV V I", "I IV V I", 2, "major"),
+        ("i iv V7 i", "i iv V7 i", 2, "minor"),
+        ("Bb F Gm Eb", "Bb F Gm Eb", 10, "major"),
+    ],
+)
+def test_chords_are_read_with_the_key_they_are_in(text: str, chords: str, tonic: int, mode: str) -> None:
+    reading = read_text(text, STYLES)
+
+    assert (reading.steering.chords, reading.steering.tonic, reading.steering.mode) == (chords, tonic, mode)
+    assert reading.not_understood == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a jig on Am", ("Am",)),
+        ("a jig with chords H7 Am", ("chords", "H7", "Am")),
+        ("a reel, Am7 and C9", ("Am7", "C9")),
+        ("no chords Am F", ("no chords Am F",)),
+        ("a jig with chords I like", ("chords",)),
+        ("a reel in parts I, II and III", ("parts", "II", "III")),
+        ("a reel in the form A B A", ("form", "B")),
+        ("Am Abend", ()),
+        ("I want a jig", ()),
+    ],
+)
+def test_what_looks_like_a_chord_is_none_until_it_is_called_so_and_never_vanishes(text: str, named: tuple[str, ...]) -> None:
+    reading = read_text(text, STYLES)
+
+    assert reading.steering.chords == ""
+    assert reading.not_understood == named
+
+
+def test_a_chord_that_the_key_does_not_have_is_refused() -> None:
+    with pytest.raises(ImpossibleSteering, match="chords: bar 2: F# is not among the 51 chords"):
+        read_text("in C major, chords C F# G", STYLES)
+
+
+@pytest.mark.parametrize(
     ("text", "named"), [("not a waltz", "not waltz"), ("not in minor", "not in minor"), ("kein Walzer", "kein Walzer")]
 )
 def test_what_is_denied_is_not_taken(text: str, named: str) -> None:
@@ -285,6 +333,8 @@ WORDS = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=300), st.lists(WORDS, max_size=12).map(" ".join)))
 @example("Í²" * 40)
+@example("chords" + " " * 1900)
+@example("chords " + "Am - " * 390)
 @example("ﷺ" * MOST_CHARACTERS)
 @example("ſlow İ ß")
 @example("from C4 to C4")
