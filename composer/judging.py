@@ -4,7 +4,7 @@ Shapes: N notes, F features of `music.features`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from composer.bands import EARLY_OF_BANDED, FEWEST_BANDED_BARS, Bands, band_misses, banded, early_figures, left_open
 from composer.copies import CatalogueIndex
 from composer.line import Line
+from composer.returning import Returning
 from composer.rewards import Reward, RuleWeights, rules
 from composer.steering import Steering
 from music.features import NAMES, features
@@ -50,6 +51,7 @@ class Judge:
     weights: RuleWeights
     bands: Bands
     catalogue: CatalogueIndex | None = None
+    returning: Returning = field(default_factory=Returning)
 
     def _outside_bands(self, line: Line, figures_X: NDArray[np.float64], steering: Steering, *, has_taste: bool) -> Reward:
         """Less for each figure outside its band, N: at the end, but for what is told early, which is lent as a potential that
@@ -68,7 +70,7 @@ class Judge:
     ) -> Reward:
         """Rewards per note, N; what concerns the whole piece (with features `phi_F`) is credited to the last note."""
         line = Line(melody)
-        reward_N = rules(line, self.weights)
+        reward_N = rules(line, self.returning.price(self.weights, steering.style))
         phi_F = features(melody) if phi_F is None else phi_F
         reward_N[-1] += self.weights.steering * steering_miss(phi_F, melody, steering)
         if steering.bars >= FEWEST_BANDED_BARS:

@@ -30,6 +30,7 @@ from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
 from composer.learning.wishes import NOTES_OF_AN_EPISODE, CopyGuide, Wishes
 from composer.learning.writing import Written
+from composer.returning import Returning
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
 from dqn.configuration import LearnerConfiguration
@@ -105,7 +106,8 @@ class PolicyTraining:
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
         catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
-        self.judge = Judge(RuleWeights(), bands, catalogue)
+        returning = Returning.measure((tune.style, tune.melody) for tune in dataset.training)
+        self.judge = Judge(RuleWeights(), bands, catalogue, returning)
         self.judge_of_people = replace(self.judge, catalogue=None)
         self.examples = Examples(dataset.training)
         self.novelty = Novelty(configuration.novelty_weight)
@@ -284,7 +286,7 @@ class PolicyTraining:
     def _keep(self) -> None:
         """Keeps what going on needs, and what the guard knows. The replay is written anew after a resume: its pieces are of the
         newest policy."""
-        state: dict[str, Any] = self.learner.state_dict()
+        state = self.learner.state_dict()
         state |= {f"good.{name}": weight for name, weight in self.good.items()}
         state |= {f"running.{name}": torch.tensor(value) for name, value in self.running.items()}
         state["novelty"] = self.novelty.remembered_nD

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from composer.bands import CELL_TICKS
 from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS
-from composer.learning.standing import AHEAD, NOTHING_RETURNS, STANDING
+from composer.learning.standing import AHEAD, STANDING
 from composer.rewards import LEAP_SEMITONES, PATIENT_STEPS
 from composer.tokens import REST
 
 Related = NDArray[np.float32]
 Whole = NDArray[np.int64]
-PITCH_RELATIONS = 38
-DURATION_RELATIONS = 19
+PITCH_RELATIONS = 36
+DURATION_RELATIONS = 17
 _SIZES = ((1, 2), (3, 4), (5, 6), (7, 99))
 _TICKS = np.append(DURATION_TICKS, 0)
 """Of each duration token; the escape has none."""
@@ -48,15 +48,6 @@ def _relate(token_K: NDArray[Any], standing_S: NDArray[np.int16], relations: int
 
 
 @compiled
-def _returning(standing_S: NDArray[np.int16]) -> tuple[int, float]:
-    """The pitch that goes on with a bar on its way to come back, and what share of the bar did already, which is lost where it
-    breaks."""
-    if standing_S[19] == NOTHING_RETURNS:
-        return NOTHING_RETURNS, 0.0
-    return standing_S[19], standing_S[21] / max(standing_S[21] + standing_S[13], 1)
-
-
-@compiled
 def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[np.int16]) -> None:
     for b in range(len(standing_BS)):
         token_K = token_BK[b % len(token_BK)]
@@ -64,10 +55,8 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
         highest, high_count, lowest, low_count = standing_BS[b, 4], standing_BS[b, 5], standing_BS[b, 6], standing_BS[b, 7]
         direction, leap_left, leap_steps = standing_BS[b, 8], standing_BS[b, 9], standing_BS[b, 10]
         allowed = max(standing_BS[b, 15], highest - lowest)
-        returning, lent = _returning(standing_BS[b])
         for k in range(len(token_K)):
             pitch, is_so = token_K[k], related_BKJ[b, k]
-            is_so[36], is_so[37] = pitch == returning, lent * (pitch != returning)
             if pitch == REST:
                 is_so[0] = 1.0
                 continue
@@ -110,7 +99,6 @@ def _relate_durations(related_BKL: Related, token_BK: Whole, standing_BS: NDArra
         token_K = token_BK[b % len(token_BK)]
         beat, place = max(standing_BS[b, 11], 1), standing_BS[b, 12]
         bar_left, last, rhythm = standing_BS[b, 13], standing_BS[b, 14], standing_BS[b, 16]
-        _, lent = _returning(standing_BS[b])
         for k in range(len(token_K)):
             ticks, is_so = _TICKS[token_K[k]], related_BKL[b, k]
             end = (place + ticks) % beat
@@ -122,8 +110,6 @@ def _relate_durations(related_BKL: Related, token_BK: Whole, standing_BS: NDArra
             is_so[9] = np.log2(max(ticks, 6) / 24) / 2
             is_so[10], is_so[11] = place == 0 and ticks < beat, ticks / max(bar_left, 1)
             is_so[16] = ticks > 0 and ticks == standing_BS[b, 18]
-            goes_on = token_K[k] == standing_BS[b, 20]
-            is_so[17], is_so[18] = goes_on, lent * (not goes_on)
             if rhythm < 0 or ticks == 0:
                 continue
             cells, passed = ticks // CELL_TICKS, 0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from composer.bands import CELL_TICKS, EARLY, GROOVE, LEAST_WIDTH, Bands, early_edges
 from composer.constraints import Plan, cadence_ticks
 from composer.learning.compiled import compiled
-from composer.learning.features import LOOKBACK_HALF_BARS, NONE_DURATION, SOURCES, TICKS_PER_QUARTER, Lines
-from composer.rewards import LEAP_SEMITONES, MOTIF_TICKS, RETURNS, STEP_TICKS
+from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
+from composer.rewards import LEAP_SEMITONES, MOTIF_TICKS, STEP_TICKS
 from composer.tokens import REST, pitch_token
 
 Values = NDArray[np.float32]
@@ -40,18 +40,13 @@ STANDING = (
     "rhythm_before",
     "degrees",
     "ticks_to_cadence",
-    "returning_pitch",
-    "returning_duration",
-    "tick_in_bar",
 )
 """Names of the S numbers; pitches are tokens. `widest` is the range that people keep to. `rhythm_before` has a bit for each of
 the next sixteenths, 1 where a note began in the bar before, and `degrees` one for each degree that was heard. The last note
-begins at the cadence at the latest. `returning_pitch` and `returning_duration` go on with a bar that is paid for coming
-back; NOTHING_RETURNS where none is."""
+begins at the cadence at the latest."""
 NO_LIMIT = 999
 """Of the range, where any will do."""
 NO_BAR_BEFORE = -1
-NOTHING_RETURNS = -1
 FAR_TICKS = 9999
 """Until the cadence, and more."""
 _RANGE, _GROOVE = EARLY.index("range_over_36_semitones"), EARLY.index(GROOVE)
@@ -104,11 +99,6 @@ _LOWEST, _LOW_COUNT, _LOW_AT = (_N[name] for name in ("lowest", "low_count", "lo
 _DIRECTION, _LEFT, _SINCE = (_N[name] for name in ("direction", "left", "since"))
 _REPEATED, _REST_TICKS, _LAST_TICKS = (_N[name] for name in ("repeated_steps", "rest_ticks", "last_ticks"))
 _MOVED, _CELLS, _DIFFERING = (_N[name] for name in ("moved", "cells", "differing"))
-_RETURNS = np.zeros((16, SOURCES - 1), dtype=np.bool_)
-"""Of each bar of sixteen and each source: whether a bar from there is paid for coming back."""
-for _bar, _backs in RETURNS.items():
-    for _back in _backs:
-        _RETURNS[_bar, LOOKBACK_HALF_BARS.tolist().index(2 * _back)] = True
 _PITCH_SUM = TALLIES.index("pitch_sum")
 _SHARES = len(TALLIES) - 1
 
@@ -137,8 +127,7 @@ class RuleState:
         """The S numbers of each line, BS."""
         standing_BS = np.empty((len(self.number_BX), len(STANDING)), dtype=np.int16)
         remembered = (self.number_BX, self.degree_BP, self._edge_B2E, self._begins_BC, self._beat_B)
-        copies = (*lines.sources(), lines.run_ticks_BS)
-        _stand(standing_BS, *remembered, self._cadence_B, lines.now_B, lines.bar_B, *copies)
+        _stand(standing_BS, *remembered, self._cadence_B, lines.now_B, lines.bar_B)
         return standing_BS
 
     def observe(self, lines: Lines) -> Values:
@@ -167,9 +156,6 @@ def _stand(
     cadence_B: Whole,
     now_B: Whole,
     bar_B: Whole,
-    source_pitch_BS: Whole,
-    source_duration_BS: Whole,
-    run_ticks_BS: Whole,
 ) -> None:
     """In the order of STANDING."""
     for b in range(len(now_B)):
@@ -195,12 +181,6 @@ def _stand(
         for degree in range(12):
             heard |= int(degree_BP[b, degree] > 0) << degree
         standing_BS[b, 17], standing_BS[b, 18] = heard, min(cadence_B[b] - now_B[b], FAR_TICKS)
-        number, place = now_B[b] // bar_B[b] % len(_RETURNS), now_B[b] % bar_B[b]
-        standing_BS[b, 19:21], standing_BS[b, 21] = NOTHING_RETURNS, place
-        for s in range(SOURCES - 1):
-            is_on_its_way = _RETURNS[number, s] and run_ticks_BS[b, s] >= place and source_duration_BS[b, s] != NONE_DURATION
-            if is_on_its_way and standing_BS[b, 19] == NOTHING_RETURNS:
-                standing_BS[b, 19], standing_BS[b, 20] = source_pitch_BS[b, s], source_duration_BS[b, s]
 
 
 @compiled

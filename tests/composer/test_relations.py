@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -22,13 +21,12 @@ from music.notes import Melody, Note
 # Places in the list of relations, in its order.
 REPEATS_NOTE, ABOVE, REPEATS_HIGHEST, BELOW, REPEATS_LOWEST, RESOLVES, DOUBLES = 1, 10, 12, 14, 16, 18, 19
 WIDENS, NEW_DEGREE = 32, 34
-FAR_FROM_TONIC, RETURNS, BREAKS = 35, 36, 37
+FAR_FROM_TONIC = 35
 ENDS_BAR, SAME_RHYTHM, LEAVES_THE_END = 4, 12, 16
-RETURNS_IN_TIME, BREAKS_IN_TIME = 17, 18
 
 
 def grow(
-    pitches: Sequence[int | None], quarters: Fraction | list[Fraction] = Fraction(1, 2), bands: Bands | None = None
+    pitches: list[int | None], quarters: Fraction | list[Fraction] = Fraction(1, 2), bands: Bands | None = None
 ) -> tuple[RuleState, Lines]:
     """A line of these pitches in C, 4/4, and how the rules stand after it; a tune where there are bands, else a phrase."""
     plan = Plan(steering=Steering(tonic=0, bars=8 if bands else 4, lowest=48, highest=84))
@@ -124,27 +122,6 @@ def test_it_knows_which_length_leaves_the_last_note_alone_and_from_where_that_is
     assert relate_pitches(np.array([pitch_token(67, 0)]), before.standing(lines))[0, 0, FAR_FROM_TONIC] == 1
     before, lines = grow([60, 62, 64, 65] * 2 + [60, 62, 64], [Fraction(1)] * 11)
     assert relate_pitches(np.array([pitch_token(67, 0)]), before.standing(lines))[0, 0, FAR_FROM_TONIC] == 0, "a bar too soon"
-
-
-def test_it_knows_what_goes_on_with_a_bar_that_is_paid_for_coming_back() -> None:
-    quarter = Fraction(1)
-    four_bars = [60, 62, 64, 65, 67, 65, 64, 62, 64, 64, 62, 60, 62, 62, 64, 67]
-
-    def related_after(*added: int) -> list[list[float]]:
-        state, lines = grow([*four_bars, *added], [quarter] * (len(four_bars) + len(added)), BANDS)
-        pitches = np.array([pitch_token(pitch, 0) for pitch in (60, 62)])
-        lengths = np.array([duration_number(length) for length in (quarter, quarter / 2)])
-        of_pitch = relate_pitches(pitches, state.standing(lines))[0]
-        of_length = relate_durations(lengths, state.standing(lines))[0]
-        columns = (of_pitch[:, RETURNS], of_pitch[:, BREAKS], of_length[:, RETURNS_IN_TIME], of_length[:, BREAKS_IN_TIME])
-        return [column.tolist() for column in columns]
-
-    assert related_after() == [[1, 0], [0, 0], [1, 0], [0, 0]]
-    # A quarter of the bar came back; what was lent for it is lost by another note.
-    assert related_after(60) == [[0, 1], [0.25, 0], [1, 0], [0, 0.25]]
-    assert related_after(62) == [[0, 0], [0, 0], [0, 0], [0, 0]], "it is another bar"
-    # The eighth bar is paid for nothing.
-    assert related_after(*four_bars[:12]) == [[0, 0], [0, 0], [0, 0], [0, 0]]
 
 
 def test_the_state_follows_leaps_as_the_rule_does() -> None:

@@ -26,6 +26,7 @@ from composer.bands import (
 )
 from composer.judging import Judge, graded, taste_liking
 from composer.line import Line
+from composer.returning import HIGHEST_SHARE, USUAL_ENDINGS, USUAL_OPENINGS, Returning
 from composer.rewards import (
     RuleWeights,
     cadence,
@@ -177,7 +178,7 @@ def test_a_second_part_ends_like_the_first() -> None:
     ends = formed(*first, *second, E[::-1], F[::-1], G, H)
     returns = formed(*first, *second, E, F, G, H)
 
-    assert ends == pytest.approx(2 * WEIGHTS.bar_returns)
+    assert ends == pytest.approx(2 * WEIGHTS.part_ending_returns)
     assert returns - ends == pytest.approx(2 * WEIGHTS.bar_returns)
     assert formed(*first, A, B, *second[2:], E[::-1], F[::-1], G[::-1], H[::-1]) == 0.0, "a second part begins with its own"
 
@@ -242,6 +243,31 @@ def test_how_long_the_last_note_is_is_held_against_people() -> None:
     assert banded(replace(eighths(60), notes=notes))[last] == pytest.approx(3)
     assert banded(eighths(60, 62, None))[last] == 1
     assert banded(eighths(None))[last] == 1
+
+
+def test_bars_are_paid_for_coming_back_as_often_as_peoples_of_the_style() -> None:
+    dance, song = tune_of(A, B, C, D, A, B, E, F).melody, tune_of(A, B, C, D, E, F, G, H).melody
+    returning = Returning.measure([("dance", dance)] * 20 + [("song", song)] * 60 + [("rare", dance)])
+
+    assert returning.of_style["dance"][0] == pytest.approx(2 / 3)
+    assert returning.of_style["song"][0] == 0
+    assert returning.of_style["rare"] == returning.of_style[""]
+
+    dances, songs, unheard = (returning.price(WEIGHTS, style) for style in ("dance", "song", "a style nobody wrote"))
+    assert dances.bar_returns == WEIGHTS.bar_returns * HIGHEST_SHARE / USUAL_OPENINGS
+    assert songs.bar_returns == 0
+    assert unheard == returning.price(WEIGHTS, "rare")
+    assert Returning().price(WEIGHTS, "dance") == WEIGHTS
+
+
+def test_a_judge_pays_by_style() -> None:
+    dance = tune_of(A, B, C, D, A, B, E, F).melody
+    returning = Returning({"": (0.0, 0.0), "dance": (USUAL_OPENINGS, USUAL_ENDINGS)})
+    judge = replace(judge_of(dance), returning=returning)
+
+    in_dances, elsewhere = (judge.rewards(dance, Steering(style=style)).sum() for style in ("dance", "song"))
+
+    assert in_dances - elsewhere == pytest.approx(2 * WEIGHTS.bar_returns)
 
 
 def test_graded_wishes_are_measured_on_their_own_scale() -> None:
