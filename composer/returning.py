@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from composer.rewards import PART_ENDINGS, RETURNS, RuleWeights
 from music.counted import Counted
 from music.notes import Melody
@@ -37,15 +35,15 @@ class Returning:
             for number in range(min(RETURNS), len(bars)):
                 for back in RETURNS.get(number % 16, ())[-1:]:
                     comes_back = bars[number] == bars[number - back]
-                    for group in ("", style):
-                        seen[group, number % 16 in PART_ENDINGS].append(comes_back)
+                    for name in ("", style):
+                        seen[name, number % 16 in PART_ENDINGS].append(comes_back)
         usual = {False: USUAL_OPENINGS, True: USUAL_ENDINGS}
         found: dict[str, tuple[float, float]] = {}
         for style in ["", *{style for style, _ in seen}]:
             shares = []
             for is_ending in (False, True):
                 group = seen[style, is_ending] if len(seen[style, is_ending]) >= FEWEST_BARS else seen["", is_ending]
-                shares.append(float(np.mean(group)) if group else usual[is_ending])
+                shares.append(sum(group) / len(group) if group else usual[is_ending])
             found[style] = (shares[0], shares[1])
         return cls(found)
 

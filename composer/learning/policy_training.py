@@ -286,7 +286,7 @@ class PolicyTraining:
     def _keep(self) -> None:
         """Keeps what going on needs, and what the guard knows. The replay is written anew after a resume: its pieces are of the
         newest policy."""
-        state = self.learner.state_dict()
+        state: dict[str, Any] = self.learner.state_dict()
         state |= {f"good.{name}": weight for name, weight in self.good.items()}
         state |= {f"running.{name}": torch.tensor(value) for name, value in self.running.items()}
         state["novelty"] = self.novelty.remembered_nD

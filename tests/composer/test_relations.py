@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -26,7 +27,7 @@ ENDS_BAR, SAME_RHYTHM, LEAVES_THE_END = 4, 12, 16
 
 
 def grow(
-    pitches: list[int | None], quarters: Fraction | list[Fraction] = Fraction(1, 2), bands: Bands | None = None
+    pitches: Sequence[int | None], quarters: Fraction | list[Fraction] = Fraction(1, 2), bands: Bands | None = None
 ) -> tuple[RuleState, Lines]:
     """A line of these pitches in C, 4/4, and how the rules stand after it; a tune where there are bands, else a phrase."""
     plan = Plan(steering=Steering(tonic=0, bars=8 if bands else 4, lowest=48, highest=84))
