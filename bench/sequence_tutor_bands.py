@@ -4,7 +4,7 @@ A band is people's 10th to 90th percentile, so that eight of ten of their own tu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,7 @@ import numpy as np
 from bench.report import Report
 from bench.split_tunes import SplitTune, read_split, read_tunes
 from composer.comparison import halves, overlaps
-from composer.measures import PROFILES, Measured
-from music.counted import Counted
+from composer.measures import PROFILES, Measured, form_of
 from music.notes import Melody
 
 if TYPE_CHECKING:
@@ -39,31 +38,8 @@ MEASURES = {
     "range": "range_semitones",
 }
 """Name of the row, and of the measure in `composer.measures`."""
-
-
-def opening_again(melody: Melody) -> float:
-    """Of the first and second bar of each eight, the share that the fifth and sixth repeat: a b c d a b …"""
-    bars = Counted.of(melody).bars()
-    return _share([bars[number] == bars[number - 4] for number in range(4, len(bars)) if number % 8 in (4, 5)])
-
-
-def ending_again(melody: Melody) -> float:
-    """Of the sixth and seventh bar of each eight, the share that was heard eight bars before: two parts that end alike."""
-    bars = Counted.of(melody).bars()
-    return _share([bars[number] == bars[number - 8] for number in range(8, len(bars)) if number % 8 in (5, 6)])
-
-
-def _share(found: list[bool]) -> float:
-    return float(np.mean(found)) if found else float("nan")
-
-
 MOST_COPIED = 0.02
 """Share of pieces with a longer run of notes from the catalogue than one in a hundred of people's unseen tunes has."""
-FORM: dict[str, Callable[[Melody], float]] = {
-    "opening_comes_again_after_four_bars": opening_again,
-    "ending_comes_again_after_eight_bars": ending_again,
-}
-"""Where bars come again: shown as a mean beside people's, since a piece has too few such bars for a band."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +133,8 @@ def _add_shares(
         shown = measured[MEASURES[measure]]
         report.add_samples(name, f"inside_{measure}", (shown >= low - 1e-9) & (shown <= high + 1e-9), target=target)
         report.add(name, f"median_{measure}", float(np.median(shown)))
-    for measure, of in FORM.items():
-        found = np.array([of(melody) for melody in melodies])
-        if np.isfinite(found).any():
-            report.add(name, measure, float(np.nanmean(found)))
+    for measure, share in form_of(melodies).items():
+        report.add(name, measure, share)
 
 
 def _add_overlaps(report: Report, name: str, one: Measured, other: Measured) -> None:

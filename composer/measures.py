@@ -68,6 +68,20 @@ def duration_profile(melody: Melody) -> Floats:
     return counts
 
 
+def opening_again(melody: Melody) -> float:
+    """Of the first and second bar of each eight, the share that the fifth and sixth repeat: a b c d a b …; nan below five
+    bars."""
+    bars = Counted.of(melody).bars()
+    return _share([bars[number] == bars[number - 4] for number in range(4, len(bars)) if number % 8 in (4, 5)])
+
+
+def ending_again(melody: Melody) -> float:
+    """Of the sixth and seventh bar of each eight, the share that was heard eight bars before: two parts that end alike; nan
+    below fourteen bars."""
+    bars = Counted.of(melody).bars()
+    return _share([bars[number] == bars[number - 8] for number in range(8, len(bars)) if number % 8 in (5, 6)])
+
+
 def degree_profile(melody: Melody) -> Floats:
     """Share of the sounding time of each pitch class, counted from the tonic; 12 shares."""
     return np.roll(pitch_class_profile(melody.notes), -melody.tonic)
@@ -132,6 +146,22 @@ BANDED = tuple(name for name, each in MEASURES.items() if not each.is_rule)
 
 
 @dataclass(frozen=True, kw_only=True)
+class FormMeasure:
+    """How often bars come again where they do in two parts of eight."""
+
+    title: str
+    of: Callable[[Melody], float]
+    """nan where the melody is too short to say."""
+
+
+FORM: Mapping[str, FormMeasure] = {
+    "opening_comes_again_after_four_bars": FormMeasure(title="openings that come again after four bars", of=opening_again),
+    "ending_comes_again_after_eight_bars": FormMeasure(title="ends of a second part that are the first’s", of=ending_again),
+}
+"""Told as a mean over a group: a piece has too few such bars for a band."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProfileMeasure:
     """One histogram of a melody."""
 
@@ -191,9 +221,19 @@ class Measured:
         return len(self.styles)
 
 
+def form_of(melodies: Sequence[Melody]) -> dict[str, float]:
+    """Mean of each of FORM over the melodies that are long enough; a measure without any is left out."""
+    found = {name: np.array([each.of(melody) for melody in melodies]) for name, each in FORM.items()}
+    return {name: float(np.nanmean(share_n)) for name, share_n in found.items() if np.isfinite(share_n).any()}
+
+
 def distinct_share(melodies: Sequence[Melody]) -> float:
     """Share of melodies that differ from each other, in any key."""
     return len({melody.content_hash() for melody in melodies}) / len(melodies)
+
+
+def _share(found: list[bool]) -> float:
+    return float(np.mean(found)) if found else float("nan")
 
 
 def _pitches(melody: Melody) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import product
 from typing import Any
 
@@ -20,7 +20,7 @@ from composer.excerpts import excerpt_of
 from composer.learning.evaluation import BARS, bits_per_note, typical_steerings
 from composer.learning.policy import ComposerPolicy
 from composer.learning.replay_dataset import MelodyDataset, Tune
-from composer.measures import BANDED, PROFILES, Floats, Measured, distinct_share
+from composer.measures import BANDED, FORM, PROFILES, Floats, Measured, distinct_share, form_of
 from composer.steering import Steering
 from music.notes import Melody
 
@@ -28,6 +28,8 @@ STYLES = 8
 TUNES_OF_STYLE = 40
 PIECES = 192
 """As many of each style as half of people's, so that overlaps with theirs and between their halves are counted alike."""
+FORM_BARS = 16
+"""Of the pieces and tunes whose form is told: two parts of eight, of which the second ends as the first or not."""
 UNSEEN_PIECES = 96
 UNSEEN_METRES = ((4, 4), (3, 4), (6, 8), (2, 4))
 UNSEEN_MODES = ("major", "minor", "dorian", "mixolydian")
@@ -36,6 +38,7 @@ FIGURES = {
     "longest_shared_run_p90": "longest run shared with a tune, notes (90th percentile)",
     "shared_runs_of_ten": "runs of ten notes that a tune has too",
     "distinct": "different from each other",
+    **{name: f"{each.title}, in sixteen bars" for name, each in FORM.items()},
 }
 """Of whole groups: name and words."""
 SEED = 7
@@ -57,6 +60,8 @@ def measure_version(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
     unseen = Measured.of(new, [steering.style for steering in steerings]) if new else None
     notes = sum(len(melody.notes) for melody in melodies)
     of_styles = compare_styles(pieces, theirs)
+    long_asked = [replace(steering, bars=FORM_BARS) for steering in asked]
+    long = _tunes(_write(policy, long_asked), long_asked), people_of(dataset, policy.styles[:STYLES], FORM_BARS)
     return {
         "pieces": len(pieces),
         "people": len(theirs),
@@ -75,19 +80,20 @@ def measure_version(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str,
             }
             for name, each in PROFILES.items()
         ],
-        "by_style": _style_rows(of_styles, compare_styles(unseen, theirs) if unseen else []),
-        "figures": _figures(policy, dataset, _tunes(melodies, asked), _tunes(new, steerings), people),
+        "by_style": _style_rows(of_styles, compare_styles(unseen, theirs) if unseen else [], *long),
+        "form": [each.title for each in FORM.values()],
+        "figures": _figures(policy, dataset, _tunes(melodies, asked), _tunes(new, steerings), people, *long),
         "notes_per_second": notes / seconds,
         "unseen": list(dict.fromkeys(f"{s.style} in {s.metre[0]}/{s.metre[1]} {s.mode}" for s in steerings)),
         "unseen_pieces": len(unseen) if unseen else 0,
     }
 
 
-def people_of(dataset: MelodyDataset, styles: Sequence[str]) -> list[Tune]:
+def people_of(dataset: MelodyDataset, styles: Sequence[str], bars: int = BARS) -> list[Tune]:
     """First bars of people's tunes, as many of each style as can be had up to a bound; those held out come first."""
     found: defaultdict[str, list[Tune]] = defaultdict(list)
     for tune in (*dataset.held_out, *dataset.training):
-        if tune.style in styles and len(found[tune.style]) < TUNES_OF_STYLE and (cut := excerpt_of(tune.melody, BARS)):
+        if tune.style in styles and len(found[tune.style]) < TUNES_OF_STYLE and (cut := excerpt_of(tune.melody, bars)):
             found[tune.style].append(Tune(melody=cut, style=tune.style, group=tune.group))
     # Turn by turn, so that every other one is half of each style.
     return [tunes[place] for place in range(TUNES_OF_STYLE) for tunes in found.values() if place < len(tunes)]
@@ -102,13 +108,22 @@ def unseen_steerings(policy: ComposerPolicy, dataset: MelodyDataset) -> list[Ste
     return [new[number * len(new) // UNSEEN_PIECES] for number in range(UNSEEN_PIECES)] if new else []
 
 
-def _style_rows(usual: Sequence[StyleRow], unseen: Sequence[StyleRow]) -> list[dict[str, Any]]:
-    """Overlaps within each style as plain values: mean over the measures, and of each profile. Then how many pieces of
-    what was never seen together are inside, of which a style has too few for an overlap."""
+def _style_rows(
+    usual: Sequence[StyleRow], unseen: Sequence[StyleRow], long: Sequence[Tune], people_long: Sequence[Tune]
+) -> list[dict[str, Any]]:
+    """Overlaps within each style as plain values: mean over the measures, and of each profile. Then the form of long pieces
+    and of people's, and how many pieces of what was never seen together are inside, of which a style has too few for an
+    overlap."""
     new = {row.style: row for row in unseen}
 
     def shown(overlaps: Mapping[str, float]) -> list[float]:
         return [float(np.mean([overlaps[name] for name in BANDED])), *(overlaps[name] for name in PROFILES)]
+
+    named = {row.style for row in usual}
+
+    def form(tunes: Sequence[Tune], style: str, *, of_all: bool = False) -> list[float | None]:
+        means = form_of([tune.melody for tune in tunes if of_all or (tune.style if tune.style in named else "") == style])
+        return [means.get(name) for name in FORM]
 
     return [
         {
@@ -116,6 +131,7 @@ def _style_rows(usual: Sequence[StyleRow], unseen: Sequence[StyleRow]) -> list[d
             "pieces": row.pieces,
             "inside": row.inside,
             "overlaps": list(zip(shown(row.overlaps), shown(row.people_overlaps), strict=True)),
+            "form": list(zip(form(long, row.style), form(people_long, row.style, of_all=not row.style), strict=True)),
             "unseen_pieces": new[row.style].pieces if row.style in new else 0,
             "unseen_inside": new[row.style].inside if row.style in new else None,
         }
@@ -138,9 +154,16 @@ def _rows(usual: Sequence[Row], unseen: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _figures(
-    policy: ComposerPolicy, dataset: MelodyDataset, own: Sequence[Tune], new: Sequence[Tune], people: Sequence[Tune]
+    policy: ComposerPolicy,
+    dataset: MelodyDataset,
+    own: Sequence[Tune],
+    new: Sequence[Tune],
+    people: Sequence[Tune],
+    long: Sequence[Tune],
+    people_long: Sequence[Tune],
 ) -> list[dict[str, Any]]:
-    """Figures of whole groups: of the pieces, of those of what was never seen together, and of people's."""
+    """Figures of whole groups: of the pieces, of those of what was never seen together, and of people's; form is told of
+    long ones."""
     index = CatalogueIndex.of(tune.melody for tune in dataset.training)
     # Tunes that taught are in the index themselves: only those held out can be new.
     unheard = [cut for tune in dataset.held_out if (cut := excerpt_of(tune.melody, BARS))][: len(own)]
@@ -149,6 +172,8 @@ def _figures(
         "unseen": _likelihood_and_variety(policy, new) | _novelty(index, [tune.melody for tune in new]),
         "people": _likelihood_and_variety(policy, people) | _novelty(index, unheard),
     }
+    groups["pieces"] |= form_of([tune.melody for tune in long])
+    groups["people"] |= form_of([tune.melody for tune in people_long])
     return [
         {"name": name, "title": title} | {group: figures.get(name) for group, figures in groups.items()}
         for name, title in FIGURES.items()

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from bench.report import Report
-from bench.sequence_tutor_bands import FORM, MEASURES, add_rows_of_new, add_summary, group_of_style
+from bench.sequence_tutor_bands import MEASURES, add_rows_of_new, add_summary, group_of_style
 from bench.split_tunes import SplitTune
 from composer.measures import measure
 from music.notes import Melody, Note, Score, Voice
@@ -31,15 +31,6 @@ def test_a_band_is_measured_by_what_the_service_measures() -> None:
     assert (shown["repeated_bars"], shown["changed_endings"], shown["range"]) == (0.5, 0.5, 7.0)
     assert shown["mean_interval"] == pytest.approx((4 + 3 + 3 + 4 + 4 + 3 + 3 + 4 + 4 + 1 + 3) / 11)
     assert (shown["scale_consistency"], shown["groove_consistency"]) == (1.0, 1.0)
-
-
-def test_form_tells_where_bars_come_again() -> None:
-    a, b, c, d, e = (60, 62), (64, 65), (67, 65), (64, 62), (72, 71)
-    line = melody(a, b, c, d, a, b, c, a, e, b, e, d, e, b, c, a)
-
-    assert FORM["opening_comes_again_after_four_bars"](line) == 1.0
-    assert FORM["ending_comes_again_after_eight_bars"](line) == 1.0
-    assert FORM["opening_comes_again_after_four_bars"](melody(a, b, c, d, a, e, c, a)) == 0.5
 
 
 def test_a_piece_is_asked_for_beside_each_tune_of_the_style_that_is_long_enough() -> None:

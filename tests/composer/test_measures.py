@@ -12,13 +12,17 @@ import pytest
 from composer.copies import CatalogueIndex
 from composer.excerpts import ends_on_tonic, excerpt_of
 from composer.measures import (
+    FORM,
     MEASURES,
     degree_profile,
     distinct_share,
     duration_profile,
+    ending_again,
+    form_of,
     groove_consistency,
     interval_profile,
     measure,
+    opening_again,
     pitch_class_entropy,
     scale_consistency,
 )
@@ -89,6 +93,23 @@ def test_every_measure_is_a_number_for_the_shortest_melody() -> None:
 
     assert set(found) == set(MEASURES)
     assert np.isfinite(list(found.values())).all()
+
+
+def test_form_tells_where_bars_come_again() -> None:
+    a, b, c, d, e = ([60, 62], [64, 65], [67, 65], [64, 62], [72, 71])
+    tune = melody([*a, *b, *c, *d, *a, *b, *c, *a, *e, *b, *e, *d, *e, *b, *c, *a], "2")
+    half = melody([*a, *b, *c, *d, *a, *e, *c, *a], "2")
+
+    assert (opening_again(tune), ending_again(tune)) == (1.0, 1.0)
+    assert (opening_again(half), form_of([half])) == (0.5, {"opening_comes_again_after_four_bars": 0.5})
+
+
+def test_form_is_told_of_the_melodies_that_are_long_enough() -> None:
+    short, same, other = melody([60, 62] * 4, "2"), melody([60, 62] * 5, "2"), melody([*[60, 62] * 4, 64, 65], "2")
+
+    assert np.isnan([each.of(short) for each in FORM.values()]).all()
+    assert form_of([short]) == form_of([]) == {}
+    assert form_of([short, same, other]) == {"opening_comes_again_after_four_bars": 0.5}
 
 
 def test_novelty_tells_a_copy_in_any_key_from_a_new_melody() -> None:

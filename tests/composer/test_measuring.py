@@ -12,7 +12,7 @@ from accounts.models import Account
 from composer.learning.measuring import STYLES, UNSEEN_PIECES, measure_version, people_of, unseen_steerings
 from composer.learning.policy import load_policy
 from composer.learning.replay_dataset import MelodyDataset, Tune, group_of
-from composer.measures import MEASURES, PROFILES
+from composer.measures import FORM, MEASURES, PROFILES
 from tests.composer.conftest import CHECKPOINT
 from tests.composer.test_pair_scores import said, versions
 from tests.conftest import STYLES as TRAINED
@@ -58,7 +58,12 @@ def test_all_measures_of_a_version_are_plain_values(
     (row,) = found["by_style"]
     assert (row["style"], row["pieces"], len(row["overlaps"])) == ("", found["pieces"], 1 + len(PROFILES))
     assert all(0 <= ours <= 1 and 0 <= theirs <= 1 for ours, theirs in row["overlaps"])
-    assert all(figure["unseen"] is not None for figure in found["figures"])
+    form = {figure["name"]: figure for figure in found["figures"] if figure["name"] in FORM}
+    assert all(figure["unseen"] is not None for figure in found["figures"] if figure["name"] not in form)
+    assert list(form) == list(FORM)
+    # No tune here has sixteen bars.
+    assert all(0 <= figure["pieces"] <= 1 and figure["people"] is None for figure in form.values())
+    assert [tuple(pair) for pair in row["form"]] == [(figure["pieces"], figure["people"]) for figure in form.values()]
     assert found["notes_per_second"] > 0
     again = measure_version(load_policy("prior", trained_folder / CHECKPOINT), dataset)
     assert {name: again[name] for name in again if name != "notes_per_second"} == {
@@ -99,6 +104,7 @@ def test_the_version_s_page_shows_measures_and_blind_pairs(
     assert 'id="measure-profiles"' in page
     assert "Never seen together" in page
     assert "All styles" in page
+    assert page.count("Openings that come again after four bars") == 2
     assert "Not enough answers yet: 1 of 10." in page
     assert "before its pieces were measured" in unmeasured
     assert "Blind pairs" not in unmeasured
