@@ -88,12 +88,14 @@ def add_band_rows(
 def _add_rows_of_style(
     report: Report, group: Group, originality: Originality, contestants: dict[str, ComposerPolicy], pieces_per_tune: int
 ) -> None:
-    from composer.copies import LONGEST_SHARED_NOTES, copied_share
+    from composer.copies import LONGEST_SHARED_NOTES, SHARED_SHARE, copied_share, mean_shared_share
 
     style = group.style
     people = Measured.of(group.tunes, [style] * len(group.tunes))
     bands = {name: tuple(np.percentile(people.values[measure], [10, 90])) for name, measure in MEASURES.items()}
     report.add(f"people: {style}", "longest_copy_allowed", float(originality.limits.get(style, LONGEST_SHARED_NOTES)))
+    usual = mean_shared_share(group.tunes, originality.catalogue)
+    report.add(f"people: {style}", "shared_runs_of_ten", usual)
     _add_shares(report, f"people: {style}", group.tunes, bands, None)
     _add_overlaps(report, f"people: {style}", *halves(people))
     for name, policy in contestants.items():
@@ -103,6 +105,8 @@ def _add_rows_of_style(
         copied = copied_share(pieces, [style] * len(pieces), originality)
         aim = MOST_COPIED if name == "ours" else None
         report.add(f"{name}: {style}", "copied", copied, target=aim, smaller_is_better=True)
+        shared, aim = mean_shared_share(pieces, originality.catalogue), max(SHARED_SHARE, usual) if name == "ours" else None
+        report.add(f"{name}: {style}", "shared_runs_of_ten", shared, target=aim, smaller_is_better=True)
 
 
 def add_rows_of_new(report: Report, name: str, measured: dict[str, Any]) -> None:

@@ -17,8 +17,10 @@ ORDER = 10
 """Notes of the shortest run that is looked for."""
 LONGEST_SHARED_NOTES = 18
 """A run longer than this that a tune of the catalogue has too is a copy, unless people of the style share longer ones."""
+SHARED_SHARE = 0.05
+"""Of the runs of `ORDER` notes may stand in the catalogue where people's tunes are too few to ask, or share less."""
 FEWEST_TUNES = 30
-"""Of a style, from which on its own 99th percentile counts."""
+"""Of a style, from which on its own 99th percentile and its own mean count."""
 Hashes = NDArray[np.uint64]
 # Odd constants with well mixed bits (Steele, Lea & Flood 2014, SplitMix64).
 _INTERVAL, _NUMERATOR, _DENOMINATOR = (np.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -45,9 +47,7 @@ class CatalogueIndex:
 
         With `is_own_N`, one for each note and rest, only runs of notes that are all the piece's own count; runs of
         `apart_from`, the melody that the piece tells anew, don't."""
-        is_shared_R = self._shared(melody)
-        if apart_from is not None:
-            is_shared_R &= ~np.isin(_runs(melody), _runs(apart_from))
+        is_shared_R = self._shared(melody, apart_from)
         if is_own_N is not None and len(is_shared_R):
             sounding = [own for note, own in zip(melody.notes, is_own_N, strict=True) if note.pitch is not None]
             is_shared_R &= np.lib.stride_tricks.sliding_window_view(np.array(sounding), ORDER).all(axis=1)
@@ -55,18 +55,20 @@ class CatalogueIndex:
         longest = int(np.diff(ends).max()) - 1
         return longest + ORDER - 1 if longest else 0
 
-    def shared_share(self, melody: Melody) -> float:
-        """Share of the melody's runs of `ORDER` notes that stand in the catalogue; 0 where it has none."""
-        is_shared_R = self._shared(melody)
+    def shared_share(self, melody: Melody, apart_from: Melody | None = None) -> float:
+        """Share of the melody's runs of `ORDER` notes that stand in the catalogue, as above; 0 where it has none."""
+        is_shared_R = self._shared(melody, apart_from)
         return float(is_shared_R.mean()) if len(is_shared_R) else 0.0
 
-    def _shared(self, melody: Melody) -> NDArray[np.bool_]:
-        """Whether each run of the melody stands in the catalogue, R."""
+    def _shared(self, melody: Melody, apart_from: Melody | None) -> NDArray[np.bool_]:
+        """Whether each run of the melody stands in the catalogue and not in the other melody, R."""
         runs_R = _runs(melody)
         if not len(self.runs_G):
             return np.zeros(len(runs_R), dtype=bool)
         place_R = np.minimum(np.searchsorted(self.runs_G, runs_R), len(self.runs_G) - 1)
         is_shared_R: NDArray[np.bool_] = self.runs_G[place_R] == runs_R
+        if apart_from is not None:
+            is_shared_R &= ~np.isin(runs_R, _runs(apart_from))
         return is_shared_R
 
 
@@ -111,6 +113,22 @@ def copy_limits(unseen: Iterable[tuple[str, Melody]], catalogue: CatalogueIndex)
         for style, found in runs.items()
         if len(found) >= FEWEST_TUNES
     }
+
+
+def usual_shares(unseen: Iterable[tuple[str, Melody]], catalogue: CatalogueIndex) -> dict[str, float]:
+    """Style → mean share of the runs of `ORDER` notes of people's unseen tunes that stand in the catalogue too; "" has that
+    of all of them. Left out are styles, and all, of which there are fewer than FEWEST_TUNES."""
+    shares: defaultdict[str, list[float]] = defaultdict(list)
+    for style, melody in unseen:
+        share = catalogue.shared_share(melody)
+        for group in {"", style}:
+            shares[group].append(share)
+    return {group: float(np.mean(found)) for group, found in shares.items() if len(found) >= FEWEST_TUNES}
+
+
+def mean_shared_share(melodies: Sequence[Melody], catalogue: CatalogueIndex) -> float:
+    """Over the melodies, of which there must be one at least."""
+    return float(np.mean([catalogue.shared_share(melody) for melody in melodies]))
 
 
 def copied_share(melodies: Sequence[Melody], styles: Sequence[str], originality: Originality) -> float:

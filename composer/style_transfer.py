@@ -78,7 +78,9 @@ def transfer(
         "copies": int(np.count_nonzero(beyond_n)),
     }
     if policy.originality is not None:
-        figures["longest_shared_run"] = policy.originality.catalogue.longest_shared(written.melodies[best], apart_from=melody)
+        catalogue, own = policy.originality.catalogue, written.melodies[best]
+        figures["longest_shared_run"] = catalogue.longest_shared(own, apart_from=melody)
+        figures["shared_runs_of_ten"] = catalogue.shared_share(own, melody)
     return told, figures | written.given_up(best)
 
 

@@ -77,7 +77,8 @@ class ComposerConfiguration:
     short_share: float = 0.7
     """Of the rollouts: two bars of 4/4 in sixteenths, the task that is compared with published systems."""
     maximum_kl: float = 0.8
-    """Nats per step to the prior above which the guard stops the training at its last good weights."""
+    """Nats per step to the prior above which the guard stops the training at its last good weights. The gate asks for less of
+    the finished policy (docs/composer.md)."""
     minimum_distinct: float = 0.5
     """Share of different pieces among the rollouts below which the guard stops it."""
     taste_gain: float = 15.0

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from composer.bands import Bands, band_miss, banded
 from composer.constraints import Plan
-from composer.copies import CatalogueIndex, Originality, copied_share, copy_limits
+from composer.copies import (
+    SHARED_SHARE,
+    CatalogueIndex,
+    Originality,
+    copied_share,
+    copy_limits,
+    mean_shared_share,
+    usual_shares,
+)
 from composer.learning.blind_answers import blind_check
 from composer.learning.features import observe_melodies
 from composer.learning.network import Prior
@@ -35,6 +43,7 @@ BOOTSTRAPS = 1000
 MAXIMUM_COPIED_SHARE = 0.02
 MINIMUM_DISTINCT = 0.8
 MAXIMUM_KL = 0.6
+"""Nats per step, of tunes as they are served (docs/composer.md says which other bounds there are)."""
 JUDGED = ("rules_per_bar", "leaps_unresolved", "unique_highest", "repeated_bars", "changed_endings", "range_semitones")
 """Measures among the figures of a run; the dashboard shows all of them beside people's (`learning/measuring.py`)."""
 
@@ -89,13 +98,21 @@ def figures_of(written: Written, steerings: Sequence[Steering], bands: Bands, da
     figures["kl_per_step"] = float((written.kl_B / np.maximum(written.steps_B, 1)).mean())
     figures["log_prior_per_step"] = float((written.log_prior_B / np.maximum(written.steps_B, 1)).mean())
     styles = [steering.style for steering in steerings]
+    figures["shared_runs_of_ten"] = mean_shared_share(written.melodies, dataset.taught_runs)
+    figures["shared_runs_of_ten_allowed"] = allowed_share(dataset, styles)
     return figures | {"copied": copied_share(written.melodies, styles, originality_of(dataset))}
+
+
+def allowed_share(dataset: MelodyDataset, styles: Sequence[str]) -> float:
+    """Share of the runs of ten notes that pieces of these styles may have in common with the tunes learned from: as many as
+    people's unseen tunes of each style have."""
+    usual = usual_shares(((tune.style, tune.melody) for tune in dataset.held_out), dataset.taught_runs)
+    return float(np.mean([max(SHARED_SHARE, usual.get(style, usual.get("", 0.0))) for style in styles]))
 
 
 def originality_of(dataset: MelodyDataset) -> Originality:
     """The runs of all its tunes, and how long a run people's unseen tunes share with the others."""
-    taught = CatalogueIndex.of(tune.melody for tune in dataset.training)
-    limits = copy_limits(((tune.style, tune.melody) for tune in dataset.held_out), taught)
+    limits = copy_limits(((tune.style, tune.melody) for tune in dataset.held_out), dataset.taught_runs)
     return Originality(catalogue=CatalogueIndex.of(tune.melody for tune in dataset.tunes), limits=limits)
 
 
@@ -160,6 +177,12 @@ def _judge_policy(challenger: ComposerPolicy, champion: ComposerPolicy | None, d
             MAXIMUM_COPIED_SHARE,
             "of the pieces share a longer run of notes with a tune than one in a hundred of people's unseen tunes of the style",
         ),
+        _at_most(
+            "runs shared with the catalogue",
+            figures["shared_runs_of_ten"],
+            figures["shared_runs_of_ten_allowed"],
+            "of the runs of ten notes stand in a tune too, which those of people's unseen tunes of these styles may as well",
+        ),
         _at_most("distance to the prior", figures["kl_per_step"], MAXIMUM_KL, "nats per step lie between it and the prior"),
         _at_least("different pieces", figures["distinct"], MINIMUM_DISTINCT, "of the pieces differ from each other"),
     ]
@@ -200,7 +223,7 @@ def _at_most(name: str, figure: float, bound: float, words: str) -> Check:
     return Check(
         name=name,
         outcome="pass" if figure <= bound else "fail",
-        explanation=f"{figure:.3g} {words}; at most {bound:g}.",
+        explanation=f"{figure:.3g} {words}; at most {bound:.3g}.",
         figure=figure,
         threshold=bound,
     )

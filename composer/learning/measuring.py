@@ -15,7 +15,7 @@ import numpy as np
 
 from composer.comparison import Row, StyleRow, compare, compare_styles, mean_overlap
 from composer.constraints import Plan
-from composer.copies import CatalogueIndex
+from composer.copies import CatalogueIndex, mean_shared_share
 from composer.excerpts import excerpt_of
 from composer.learning.evaluation import BARS, bits_per_note, typical_steerings
 from composer.learning.policy import ComposerPolicy
@@ -164,7 +164,7 @@ def _figures(
 ) -> list[dict[str, Any]]:
     """Figures of whole groups: of the pieces, of those of what was never seen together, and of people's; form is told of
     long ones."""
-    index = CatalogueIndex.of(tune.melody for tune in dataset.training)
+    index = dataset.taught_runs
     # Tunes that taught are in the index themselves: only those held out can be new.
     unheard = [cut for tune in dataset.held_out if (cut := excerpt_of(tune.melody, BARS))][: len(own)]
     groups = {
@@ -191,8 +191,7 @@ def _novelty(index: CatalogueIndex, melodies: Sequence[Melody]) -> dict[str, flo
     if not melodies:
         return {}
     longest = np.percentile([index.longest_shared(melody) for melody in melodies], 90)
-    shared = float(np.mean([index.shared_share(melody) for melody in melodies]))
-    return {"longest_shared_run_p90": float(longest), "shared_runs_of_ten": shared}
+    return {"longest_shared_run_p90": float(longest), "shared_runs_of_ten": mean_shared_share(melodies, index)}
 
 
 def _write(policy: ComposerPolicy, steerings: Sequence[Steering]) -> list[Melody]:

@@ -56,7 +56,8 @@ class Composed:
 
     melody: Melody
     figures: dict[str, Any] = field(default_factory=dict)
-    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`; `longest_shared_run` with the catalogue, in notes."""
+    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`; `longest_shared_run` with the catalogue, in notes, and
+    `shared_runs_of_ten`, the share of its runs of ten notes that a tune has too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +213,7 @@ class ComposerPolicy:
         figures |= written.given_up(row)
         if self.originality is not None:
             figures["longest_shared_run"] = self.originality.catalogue.longest_shared(melody)
+            figures["shared_runs_of_ten"] = self.originality.catalogue.shared_share(melody)
         return Composed(melody=melody, figures=figures)
 
     def _nats(self, taste_D: NDArray[np.float64]) -> NDArray[np.float64]:

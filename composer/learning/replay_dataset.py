@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.copies import CatalogueIndex
 from composer.learning.blind_answers import BlindAnswers, read_answers
 from composer.learning.features import MAXIMUM_STYLES, observe_melodies
 from music.notes import Melody
@@ -79,6 +80,11 @@ class MelodyDataset:
     def held_out(self) -> tuple[Tune, ...]:
         """The tunes kept for measuring."""
         return tuple(tune for tune in self.tunes if tune.is_held_out) if self.kept_aside is None else self.kept_aside
+
+    @cached_property
+    def taught_runs(self) -> CatalogueIndex:
+        """Runs of notes of the tunes that may be learned from, by which one knows what is new."""
+        return CatalogueIndex.of(tune.melody for tune in self.training)
 
     @cached_property
     def styles(self) -> tuple[str, ...]:

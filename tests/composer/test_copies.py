@@ -7,9 +7,20 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from composer.constraints import Plan
-from composer.copies import FEWEST_TUNES, LONGEST_SHARED_NOTES, ORDER, CatalogueIndex, Originality, copied_share, copy_limits
+from composer.copies import (
+    FEWEST_TUNES,
+    LONGEST_SHARED_NOTES,
+    ORDER,
+    CatalogueIndex,
+    Originality,
+    copied_share,
+    copy_limits,
+    mean_shared_share,
+    usual_shares,
+)
 from composer.judging import taste_liking
 from composer.learning.policy import MOST_ATTEMPTS, TASTE_CANDIDATES, ComposerPolicy, _further_seed, load_policy
 from composer.steering import Steering
@@ -52,8 +63,25 @@ def test_what_a_melody_told_anew_had_already_is_no_copy() -> None:
 
     assert index.longest_shared(own.transposed(2), apart_from=own) == 0
     assert index.longest_shared(other, apart_from=own) == 30
+    assert index.shared_share(own.transposed(2), own) == 0.0
+    assert index.shared_share(other, own) == 1.0
     assert Originality(catalogue=index, limits={}).notes_too_many(other, "reel", apart_from=own) == 30 - LONGEST_SHARED_NOTES
     assert Originality(catalogue=index, limits={}).notes_too_many(own, "reel", apart_from=own) == 0
+
+
+def test_people_of_a_style_share_as_many_runs_as_theirs_do() -> None:
+    generator = np.random.default_rng(6)
+    known, *new = (eighths(*(60 + generator.integers(0, 12, 28)).tolist()) for _ in range(1 + FEWEST_TUNES))
+    # The first 19 of 28 notes: ten runs of nineteen.
+    half = replace(known, notes=(*known.notes[:19], *new[0].notes[:9]))
+    index = CatalogueIndex.of([known])
+    reels, songs, airs = [("reel", half)] * FEWEST_TUNES, [("song", tune) for tune in new], [("air", known)]
+
+    assert index.shared_share(half) == 10 / 19
+    assert mean_shared_share([half, new[0]], index) == pytest.approx(5 / 19)
+    shares = usual_shares([*reels, *songs, *airs], index)
+    assert shares == pytest.approx({"reel": 10 / 19, "song": 0.0, "": (30 * 10 / 19 + 1) / 61})
+    assert usual_shares(airs, index) == {}
 
 
 def test_a_copy_is_a_longer_run_than_people_of_the_style_share() -> None:

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from composer.constraints import Plan
-from composer.copies import CatalogueIndex
+from composer.copies import SHARED_SHARE, CatalogueIndex
 from composer.judging import taste_liking
 from composer.learning.additions import Added
 from composer.learning.condition import condition
 from composer.learning.configuration import ComposerConfiguration
-from composer.learning.evaluation import evaluate_prior
+from composer.learning.evaluation import evaluate_prior, judge
 from composer.learning.features import INPUTS, SIZES, SOURCE_DURATION, SOURCE_PITCH, observe_melodies
 from composer.learning.network import Prior
 from composer.learning.policy import TASTE_CANDIDATES, load_policy, new_heads, policy_of
@@ -30,6 +30,7 @@ from composer.tokens import PITCH_COUNT, duration_number, pitch_token
 from dqn.checkpoint import BrokenCheckpoint, read_checkpoint
 from music.features import NAMES, features
 from music.notes import Melody, Note
+from tests.conftest import small_melody
 from training.slots import NotEnoughToLearnFrom, StopRequested, Trained
 
 torch.set_num_threads(1)
@@ -212,6 +213,24 @@ def test_the_same_wish_gives_the_same_piece(policy: Trained) -> None:
 
     assert first == again
     assert len({melody.content_hash() for melody in first}) > 1
+
+
+def test_the_gate_lets_pieces_share_no_more_runs_with_tunes_than_people_do(policy: Trained) -> None:
+    toys = toy_catalogue().tunes
+    others = tuple(Tune(melody=small_melody(number), style="toy", group=str(number)) for number in range(60))
+
+    def check(dataset: MelodyDataset) -> tuple[str, float, float]:
+        (found,) = [one for one in judge(policy.checkpoint, None, dataset) if one.name == "runs shared with the catalogue"]
+        assert found.figure is not None
+        assert found.threshold is not None
+        return found.outcome, round(found.figure, 6), round(found.threshold, 6)
+
+    # It was taught toys alone: its runs are theirs. Toys that were kept aside share all of theirs; of few nothing is known.
+    outcome, shared, most = check(MelodyDataset(toys))
+    assert (outcome, most) == ("fail", SHARED_SHARE)
+    assert shared > 2 * SHARED_SHARE
+    assert check(MelodyDataset(toys, kept_aside=toys)) == ("pass", shared, 1.0)
+    assert check(MelodyDataset(others, kept_aside=others[:1])) == ("pass", 0.0, SHARED_SHARE)
 
 
 def test_at_strength_zero_every_listener_hears_the_same_piece(policy: Trained) -> None:
