@@ -256,7 +256,7 @@ def _close_pitches(
         if is_last_bar:
             fitting_D = durations_B2TD[b, 1, now_B[b] % bar_B[b]]
             if not (fitting_D & (left > _TICKS)).any():
-                _open_nearest(open_P, tonics_BP[b], last_pitch_B[b])
+                _open_nearest(open_P, tonics_BP[b], last_pitch_B[b], same_B[b] >= MAXIMUM_SAME_PITCH)
         last = last_pitch_B[b]
         if same_B[b] >= MAXIMUM_SAME_PITCH:
             if open_P.sum() > int(open_P[REST]) + int(open_P[last]):
@@ -266,9 +266,12 @@ def _close_pitches(
 
 
 @compiled
-def _open_nearest(open_P: Mask, tonics_P: Mask, last: int) -> None:
-    """Opens the tonics that are nearest to the last pitch; all of them where none sounded before."""
+def _open_nearest(open_P: Mask, tonics_P: Mask, last: int, is_excess: bool) -> None:
+    """Opens the tonics that are nearest to the last pitch, which is none of them where it came too often and there are others;
+    all of them where none sounded before."""
     tonic_K = np.flatnonzero(tonics_P)
+    if is_excess and len(tonic_K) > 1:
+        tonic_K = tonic_K[tonic_K != last]
     open_P[:] = False
     for tonic in tonic_K:
         open_P[tonic] = last < 0 or abs(tonic - last) == np.abs(tonic_K - last).min()
