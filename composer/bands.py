@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.line import Line
+from composer.line import Events, Line
 from composer.measures import groove_consistency
 from composer.steering import Steering
 from music.features import NAMES, features
@@ -46,8 +46,11 @@ EARLY = (
     "notes_per_quarter_over_4",
     GROOVE,
     "pitch_class_entropy_over_log2_12",
+    "share_of_repeated_bars",
+    "share_of_bars_with_repeated_rhythm",
+    "share_of_bars_repeated_with_changed_ending",
 )
-"""Figures that are told before the piece ends."""
+"""Figures that are told before the piece ends. What is told at its end alone is hardly learned: λ reaches back five notes."""
 EARLY_OF_BANDED = np.array([FIGURES.index(name) for name in EARLY])
 EDGES = (20, 80)
 """Percentiles of people's tunes between which a figure costs nothing. Pieces gather at the edge they come from; from this one
@@ -162,8 +165,8 @@ def band_miss(figures_X: NDArray[np.float64], bands: Bands, style: str, metre: M
 
 
 def early_figures(line: Line) -> NDArray[np.float64]:
-    """The figures of EARLY after each note, NE: those that a few notes settle, and that need not wait for the end. Of the
-    first bar groove is nan."""
+    """The figures of EARLY after each note, NE: those that a few notes settle, and that need not wait for the end. Groove is
+    nan in the first bar, how bars come again until two are full."""
     pitch_N = np.array([np.nan if pitch is None else pitch for pitch in line.pitches], dtype=np.float64)
     sounds_N = np.isfinite(pitch_N)
     heard = pitch_N[sounds_N]
@@ -175,7 +178,8 @@ def early_figures(line: Line) -> NDArray[np.float64]:
     quarters_N = np.maximum((line.starts + line.ticks) / 48, 0.25)
     density_N = np.cumsum(sounds_N) / quarters_N / 4
     groove_N, entropy_N = _early_groove(line, sounds_N), _early_entropy(heard)[count_N - 1]
-    return np.stack([range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, density_N, groove_N, entropy_N], axis=1)
+    told = (range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, density_N, groove_N, entropy_N)
+    return np.concatenate([np.stack(told, axis=1), _early_form(line)], axis=1)
 
 
 def _early_entropy(heard_n: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,6 +188,27 @@ def _early_entropy(heard_n: NDArray[np.float64]) -> NDArray[np.float64]:
     share_nP = count_nP / count_nP.sum(axis=1, keepdims=True)
     entropy_n: NDArray[np.float64] = -(share_nP * np.log2(np.where(share_nP > 0, share_nP, 1.0))).sum(axis=1) / np.log2(12)
     return entropy_n
+
+
+def _early_form(line: Line) -> NDArray[np.float64]:
+    """Of the bars that are full after each note, shares that came before: whole, in rhythm, with another ending, N3."""
+    shares_N3 = np.full((len(line.pitches), 3), np.nan)
+    whole: set[Events] = set()
+    rhythms: set[tuple[int, ...]] = set()
+    beginnings: set[Events] = set()
+    counted_3 = np.zeros(3)
+    for number, (bar, now, beginning) in enumerate(zip(line.bars, line.whole_bars, line.beginnings, strict=True)):
+        if not bar or line.starts[bar[-1]] + line.ticks[bar[-1]] < (number + 1) * line.bar_ticks:
+            continue
+        rhythm = tuple(ticks for _, ticks in now)
+        is_changed = now not in whole and len(beginning) > 1 and beginning in beginnings
+        counted_3 += [now in whole, rhythm in rhythms, is_changed]
+        whole.add(now)
+        rhythms.add(rhythm)
+        beginnings.add(beginning)
+        if number:
+            shares_N3[bar[-1] :] = counted_3 / number
+    return shares_N3
 
 
 def _early_groove(line: Line, sounds_N: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -37,9 +37,10 @@ Whole = NDArray[np.int64]
 Fit = Callable[[Melody], float]
 """How well a melody takes the words that are sung to it; more is better."""
 KINDS = ("prior", "dqn")
-HEADS = 5
+HEADS = 6
 """Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees,
-4 with their entropy and the degrees heard, 5 with the time that is left until the last note."""
+4 with their entropy and the degrees heard, 5 with the time that is left until the last note,
+6 with how bars came again."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard or words are sung. In large batches they cost about as much as so many
 pieces."""

@@ -90,6 +90,10 @@ NUMBERS = (
     "moved",
     "cells",
     "differing",
+    "full_bars",
+    "bars_again",
+    "rhythms_again",
+    "endings_changed",
 )
 """What is remembered of each line beside tallies and its degrees; pitches are tokens, moments are ticks."""
 _N = {name: number for number, name in enumerate(NUMBERS)}
@@ -99,6 +103,11 @@ _LOWEST, _LOW_COUNT, _LOW_AT = (_N[name] for name in ("lowest", "low_count", "lo
 _DIRECTION, _LEFT, _SINCE = (_N[name] for name in ("direction", "left", "since"))
 _REPEATED, _REST_TICKS, _LAST_TICKS = (_N[name] for name in ("repeated_steps", "rest_ticks", "last_ticks"))
 _MOVED, _CELLS, _DIFFERING = (_N[name] for name in ("moved", "cells", "differing"))
+_FULL_BARS, _BARS_AGAIN = _N["full_bars"], _N["bars_again"]
+_RHYTHMS_AGAIN, _ENDINGS_CHANGED = _N["rhythms_again"], _N["endings_changed"]
+_WHOLE, _RHYTHM, _BEGINNING, _BEGUN = range(4)
+"""Of a bar: hashes of its notes, of their lengths, and of the notes that begin in its first half, and how many those are."""
+_HASH_FACTOR = 1_000_003
 _PITCH_SUM = TALLIES.index("pitch_sum")
 _SHARES = len(TALLIES) - 1
 
@@ -120,6 +129,9 @@ class RuleState:
         self.number_BX[:, [_LAST, _BEFORE, _BEFORE_THAT, _HIGHEST]] = -1.0
         self.number_BX[:, _LOWEST] = 999.0
         self.tally_BY = np.zeros((count, len(TALLIES)))
+        bars = max(plan.end_ticks // plan.bar_ticks for plan in plans) + 1
+        self._bar_BM4 = np.zeros((count, bars, 4), dtype=np.int64)
+        """What is known of each of the M bars of a line."""
         self.profile_BP, self.degree_BP = np.zeros((count, 12)), np.zeros((count, 12))
         """Ticks and notes of each degree."""
 
@@ -141,7 +153,15 @@ class RuleState:
         self, lines: Lines, pitch_B: NDArray[np.int64], ticks_B: NDArray[np.int64], is_live_B: NDArray[np.bool_]
     ) -> None:
         """Takes a note in, before the lines do."""
-        remembered = (self.number_BX, self.tally_BY, self.profile_BP, self.degree_BP, self._begins_BC, self._beat_B)
+        remembered = (
+            self.number_BX,
+            self.tally_BY,
+            self.profile_BP,
+            self.degree_BP,
+            self._begins_BC,
+            self._bar_BM4,
+            self._beat_B,
+        )
         _append(*remembered, pitch_B, ticks_B, is_live_B, lines.now_B, lines.bar_B, lines.run_ticks_BS)
 
 
@@ -249,7 +269,7 @@ def _observe_bands(values: Values, of: Floats, degree_P: Floats, edge_2E: Floats
     `bands.early_figures`, note by note."""
     if of[_NOTES] == 0:
         return
-    compared, bits = of[_CELLS] - bar // CELL_TICKS, 0.0
+    compared, bits, bars = of[_CELLS] - bar // CELL_TICKS, 0.0, of[_FULL_BARS] - 1
     for degree in range(12):
         share = degree_P[degree] / of[_NOTES]
         bits -= share * np.log2(share) if share > 0 else 0.0
@@ -259,6 +279,9 @@ def _observe_bands(values: Values, of: Floats, degree_P: Floats, edge_2E: Floats
         of[_NOTES] / now * TICKS_PER_QUARTER / 4,
         1 - of[_DIFFERING] / compared if compared > 0 else np.nan,
         bits / np.log2(12),
+        of[_BARS_AGAIN] / bars if bars > 0 else np.nan,
+        of[_RHYTHMS_AGAIN] / bars if bars > 0 else np.nan,
+        of[_ENDINGS_CHANGED] / bars if bars > 0 else np.nan,
     )
     for e in range(len(figures)):
         low, high, figure = edge_2E[0, e], edge_2E[1, e], figures[e]
@@ -275,6 +298,7 @@ def _append(
     profile_BP: Floats,
     degree_BP: Floats,
     begins_BC: NDArray[np.bool_],
+    bar_BM4: Whole,
     beat_B: Whole,
     pitch_B: Whole,
     ticks_B: Whole,
@@ -292,6 +316,7 @@ def _append(
             of[_REPEATED] += ticks / STEP_TICKS
         of[_LAST_TICKS] = ticks
         _compare_rhythm(of, begins_BC[b], now, ticks, bar_B[b], pitch_B[b] != REST)
+        _compare_bars(of, bar_BM4[b], pitch_B[b], now, ticks, bar_B[b])
         if pitch_B[b] == REST:
             of[_REST_TICKS] += ticks
             continue
@@ -326,6 +351,28 @@ def _compare_rhythm(of: Floats, begins_C: NDArray[np.bool_], now: int, ticks: in
         if before >= 0 and begins_C[cell] != begins_C[before]:
             of[_DIFFERING] += 1
     of[_CELLS] = end
+
+
+@compiled
+def _compare_bars(of: Floats, bar_M4: Whole, pitch: int, now: int, ticks: int, bar: int) -> None:
+    """Adds a note to its bar; counts a bar that is full as `features` counts those that came before."""
+    number = min(now // bar, len(bar_M4) - 1)
+    own_4 = bar_M4[number]
+    own_4[_RHYTHM] = own_4[_RHYTHM] * _HASH_FACTOR + ticks
+    own_4[_WHOLE] = (own_4[_WHOLE] * _HASH_FACTOR + ticks) * _HASH_FACTOR + pitch
+    if 2 * (now % bar) < bar:
+        own_4[_BEGINNING], own_4[_BEGUN] = own_4[_WHOLE], own_4[_BEGUN] + 1
+    if now % bar + ticks < bar:
+        return
+    is_again, is_rhythm_again, is_begun_again = False, False, False
+    for before in range(number):
+        is_again |= bar_M4[before, _WHOLE] == own_4[_WHOLE]
+        is_rhythm_again |= bar_M4[before, _RHYTHM] == own_4[_RHYTHM]
+        is_begun_again |= bar_M4[before, _BEGINNING] == own_4[_BEGINNING]
+    of[_FULL_BARS] += 1
+    of[_BARS_AGAIN] += is_again
+    of[_RHYTHMS_AGAIN] += is_rhythm_again
+    of[_ENDINGS_CHANGED] += is_begun_again and not is_again and own_4[_BEGUN] > 1
 
 
 @compiled

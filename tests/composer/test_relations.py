@@ -146,14 +146,26 @@ def test_the_networks_input_has_the_size_it_says() -> None:
 
 # Edges of every figure but those told early are not looked at.
 LOW, HIGH = np.zeros(len(FIGURES)), np.ones(len(FIGURES))
-LOW[EARLY_OF_BANDED], HIGH[EARLY_OF_BANDED] = [5 / 36, 1 / 8, 0.2, 0.7, 0.4], [9 / 36, 2 / 8, 0.4, 0.9, 0.6]
+LOW[EARLY_OF_BANDED] = [5 / 36, 1 / 8, 0.2, 0.7, 0.4, 0.3, 0.4, 0.1]
+HIGH[EARLY_OF_BANDED] = [9 / 36, 2 / 8, 0.4, 0.9, 0.6, 0.5, 0.8, 0.4]
 BANDS = Bands({"": (LOW.tolist(), HIGH.tolist())})
 
 
-def test_it_sees_how_far_the_line_lies_outside_of_peoples_bands() -> None:
-    pitches: list[int | None] = [60, 67, None, 64, 62, 72, 60, 60, 64, None, 65, 62, None, 60, 60]
-    lengths = [Fraction(1, 2)] * 5 + [Fraction(1, 3)] * 3 + [Fraction(1), Fraction(1, 2), Fraction(1), Fraction(3, 2)]
-    lengths += [Fraction(1, 2), Fraction(1, 2), Fraction(1)]
+WINDING: list[int | None] = [60, 67, None, 64, 62, 72, 60, 60, 64, None, 65, 62, None, 60, 60]
+IN_TRIPLETS = [Fraction(1, 2)] * 5 + [Fraction(1, 3)] * 3 + [Fraction(1), Fraction(1, 2), Fraction(1), Fraction(3, 2)]
+ONE, REST_IN_IT, OTHER_ENDING, OTHER_RHYTHM = [60, 62, 64, 65], [60, None, 64, 65], [60, 62, 65, 67], [67, 65, 64]
+BARS = [*ONE, *REST_IN_IT, *OTHER_RHYTHM, *OTHER_ENDING, *ONE, *REST_IN_IT, *OTHER_RHYTHM, *ONE]
+LENGTHS_OF_BARS = [[Fraction(1)] * 4, [Fraction(2), Fraction(1), Fraction(1)]]
+
+
+@pytest.mark.parametrize(
+    ("pitches", "lengths"),
+    [
+        (WINDING, [*IN_TRIPLETS, Fraction(1, 2), Fraction(1, 2), Fraction(1)]),
+        (BARS, [length for number in range(8) for length in LENGTHS_OF_BARS[number in (2, 6)]]),
+    ],
+)
+def test_it_sees_how_far_the_line_lies_outside_of_peoples_bands(pitches: list[int | None], lengths: list[Fraction]) -> None:
     for count in range(1, len(pitches) + 1):
         state, lines = grow(pitches[:count], lengths[:count], BANDS)
 
