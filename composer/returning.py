@@ -27,8 +27,9 @@ class Returning:
 
     @classmethod
     def measure(cls, tunes: Iterable[tuple[str, Melody]]) -> Returning:
-        """Of styles and melodies of people. A bar in which no note begins is left out and shifts those behind it; hardly any
-        tune has one."""
+        """Of styles and melodies of people; of a bar that may come back from two places the farther one counts.
+
+        A bar in which no note begins is left out and shifts those behind it; hardly any tune has one."""
         seen: defaultdict[tuple[str, bool], list[bool]] = defaultdict(list)
         for style, melody in tunes:
             bars = Counted.of(melody).bars()

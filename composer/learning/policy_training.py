@@ -17,7 +17,6 @@ from torch import Tensor
 
 from composer.bands import Bands
 from composer.constraints import Plan
-from composer.copies import CatalogueIndex
 from composer.judging import Judge
 from composer.learning.configuration import ComposerConfiguration, is_added_to_prior
 from composer.learning.episodes import episodes_of
@@ -105,9 +104,8 @@ class PolicyTraining:
         )
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
-        catalogue = CatalogueIndex.of(tune.melody for tune in dataset.training)
         returning = Returning.measure((tune.style, tune.melody) for tune in dataset.training)
-        self.judge = Judge(RuleWeights(), bands, catalogue, returning)
+        self.judge = Judge(RuleWeights(), bands, dataset.taught_runs, returning)
         self.judge_of_people = replace(self.judge, catalogue=None)
         self.examples = Examples(dataset.training)
         self.novelty = Novelty(configuration.novelty_weight)
