@@ -221,6 +221,7 @@ def write(policy: ComposerPolicy, asked: Sequence[Steering], seed: int) -> Writt
         kl_B=np.concatenate([part.kl_B for part in parts]),
         steps_B=np.concatenate([part.steps_B for part in parts]),
         relaxed_B4=np.concatenate([part.relaxed_B4 for part in parts]),
+        forms=[form for part in parts for form in part.forms],
     )
 
 

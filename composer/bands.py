@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from composer.line import Events, Line
+from composer.line import Line
 from composer.measures import groove_consistency
 from composer.steering import Steering
 from music.features import NAMES, features
@@ -46,9 +46,7 @@ EARLY = (
     "notes_per_quarter_over_4",
     GROOVE,
     "pitch_class_entropy_over_log2_12",
-    "share_of_repeated_bars",
     "share_of_bars_with_repeated_rhythm",
-    "share_of_bars_repeated_with_changed_ending",
 )
 """Figures that are told before the piece ends. What is told at its end alone is hardly learned: λ reaches back five notes."""
 EARLY_OF_BANDED = np.array([FIGURES.index(name) for name in EARLY])
@@ -72,6 +70,8 @@ MOVED_BY = {
     "syncopation": ("share_of_syncopated_notes", "share_of_dotted_notes", GROOVE),
 }
 """Figures that a graded wish asks to be other than usual."""
+FORMED = ("share_of_repeated_bars", "share_of_bars_repeated_with_changed_ending")
+"""Figures that a form decides, as people's forms do."""
 OUTSIDE_WIDTHS = 0.3
 """What a figure costs that lies outside its band at all, so that the last step back is worth going."""
 LEAST_WIDTH = 0.04
@@ -144,9 +144,10 @@ def banded(melody: Melody, phi_F: NDArray[np.float64] | None = None) -> NDArray[
     return np.array([*phi_F[_BANDED], groove_consistency(melody), last])
 
 
-def left_open(steering: Steering) -> NDArray[np.bool_]:
-    """Which figures the wishes ask to be other than usual, X."""
+def left_open(steering: Steering, form: str = "") -> NDArray[np.bool_]:
+    """Which figures the wishes ask to be other than usual, or the form decides, X."""
     moved = {figure for wish, figures in MOVED_BY.items() if getattr(steering, wish) is not None for figure in figures}
+    moved |= set(FORMED if form else ())
     return np.array([name in moved for name in FIGURES])
 
 
@@ -166,7 +167,7 @@ def band_miss(figures_X: NDArray[np.float64], bands: Bands, style: str, metre: M
 
 def early_figures(line: Line) -> NDArray[np.float64]:
     """The figures of EARLY after each note, NE: those that a few notes settle, and that need not wait for the end. Groove is
-    nan in the first bar, how bars come again until two are full."""
+    nan in the first bar, repeated rhythms until two are full."""
     pitch_N = np.array([np.nan if pitch is None else pitch for pitch in line.pitches], dtype=np.float64)
     sounds_N = np.isfinite(pitch_N)
     heard = pitch_N[sounds_N]
@@ -179,7 +180,7 @@ def early_figures(line: Line) -> NDArray[np.float64]:
     density_N = np.cumsum(sounds_N) / quarters_N / 4
     groove_N, entropy_N = _early_groove(line, sounds_N), _early_entropy(heard)[count_N - 1]
     told = (range_n[count_N - 1] / 36, moved_n[count_N - 1] / 8, density_N, groove_N, entropy_N)
-    return np.concatenate([np.stack(told, axis=1), _early_form(line)], axis=1)
+    return np.stack([*told, _early_rhythms(line)], axis=1)
 
 
 def _early_entropy(heard_n: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -190,25 +191,20 @@ def _early_entropy(heard_n: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropy_n
 
 
-def _early_form(line: Line) -> NDArray[np.float64]:
-    """Of the bars that are full after each note, shares that came before: whole, in rhythm, with another ending, N3."""
-    shares_N3 = np.full((len(line.pitches), 3), np.nan)
-    whole: set[Events] = set()
+def _early_rhythms(line: Line) -> NDArray[np.float64]:
+    """Of the bars that are full after each note, the share whose rhythm came before, N."""
+    share_N = np.full(len(line.pitches), np.nan)
     rhythms: set[tuple[int, ...]] = set()
-    beginnings: set[Events] = set()
-    counted_3 = np.zeros(3)
-    for number, (bar, now, beginning) in enumerate(zip(line.bars, line.whole_bars, line.beginnings, strict=True)):
+    again = 0
+    for number, (bar, now) in enumerate(zip(line.bars, line.whole_bars, strict=True)):
         if not bar or line.starts[bar[-1]] + line.ticks[bar[-1]] < (number + 1) * line.bar_ticks:
             continue
         rhythm = tuple(ticks for _, ticks in now)
-        is_changed = now not in whole and len(beginning) > 1 and beginning in beginnings
-        counted_3 += [now in whole, rhythm in rhythms, is_changed]
-        whole.add(now)
+        again += rhythm in rhythms
         rhythms.add(rhythm)
-        beginnings.add(beginning)
         if number:
-            shares_N3[bar[-1] :] = counted_3 / number
-    return shares_N3
+            share_N[bar[-1] :] = again / number
+    return share_N
 
 
 def _early_groove(line: Line, sounds_N: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from composer.anchors import Anchors
 from composer.learning.compiled import compiled
-from composer.learning.features import DURATION_TICKS, SOURCES, TICKS_PER_QUARTER, Lines, in_ticks
+from composer.learning.features import DURATION_TICKS, NONE_DURATION, SOURCES, TICKS_PER_QUARTER, Lines, in_ticks
+from composer.learning.following import NOTHING, Following
+from composer.line import SHORT_BARS
 from composer.steering import Steering
 from composer.tokens import DURATION_COUNT, PITCH_COUNT, REST, pitch_token
 from music.notes import Note
@@ -48,6 +50,8 @@ class Plan:
     """MIDI pitch of the first note; None lets it be any tonic within the range."""
     anchors: tuple[tuple[int, int], ...] = ()
     """(tick, MIDI pitch): a note of this pitch begins there (anchors.py)."""
+    form: str | None = None
+    """Which bars come back from where (forms.py); None lets the policy draw one, empty asks for none."""
     is_free: bool = False
     """Only range, grid and bar lines are obeyed: the bare prior, to measure what the other constraints do."""
 
@@ -60,6 +64,13 @@ class Plan:
     def end_ticks(self) -> int:
         """Length of the piece."""
         return self.bar_ticks * self.steering.bars
+
+    @property
+    def takes_form(self) -> bool:
+        """Whether bars may be asked to come back: where notes or chords of theirs are given, those say what a bar is."""
+        steering = self.steering
+        is_given = bool(self.anchors or steering.locked_bars or steering.chord_bars)
+        return steering.bars > SHORT_BARS and not is_given and not self.is_free
 
     def pitches(self) -> Mask:
         """Pitch tokens of the key within the range, P; the rest is not among them."""
@@ -166,6 +177,8 @@ class Constraints:
                 table_TD = open_durations(plan.bar_ticks, plan.is_on_sixteenths, plan.longest_ticks, is_last)
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
         self._anchors = Anchors(plans)
+        self._following = Following([plan.form or "" for plan in plans])
+        self._source_B = np.full(len(plans), NOTHING, dtype=np.int64)
         self._has_chords_B = [bool(plan.steering.chord_bars) for plan in plans]
         self.relaxed_B4 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
         """How often each of RELAXED was given up."""
@@ -194,6 +207,8 @@ class Constraints:
             lines.length == 0,
             self.relaxed_B4,
         )
+        self._source_B = self._following.look(lines)[:, 0]
+        _keep_copying(open_BP, self._source_B, *lines.sources())
         for row, wanted_P in self._anchors.close_pitches(lines.now_B, open_BP):
             is_excess = self._same_B[row] >= MAXIMUM_SAME_PITCH and wanted_P[self._last_pitch_B[row]]
             if is_excess or not (self._tonics_BP[row] & wanted_P).any():  # another tonic than the nearest breaks nothing
@@ -207,6 +222,7 @@ class Constraints:
         places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
         copies = (*lines.sources(), lines.run_ticks_BS, lines.back_BL)
         _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B4)
+        _keep_lengths(open_BD, pitch_B, self._source_B, *lines.sources())
         for row, left in self._anchors.close_durations(lines.now_B, open_BD, _TICKS):
             place = lines.now_B[row] % lines.bar_B[row]
             is_last_bar = lines.end_B[row] - lines.now_B[row] <= lines.bar_B[row]
@@ -320,6 +336,29 @@ def _open_durations(
             # After a primer that ends beside the grid nothing fits: the rest of the bar is one note, written out.
             open_D[DURATION_COUNT - 1] = True
             relaxed_B4[b, _GRID] += 1
+
+
+@compiled
+def _keep_copying(open_BP: Mask, source_B: Whole, source_pitch_BS: Whole, source_duration_BS: Whole) -> None:
+    """Leaves the pitch alone open that goes on with a bar on its way back, where it is open."""
+    for b in range(len(open_BP)):
+        source = source_B[b]
+        if source != NOTHING and source_duration_BS[b, source] != NONE_DURATION and open_BP[b, source_pitch_BS[b, source]]:
+            open_BP[b, :] = False
+            open_BP[b, source_pitch_BS[b, source]] = True
+
+
+@compiled
+def _keep_lengths(open_BD: Mask, pitch_B: Whole, source_B: Whole, source_pitch_BS: Whole, source_duration_BS: Whole) -> None:
+    """The same of its length. A bar that could not go on so is a new one from there."""
+    for b in range(len(open_BD)):
+        source = source_B[b]
+        if source == NOTHING or source_pitch_BS[b, source] != pitch_B[b]:
+            continue
+        duration = source_duration_BS[b, source]
+        if duration < DURATION_COUNT and open_BD[b, duration]:
+            open_BD[b, :] = False
+            open_BD[b, duration] = True
 
 
 @compiled

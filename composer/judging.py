@@ -4,7 +4,7 @@ Shapes: N notes, F features of `music.features`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from composer.bands import EARLY_OF_BANDED, FEWEST_BANDED_BARS, Bands, band_misses, banded, early_figures, left_open
 from composer.copies import CatalogueIndex
 from composer.line import Line
-from composer.returning import Returning
 from composer.rewards import Reward, RuleWeights, rules
 from composer.steering import Steering
 from music.features import NAMES, features
@@ -51,13 +50,12 @@ class Judge:
     weights: RuleWeights
     bands: Bands
     catalogue: CatalogueIndex | None = None
-    returning: Returning = field(default_factory=Returning)
 
     def _outside_bands(self, line: Line, figures_X: NDArray[np.float64], steering: Steering, *, has_taste: bool) -> Reward:
         """Less for each figure outside its band, N: at the end, but for what is told early, which is lent as a potential that
         grows with the piece and comes to the same at the end."""
         edges_2X = np.stack(self.bands.of(steering.style, steering.metre))
-        price_X = (self.weights.band_of_tasted if has_taste else self.weights.band) * ~left_open(steering)
+        price_X = (self.weights.band_of_tasted if has_taste else self.weights.band) * ~left_open(steering, line.form)
         miss_NE = np.nan_to_num(band_misses(early_figures(line), edges_2X[:, EARLY_OF_BANDED]))
         lent_N = miss_NE @ price_X[EARLY_OF_BANDED] * (line.starts + line.ticks) / line.ticks.sum()
         lent_N[-1] = 0.0
@@ -66,11 +64,18 @@ class Judge:
         return reward_N
 
     def rewards(
-        self, melody: Melody, steering: Steering, phi_F: NDArray[np.float64] | None = None, *, has_taste: bool = False
+        self,
+        melody: Melody,
+        steering: Steering,
+        phi_F: NDArray[np.float64] | None = None,
+        *,
+        has_taste: bool = False,
+        form: str = "",
     ) -> Reward:
-        """Rewards per note, N; what concerns the whole piece (with features `phi_F`) is credited to the last note."""
-        line = Line(melody)
-        reward_N = rules(line, self.returning.price(self.weights, steering.style))
+        """Rewards per note, N, of a piece that was asked for in this form; what concerns the whole piece (with features
+        `phi_F`) is credited to the last note."""
+        line = Line(melody, form)
+        reward_N = rules(line, self.weights)
         phi_F = features(melody) if phi_F is None else phi_F
         reward_N[-1] += self.weights.steering * steering_miss(phi_F, melody, steering)
         if steering.bars >= FEWEST_BANDED_BARS:

@@ -24,6 +24,8 @@ class Line:
     """A finished melody as the rules read it."""
 
     melody: Melody
+    form: str = ""
+    """Asked for it, as `forms` writes it; empty where none was."""
 
     @cached_property
     def pitches(self) -> list[int | None]:

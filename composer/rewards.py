@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from composer.forms import BACKS, WHOLE
 from composer.line import Events, Line
 
 Reward = NDArray[np.float64]
@@ -26,12 +27,6 @@ WORN = 3
 """A bar's first half that was heard so often before tires the ear."""
 MOTIF_PITCHES = 3
 """Fewer pitches in half a bar are no motif."""
-RETURNS = {4: (4,), 5: (4,), 6: (4,), 12: (4, 8), 13: (4, 8), 14: (8,), 15: (8,)}
-"""Bars of sixteen that people often bring back, and how many bars from before: a b c d a b c e, f g h i a b c e."""
-ANSWERED = (5, 6, 7)
-"""Bars of eight that people begin like the one four bars before and end otherwise."""
-PART_ENDINGS = (14, 15)
-"""Of sixteen: the last two bars of the second part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +55,9 @@ class RuleWeights:
     doubled_leap: float = -4.0
     question: float = 0.8
     """Where the fourth of eight bars ends on the second, fifth or seventh of the scale."""
-    bar_returns: float = 2.75
-    """Per bar of a tune that comes back where people's do (RETURNS); lent while it is on the way. In a style in which a quarter
-    of them does: `returning` has the price of others."""
-    part_ending_returns: float = 2.0
-    """The same of the last two bars of a second part, where a fifth of people's do."""
-    answered_bar: float = 2.5
-    """Per bar of a tune that answers the one four bars before with another ending."""
-    bar_at_once: float = -2.5
-    """Per bar of a tune that is the one just heard, as one of fifty is."""
+    returns_unasked: float = -2.5
+    """Per bar of a tune that is an earlier one again though its form asks for a new one; without a form, per bar that is the
+    one just heard, as one of fifty is. Lent while it is on the way."""
     leapt_ending: float = -4.0
     """Where the last note of a phrase is reached by more than a third; one lowest note invites to it."""
     leapt_ending_of_tune: float = -6.5
@@ -154,22 +143,17 @@ def worn_beginnings(line: Line, weights: RuleWeights) -> Reward:
 
 
 def form(line: Line, weights: RuleWeights) -> Reward:
-    """Bars of a tune that come back where people's do: in the second half of eight bars those of the first, at last with
-    another ending; at the end of a second part the end of the first. A bar that is heard twice in a row costs."""
+    """Bars of a tune that come back though its form asks for something new cost; where no form was asked for, a bar that is
+    heard twice in a row does."""
     reward_N = np.zeros(len(line.pitches))
     for number, bar in enumerate(line.bars):
-        if len(bar) < 2 or line.is_short:
+        if len(bar) < 2 or line.is_short or line.form[number : number + 1] in tuple(WHOLE):
             continue
-        whole, beginning = line.whole_bars[number], line.beginnings[number]
-        if number and whole == line.whole_bars[number - 1]:
-            reward_N[bar[-1]] += weights.bar_at_once
-        if number % 8 in ANSWERED and len(beginning) > 1 and beginning == line.beginnings[number - 4]:
-            reward_N[bar[-1]] += weights.answered_bar * (whole != line.whole_bars[number - 4])
-        worth = weights.part_ending_returns if number % 16 in PART_ENDINGS else weights.bar_returns
         lent_n = np.zeros(len(bar))
-        for back in RETURNS.get(number % 16, ()):
-            lent_n = np.maximum(lent_n, worth * line.copied_share(number, number - back))
-        reward_N[bar.start : bar.stop] += np.diff(lent_n, prepend=0.0)
+        for back in BACKS if line.form else BACKS[:1]:
+            if back <= number:
+                lent_n = np.maximum(lent_n, line.copied_share(number, number - back))
+        reward_N[bar.start : bar.stop] += weights.returns_unasked * np.diff(lent_n, prepend=0.0)
     return reward_N
 
 

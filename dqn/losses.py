@@ -103,9 +103,9 @@ class Loss:
         reward_BT1 = batch.reward_BT.unsqueeze(-1) + self._prior_reward(prior_BT1A, batch.mask_BTA.unsqueeze(2), action_BT1)
         discount_BT1 = batch.discount_BT.unsqueeze(-1)
         if configuration.lambda_return > 0:
-            return targets.lambda_returns(
-                reward_BT1, discount_BT1, value_BTH, taken_BTH, weight_BTH, configuration.lambda_return
-            )
+            is_choice_BT1 = batch.mask_BTA.sum(dim=-1, keepdim=True) > 1
+            trace_BTH = weight_BTH * torch.where(is_choice_BT1, configuration.lambda_return, 1.0)
+            return targets.lambda_returns(reward_BT1, discount_BT1, value_BTH, taken_BTH, trace_BTH)
         return targets.n_step(reward_BT1, discount_BT1, value_BTH, taken_BTH, weight_BTH, configuration.n_steps)
 
     def _weigh(

@@ -77,18 +77,19 @@ def n_step(reward_BT: Tensor, discount_BT: Tensor, value_BT: Tensor, taken_BT: T
     return target_BT
 
 
-def lambda_returns(
-    reward_BT: Tensor, discount_BT: Tensor, value_BT: Tensor, taken_BT: Tensor, weight_BT: Tensor, lambda_return: float
-) -> Tensor:
-    """R_t = r_t + γ_t [V_{t+1} + λ w_{t+1} (R_{t+1} − taken_{t+1})], from the end to the beginning; arguments as in `n_step`.
+def lambda_returns(reward_BT: Tensor, discount_BT: Tensor, value_BT: Tensor, taken_BT: Tensor, trace_BT: Tensor) -> Tensor:
+    """R_t = r_t + γ_t [V_{t+1} + λ_{t+1} (R_{t+1} − taken_{t+1})], from the end to the beginning; arguments as in `n_step`.
+
+    `trace_BT`: λ of passing through each step, times the weight of `n_step`. Where a step leaves no choice it is 1: such steps
+    are one with the choice before them, as an option is (Sutton, Precup & Singh 1999, Artificial Intelligence 112).
 
     With taken = V: Peng & Williams 1996. With taken = G⁻(s, a) and w = 1: soft λ-returns, each step paying τ log π/p₀ = G⁻ − V.
-    With w = min(1, π/μ): Retrace(λ), Munos et al. 2016, arXiv 1606.02647, equations 3 and 4.
+    With λ · min(1, π/μ): Retrace(λ), Munos et al. 2016, arXiv 1606.02647, equations 3 and 4.
     """
-    next_value_BT, next_taken_BT, next_weight_BT = _next(value_BT), _next(taken_BT), _next(weight_BT)
+    next_value_BT, next_taken_BT, next_trace_BT = _next(value_BT), _next(taken_BT), _next(trace_BT)
     # Everything that does not depend on R is one product for all steps; the loop keeps one fused operation per step.
-    base_BT = reward_BT + discount_BT * (next_value_BT - lambda_return * next_weight_BT * next_taken_BT)
-    factor_BT = lambda_return * discount_BT * next_weight_BT
+    base_BT = reward_BT + discount_BT * (next_value_BT - next_trace_BT * next_taken_BT)
+    factor_BT = discount_BT * next_trace_BT
     returns: list[Tensor] = []
     following = torch.zeros_like(base_BT[:, 0])
     for t in range(base_BT.shape[1] - 1, -1, -1):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from composer.constraints import Plan
 from composer.excerpts import excerpt_of
+from composer.forms import form_of
 from composer.learning.drawing import NOTHING
 from composer.learning.features import Lines, in_ticks
 from composer.learning.replay_dataset import Tune
@@ -49,6 +50,7 @@ def _plan_of(melody: Melody, style: str) -> Plan | None:
     pitches = [note.pitch for note in melody.notes if note.pitch is not None]
     try:
         return Plan(
+            form=form_of(melody),
             steering=Steering(
                 style=style[:40],
                 tonic=melody.tonic,
@@ -57,7 +59,7 @@ def _plan_of(melody: Melody, style: str) -> Plan | None:
                 bars=round(melody.quarters / melody.bar_quarters),
                 lowest=min(pitches) - ROOM_SEMITONES,
                 highest=max(pitches) + ROOM_SEMITONES,
-            )
+            ),
         )
     except ImpossibleSteering:
         return None

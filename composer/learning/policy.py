@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from composer.bands import Bands
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality
+from composer.forms import Forms, form_of
 from composer.judging import taste_liking
 from composer.learning.advantage import Advantage, Foresight
 from composer.learning.condition import CONDITION, TASTES, Taste, condition, heard_taste
@@ -37,10 +38,10 @@ Whole = NDArray[np.int64]
 Fit = Callable[[Melody], float]
 """How well a melody takes the words that are sung to it; more is better."""
 KINDS = ("prior", "dqn")
-HEADS = 6
+HEADS = 7
 """Grows when a policy's weights mean something else than before: 3 came with people's bands among what G sees,
 4 with their entropy and the degrees heard, 5 with the time that is left until the last note,
-6 with how bars came again."""
+6 with how bars came again, 7 with the form that is asked for."""
 TASTE_CANDIDATES = 8
 """Pieces written at once where a taste is heard or words are sung. In large batches they cost about as much as so many
 pieces."""
@@ -57,8 +58,9 @@ class Composed:
 
     melody: Melody
     figures: dict[str, Any] = field(default_factory=dict)
-    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`; `longest_shared_run` with the catalogue, in notes, and
-    `shared_runs_of_ten`, the share of its runs of ten notes that a tune has too."""
+    """`log_policy` and `log_prior` in nats, `kl_per_step`, `notes`; `form` of a piece that was asked for in one;
+    `longest_shared_run` with the catalogue, in notes, and `shared_runs_of_ten`, the share of its runs of ten notes that a
+    tune has too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,8 @@ class ComposerPolicy:
     """Hash of the prior's weights, the same in a prior version and in every policy trained on it."""
     originality: Originality | None = None
     """What its pieces may share with the catalogue; None in checkpoints of before."""
+    forms: Forms = field(default_factory=Forms)
+    """Of people's tunes, one of which each piece is given; none in checkpoints of before."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The checkpoint's configuration: bands of people, what it was trained with."""
 
@@ -176,7 +180,8 @@ class ComposerPolicy:
         guide: Guide | None = None,
         report: Callable[[float], None] | None = None,
     ) -> Written:
-        """Melodies of these plans, with what measuring them needs."""
+        """Melodies of these plans, with what measuring them needs; a form is drawn where none was."""
+        plans = self.with_forms(plans, seeds)
         return self.writer.write(
             plans,
             styles=[style_number(plan.steering.style, self.styles) for plan in plans],
@@ -187,6 +192,15 @@ class ComposerPolicy:
             guide=guide,
             report=report,
         )
+
+    def with_forms(self, plans: Sequence[Plan], seeds: Sequence[int]) -> list[Plan]:
+        """The plans, each with a form that follows from its seed where it takes one."""
+        return [
+            replace(plan, form=self.forms.draw(plan.steering.style, plan.steering.bars, seed))
+            if plan.form is None and plan.takes_form
+            else plan
+            for plan, seed in zip(plans, seeds, strict=True)
+        ]
 
     def _best(self, written: Written, rows: Whole, candidates: int, taste: Taste, fit: Fit | None) -> Composed:
         """Of these candidates the one that the taste likes best; with words the one that takes them best, where there is
@@ -212,6 +226,8 @@ class ComposerPolicy:
             "kl_per_step": float(written.kl_B[row]) / steps,
         }
         figures |= written.given_up(row)
+        if written.forms[row]:
+            figures["form"] = form_of(melody)
         if self.originality is not None:
             figures["longest_shared_run"] = self.originality.catalogue.longest_shared(melody)
             figures["shared_runs_of_ten"] = self.originality.catalogue.shared_share(melody)
@@ -260,6 +276,7 @@ def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
         styles=tuple(settings["styles"]),
         prior_sha256=hash_weights(checkpoint.weights),
         originality=_originality_of(checkpoint),
+        forms=Forms(settings.get("forms", {})),
         settings=settings,
     )
 

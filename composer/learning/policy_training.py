@@ -29,7 +29,6 @@ from composer.learning.prior_training import Budget
 from composer.learning.replay_dataset import MelodyDataset
 from composer.learning.wishes import NOTES_OF_AN_EPISODE, CopyGuide, Wishes
 from composer.learning.writing import Written
-from composer.returning import Returning
 from composer.rewards import RuleWeights
 from dqn.checkpoint import read_state, write_state
 from dqn.configuration import LearnerConfiguration
@@ -104,8 +103,7 @@ class PolicyTraining:
         )
         settings = policy.settings | {"taste_gain": configuration.taste_gain}
         self.policy = replace(policy, kind="dqn", writer=writer, settings=settings)
-        returning = Returning.measure((tune.style, tune.melody) for tune in dataset.training)
-        self.judge = Judge(RuleWeights(), bands, dataset.taught_runs, returning)
+        self.judge = Judge(RuleWeights(), bands, dataset.taught_runs)
         self.judge_of_people = replace(self.judge, catalogue=None)
         self.examples = Examples(dataset.training)
         self.novelty = Novelty(configuration.novelty_weight)
@@ -210,6 +208,7 @@ class PolicyTraining:
         plans += [plan for plan, _ in people]
         tastes += [None] * len(people)
         seeds = generator.integers(2**62, size=len(plans)).tolist()
+        plans = self.policy.with_forms(plans, seeds)
         examples = ExampleGuide(len(plans), [melody for _, melody in people])
         copies = CopyGuide(plans, configuration.forced_copy_share, generator)
         copies.is_forced_B &= ~examples.is_forced_B
@@ -245,7 +244,7 @@ class PolicyTraining:
         for row, (melody, plan) in enumerate(zip(written.melodies, plans, strict=True)):
             judge = self.judge_of_people if is_example_B[row] else self.judge
             reward_BN[row, : len(melody.notes)] = judge.rewards(
-                melody, plan.steering, phi_BF[row], has_taste=bool(has_taste_B[row])
+                melody, plan.steering, phi_BF[row], has_taste=bool(has_taste_B[row]), form=plan.form or ""
             )
             if not is_example_B[row]:
                 reward_BN[row, len(melody.notes) - 1] -= self.novelty.cost(melody)

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from composer.bands import CELL_TICKS
 from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS
+from composer.learning.following import NOTHING
 from composer.learning.standing import AHEAD, STANDING
 from composer.rewards import LEAP_SEMITONES, PATIENT_STEPS
 from composer.tokens import REST
 
 Related = NDArray[np.float32]
 Whole = NDArray[np.int64]
-PITCH_RELATIONS = 36
+PITCH_RELATIONS = 38
 DURATION_RELATIONS = 17
 _SIZES = ((1, 2), (3, 4), (5, 6), (7, 99))
 _TICKS = np.append(DURATION_TICKS, 0)
@@ -55,6 +56,8 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
         highest, high_count, lowest, low_count = standing_BS[b, 4], standing_BS[b, 5], standing_BS[b, 6], standing_BS[b, 7]
         direction, leap_left, leap_steps = standing_BS[b, 8], standing_BS[b, 9], standing_BS[b, 10]
         allowed = max(standing_BS[b, 15], highest - lowest)
+        # In the last beat of a bar, the pitch that the next one comes back with.
+        coming = standing_BS[b, 19] if standing_BS[b, 13] <= standing_BS[b, 11] else NOTHING
         for k in range(len(token_K)):
             pitch, is_so = token_K[k], related_BKJ[b, k]
             if pitch == REST:
@@ -66,6 +69,8 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
             is_so[35] = 5 <= degree <= 7 and standing_BS[b, 18] < standing_BS[b, 13]
             if has_note == 0:
                 continue
+            if coming > REST:
+                is_so[36], is_so[37] = pitch == coming, abs(pitch - coming) / 12
             interval = pitch - last
             size = abs(interval)
             is_so[1] = size == 0

@@ -14,6 +14,7 @@ from composer.bands import CELL_TICKS, EARLY, GROOVE, LEAST_WIDTH, Bands, early_
 from composer.constraints import Plan, cadence_ticks
 from composer.learning.compiled import compiled
 from composer.learning.features import SOURCES, TICKS_PER_QUARTER, Lines
+from composer.learning.following import IS_BEGINNING, IS_NEW, IS_WHOLE, Following
 from composer.rewards import LEAP_SEMITONES, MOTIF_TICKS, STEP_TICKS
 from composer.tokens import REST, pitch_token
 
@@ -40,10 +41,11 @@ STANDING = (
     "rhythm_before",
     "degrees",
     "ticks_to_cadence",
+    "next_pitch",
 )
 """Names of the S numbers; pitches are tokens. `widest` is the range that people keep to. `rhythm_before` has a bit for each of
 the next sixteenths, 1 where a note began in the bar before, and `degrees` one for each degree that was heard. The last note
-begins at the cadence at the latest."""
+begins at the cadence at the latest. `next_pitch` begins the next bar, where it comes back; NOTHING where it doesn't."""
 NO_LIMIT = 999
 """Of the range, where any will do."""
 NO_BAR_BEFORE = -1
@@ -68,7 +70,7 @@ TALLIES = (
     "pitch_sum",
 )
 """Counted over the notes so far: what the final features will mostly be made of."""
-RULE_VALUES = 21 + SOURCES + 2 * AGES + 2 * len(TALLIES) + 1 + 12 + 2 * len(EARLY)
+RULE_VALUES = 21 + SOURCES + 2 * AGES + 2 * len(TALLIES) + 1 + 12 + 2 * len(EARLY) + 4
 
 NUMBERS = (
     "notes",
@@ -91,9 +93,7 @@ NUMBERS = (
     "cells",
     "differing",
     "full_bars",
-    "bars_again",
     "rhythms_again",
-    "endings_changed",
 )
 """What is remembered of each line beside tallies and its degrees; pitches are tokens, moments are ticks."""
 _N = {name: number for number, name in enumerate(NUMBERS)}
@@ -103,10 +103,7 @@ _LOWEST, _LOW_COUNT, _LOW_AT = (_N[name] for name in ("lowest", "low_count", "lo
 _DIRECTION, _LEFT, _SINCE = (_N[name] for name in ("direction", "left", "since"))
 _REPEATED, _REST_TICKS, _LAST_TICKS = (_N[name] for name in ("repeated_steps", "rest_ticks", "last_ticks"))
 _MOVED, _CELLS, _DIFFERING = (_N[name] for name in ("moved", "cells", "differing"))
-_FULL_BARS, _BARS_AGAIN = _N["full_bars"], _N["bars_again"]
-_RHYTHMS_AGAIN, _ENDINGS_CHANGED = _N["rhythms_again"], _N["endings_changed"]
-_WHOLE, _RHYTHM, _BEGINNING, _BEGUN = range(4)
-"""Of a bar: hashes of its notes, of their lengths, and of the notes that begin in its first half, and how many those are."""
+_FULL_BARS, _RHYTHMS_AGAIN = _N["full_bars"], _N["rhythms_again"]
 _HASH_FACTOR = 1_000_003
 _PITCH_SUM = TALLIES.index("pitch_sum")
 _SHARES = len(TALLIES) - 1
@@ -124,14 +121,15 @@ class RuleState:
         self._begins_BC = np.zeros((count, longest // CELL_TICKS + AHEAD), dtype=np.bool_)
         self._range_B2 = np.array([_range(plan) for plan in plans], dtype=np.float64)
         self._cadence_B = np.array([plan.end_ticks - cadence_ticks(plan.bar_ticks) for plan in plans])
+        self._following = Following([plan.form or "" for plan in plans])
         self._beat_B = np.array([72 if _is_compound(plan.steering.metre) else TICKS_PER_QUARTER for plan in plans])
         self.number_BX = np.zeros((count, len(NUMBERS)))
         self.number_BX[:, [_LAST, _BEFORE, _BEFORE_THAT, _HIGHEST]] = -1.0
         self.number_BX[:, _LOWEST] = 999.0
         self.tally_BY = np.zeros((count, len(TALLIES)))
         bars = max(plan.end_ticks // plan.bar_ticks for plan in plans) + 1
-        self._bar_BM4 = np.zeros((count, bars, 4), dtype=np.int64)
-        """What is known of each of the M bars of a line."""
+        self._rhythm_BM = np.zeros((count, bars), dtype=np.int64)
+        """A hash of the lengths of the notes of each of the M bars of a line."""
         self.profile_BP, self.degree_BP = np.zeros((count, 12)), np.zeros((count, 12))
         """Ticks and notes of each degree."""
 
@@ -140,6 +138,7 @@ class RuleState:
         standing_BS = np.empty((len(self.number_BX), len(STANDING)), dtype=np.int16)
         remembered = (self.number_BX, self.degree_BP, self._edge_B2E, self._begins_BC, self._beat_B)
         _stand(standing_BS, *remembered, self._cadence_B, lines.now_B, lines.bar_B)
+        standing_BS[:, -1] = self._following.look(lines)[:, 3]
         return standing_BS
 
     def observe(self, lines: Lines) -> Values:
@@ -147,6 +146,10 @@ class RuleState:
         values_BR = np.zeros((len(self.number_BX), RULE_VALUES), dtype=np.float32)
         remembered = (self.number_BX, self.tally_BY, self.profile_BP, self.degree_BP, self._range_B2, self._edge_B2E)
         _observe(values_BR, *remembered, lines.now_B, lines.end_B, lines.bar_B, lines.run_ticks_BS)
+        _, letter_B, next_letter_B, _ = self._following.look(lines).T
+        values_BR[:, -4:] = np.stack(
+            [letter_B == IS_NEW, letter_B == IS_WHOLE, letter_B == IS_BEGINNING, next_letter_B > 0], axis=1
+        )
         return values_BR
 
     def append(
@@ -159,7 +162,7 @@ class RuleState:
             self.profile_BP,
             self.degree_BP,
             self._begins_BC,
-            self._bar_BM4,
+            self._rhythm_BM,
             self._beat_B,
         )
         _append(*remembered, pitch_B, ticks_B, is_live_B, lines.now_B, lines.bar_B, lines.run_ticks_BS)
@@ -279,9 +282,7 @@ def _observe_bands(values: Values, of: Floats, degree_P: Floats, edge_2E: Floats
         of[_NOTES] / now * TICKS_PER_QUARTER / 4,
         1 - of[_DIFFERING] / compared if compared > 0 else np.nan,
         bits / np.log2(12),
-        of[_BARS_AGAIN] / bars if bars > 0 else np.nan,
         of[_RHYTHMS_AGAIN] / bars if bars > 0 else np.nan,
-        of[_ENDINGS_CHANGED] / bars if bars > 0 else np.nan,
     )
     for e in range(len(figures)):
         low, high, figure = edge_2E[0, e], edge_2E[1, e], figures[e]
@@ -298,7 +299,7 @@ def _append(
     profile_BP: Floats,
     degree_BP: Floats,
     begins_BC: NDArray[np.bool_],
-    bar_BM4: Whole,
+    rhythm_BM: Whole,
     beat_B: Whole,
     pitch_B: Whole,
     ticks_B: Whole,
@@ -316,7 +317,7 @@ def _append(
             of[_REPEATED] += ticks / STEP_TICKS
         of[_LAST_TICKS] = ticks
         _compare_rhythm(of, begins_BC[b], now, ticks, bar_B[b], pitch_B[b] != REST)
-        _compare_bars(of, bar_BM4[b], pitch_B[b], now, ticks, bar_B[b])
+        _compare_bars(of, rhythm_BM[b], now, ticks, bar_B[b])
         if pitch_B[b] == REST:
             of[_REST_TICKS] += ticks
             continue
@@ -354,25 +355,17 @@ def _compare_rhythm(of: Floats, begins_C: NDArray[np.bool_], now: int, ticks: in
 
 
 @compiled
-def _compare_bars(of: Floats, bar_M4: Whole, pitch: int, now: int, ticks: int, bar: int) -> None:
-    """Adds a note to its bar; counts a bar that is full as `features` counts those that came before."""
-    number = min(now // bar, len(bar_M4) - 1)
-    own_4 = bar_M4[number]
-    own_4[_RHYTHM] = own_4[_RHYTHM] * _HASH_FACTOR + ticks
-    own_4[_WHOLE] = (own_4[_WHOLE] * _HASH_FACTOR + ticks) * _HASH_FACTOR + pitch
-    if 2 * (now % bar) < bar:
-        own_4[_BEGINNING], own_4[_BEGUN] = own_4[_WHOLE], own_4[_BEGUN] + 1
+def _compare_bars(of: Floats, rhythm_M: Whole, now: int, ticks: int, bar: int) -> None:
+    """Adds a note to its bar; counts a bar that is full as `features` counts those whose rhythm came before."""
+    number = min(now // bar, len(rhythm_M) - 1)
+    rhythm_M[number] = rhythm_M[number] * _HASH_FACTOR + ticks
     if now % bar + ticks < bar:
         return
-    is_again, is_rhythm_again, is_begun_again = False, False, False
+    is_again = False
     for before in range(number):
-        is_again |= bar_M4[before, _WHOLE] == own_4[_WHOLE]
-        is_rhythm_again |= bar_M4[before, _RHYTHM] == own_4[_RHYTHM]
-        is_begun_again |= bar_M4[before, _BEGINNING] == own_4[_BEGINNING]
+        is_again |= rhythm_M[before] == rhythm_M[number]
     of[_FULL_BARS] += 1
-    of[_BARS_AGAIN] += is_again
-    of[_RHYTHMS_AGAIN] += is_rhythm_again
-    of[_ENDINGS_CHANGED] += is_begun_again and not is_again and own_4[_BEGUN] > 1
+    of[_RHYTHMS_AGAIN] += is_again
 
 
 @compiled

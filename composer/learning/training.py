@@ -10,6 +10,7 @@ import numpy as np
 from django.conf import settings
 
 from composer.bands import Bands, banded
+from composer.forms import Forms
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.measuring import measure_version
@@ -49,7 +50,8 @@ def _make_prior(
 ) -> None:
     prior = train_prior(context, dataset, configuration, seconds)
     weights = {f"prior.{name}": weight for name, weight in prior.state_dict().items()}
-    _write(folder, weights, context, dataset, configuration, bands=measure_bands(dataset), styles=dataset.styles)
+    measured = {"bands": measure_bands(dataset), "forms": measure_forms(dataset).of_style}
+    _write(folder, weights, context, dataset, configuration, measured, styles=dataset.styles)
 
 
 def _make_policy(
@@ -60,13 +62,14 @@ def _make_policy(
     if context.parent_folder is None:
         raise NotEnoughToLearnFrom("There is no prior to start from yet; train one first (stage `prior`).")
     parent = read_checkpoint(context.parent_folder)
-    prior = policy_of("prior", parent)
+    prior = replace(policy_of("prior", parent), forms=measure_forms(dataset))
     if not Bands(prior.settings["bands"]).are_current:
         prior = replace(prior, settings=prior.settings | {"bands": measure_bands(dataset)})
     trained = train_policy(context, dataset, configuration, prior, seconds)
     weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
     weights |= trained
-    _write(folder, weights, context, dataset, configuration, bands=prior.settings["bands"], parent=parent)
+    measured = {"bands": prior.settings["bands"], "forms": prior.forms.of_style}
+    _write(folder, weights, context, dataset, configuration, measured, parent=parent)
 
 
 def _write(
@@ -75,16 +78,16 @@ def _write(
     context: RunContext,
     dataset: MelodyDataset,
     configuration: ComposerConfiguration,
+    measured: dict[str, Any],
     *,
-    bands: dict[str, Any],
     styles: tuple[str, ...] = (),
     parent: Checkpoint | None = None,
 ) -> None:
-    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, the prior's width,
-    and what of the catalogue a piece may share."""
+    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, forms, the prior's
+    width, and what of the catalogue a piece may share."""
     originality = evaluation.originality_of(dataset)
     weights = weights | {CATALOGUE_RUNS: originality.catalogue.runs_G}
-    kept: dict[str, Any] = {**configuration.to_json(), "styles": list(styles), "bands": bands, "tunes": len(dataset.tunes)}
+    kept: dict[str, Any] = {**configuration.to_json(), "styles": list(styles), **measured, "tunes": len(dataset.tunes)}
     kept["copy_limits"] = dict(originality.limits)
     if parent is not None:
         kept |= {name: parent.configuration[name] for name in ("hidden", "styles", "tunes")}
@@ -99,6 +102,13 @@ def measure_bands(dataset: MelodyDataset) -> dict[str, Any]:
     figures_nX = np.stack([banded(tune.melody) for tune in tunes])
     bands = Bands.measure(figures_nX, [tune.style for tune in tunes], [tune.melody.metre for tune in tunes])
     return {group: list(edges) for group, edges in bands.of_group.items()}
+
+
+def measure_forms(dataset: MelodyDataset) -> Forms:
+    """People's forms by style, from as many of these tunes."""
+    return Forms.measure(
+        (tune.style, tune.melody) for tune in dataset.training[:: max(1, len(dataset.training) // MEASURED_TUNES)]
+    )
 
 
 MEASURED_TUNES = 4000

@@ -11,6 +11,7 @@ from composer.constraints import Plan
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.features import LOOKBACK_HALF_BARS, Lines
 from composer.learning.replay_dataset import Tune
+from composer.line import SHORT_BARS
 from composer.steering import GRADED, HABITS, ImpossibleSteering, Steering
 from music.notes import Melody
 
@@ -21,6 +22,8 @@ WISH_SHARE = 0.2
 """Share of the rollouts in which each graded wish is made."""
 ASKED_SHARE = 0.2
 """Share of the phrases in any style, metre, key and range, as listeners ask for two bars."""
+FORMLESS_SHARE = 0.2
+"""Share of the tunes that are asked for without a form, as where bars or chords of theirs are given."""
 NEW_SHARE = 0.1
 """Share of the rollouts in a metre and mode of another tune than the style's: listeners ask for what nobody wrote, too."""
 
@@ -68,6 +71,7 @@ class Wishes:
         lowest = int(generator.integers(55, 65))
         bars = min(int(generator.choice(lengths)), most_bars)
         return Plan(
+            form="" if bars > SHORT_BARS and generator.random() < FORMLESS_SHARE else None,
             steering=Steering(
                 style=style[:40],
                 tonic=int(generator.integers(12)),
@@ -78,7 +82,7 @@ class Wishes:
                 lowest=lowest,
                 highest=lowest + int(generator.integers(14, 28)),
                 **wishes,  # type: ignore[arg-type]
-            )
+            ),
         )
 
 
@@ -95,26 +99,17 @@ def short_plan(style: str) -> Plan:
 
 
 class CopyGuide:
-    """Makes some rollouts copy what was half a bar … eight bars ago for a while: found by chance, copying is too rare."""
+    """Makes some phrases copy what was half a bar or a bar ago for a while: found by chance, copying is too rare. Of tunes the
+    form says what comes back."""
 
     def __init__(self, plans: Sequence[Plan], share: float, generator: np.random.Generator) -> None:
         count = len(plans)
-        self.is_forced_B = generator.random(count) < share
         bar_B = np.array([plan.bar_ticks for plan in plans])
-        bars_B = np.array([plan.steering.bars for plan in plans])
-        is_phrase_B = bars_B <= 2
-        far_B = generator.choice([2, 3, 4], size=count, p=(0.2, 0.4, 0.4))
-        far_B = np.minimum(far_B, np.select([bars_B <= 4, bars_B <= 8], [2, 3], 4))
-        self.source_B = np.where(is_phrase_B, generator.integers(0, 2, count), far_B)
-        back_B = bar_B * np.array(LOOKBACK_HALF_BARS)[self.source_B] // 2
-        # Of tunes the second four bars come from the first, and the last ones of sixteen from eight bars before.
-        later_B = np.where(self.source_B == 4, generator.integers(4, 7, count), generator.integers(0, 2, count))
-        later_B += np.where((self.source_B == 3) & (bars_B > 8), 8 * generator.integers(0, 2, count), 0)
-        start_B = back_B + np.where(is_phrase_B, 0, bar_B * later_B)
+        self.is_forced_B = (generator.random(count) < share) & np.array([plan.steering.bars <= SHORT_BARS for plan in plans])
+        self.source_B = generator.integers(0, 2, count)
+        start_B = bar_B * np.array(LOOKBACK_HALF_BARS)[self.source_B] // 2
         # Two bars have room for one copy, and only half a bar or more is a motif that came again.
-        in_phrases_B = bar_B // 2 * generator.uniform(1.0, 1.75, count)
-        in_tunes_B = np.minimum(back_B, 4 * bar_B) * generator.uniform(0.4, 1.0, count)
-        end_B = start_B + np.where(is_phrase_B, in_phrases_B, in_tunes_B).astype(np.int64)
+        end_B = start_B + (bar_B // 2 * generator.uniform(1.0, 1.75, count)).astype(np.int64)
         self.places_B2 = np.stack([start_B, end_B], axis=1)
         """Ticks at which copying begins and ends."""
         self._rows = np.arange(count)

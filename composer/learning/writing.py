@@ -59,6 +59,8 @@ class Written:
     """Steps at which something was chosen: two per note."""
     relaxed_B4: Whole
     """How often each of `constraints.RELAXED` was given up."""
+    forms: list[str]
+    """Asked for each piece, as `composer.forms` writes them; empty where none was."""
     trace: dict[str, Tensor] | None = None
     """Every step: what `policy_training` makes episodes of."""
 
@@ -70,7 +72,7 @@ class Written:
     def replace_rows(self, rows: Whole, other: Written, other_rows: Whole) -> None:
         """Puts melodies of another batch in the place of these; for batches without a trace."""
         for row, other_row in zip(rows, other_rows, strict=True):
-            self.melodies[row] = other.melodies[other_row]
+            self.melodies[row], self.forms[row] = other.melodies[other_row], other.forms[other_row]
         for name in ("log_policy_B", "log_behaviour_B", "log_prior_B", "kl_B", "steps_B", "relaxed_B4"):
             getattr(self, name)[rows] = getattr(other, name)[other_rows]
 
@@ -169,6 +171,7 @@ class _Writing:
             melodies=melodies,
             **self.sums._asdict(),
             relaxed_B4=self.constraints.relaxed_B4,
+            forms=[plan.form or "" for plan in self.plans],
             trace=trace,
         )
 

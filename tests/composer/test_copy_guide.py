@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
 from composer.constraints import Plan
@@ -35,13 +34,7 @@ def test_a_phrase_that_is_made_to_copy_mostly_repeats_half_a_bar() -> None:
     assert share_with_half_a_bar_again(1.0) > 0.5
 
 
-@pytest.mark.parametrize(("bars", "sources"), [(4, {2}), (8, {2, 3}), (16, {2, 3, 4})])
-def test_tunes_are_made_to_copy_what_people_bring_back(bars: int, sources: set[int]) -> None:
-    plans = [Plan(steering=Steering(bars=bars))] * 200
+def test_tunes_are_made_to_copy_by_their_form_alone() -> None:
+    plans = [Plan(steering=Steering(bars=bars)) for bars in (2, 4, 8)]
 
-    guide = CopyGuide(plans, 1.0, np.random.default_rng(3))
-
-    start_B, _ = guide.places_B2.T // plans[0].bar_ticks
-    assert set(guide.source_B.tolist()) == sources
-    assert (start_B[guide.source_B == 4] >= 12).all(), "the end of a second part"
-    assert (start_B[guide.source_B == 3] % 8 >= 4).all(), "the second half of eight bars"
+    assert CopyGuide(plans, 1.0, np.random.default_rng(3)).is_forced_B.tolist() == [True, True, False]

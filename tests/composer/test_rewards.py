@@ -13,6 +13,7 @@ from composer.bands import (
     EARLY,
     EARLY_OF_BANDED,
     FIGURES,
+    FORMED,
     GROOVE,
     LAST_NOTE,
     PACE,
@@ -26,7 +27,6 @@ from composer.bands import (
 )
 from composer.judging import Judge, graded, taste_liking
 from composer.line import Line
-from composer.returning import HIGHEST_SHARE, USUAL_ENDINGS, USUAL_OPENINGS, Returning
 from composer.rewards import (
     RuleWeights,
     cadence,
@@ -152,46 +152,42 @@ def tune_of(*bars: tuple[int, ...]) -> Line:
     return Line(eighths(*(pitch for bar in bars for pitch in bar)))
 
 
-def formed(*bars: tuple[int, ...]) -> float:
-    """What the form of these bars is worth."""
-    return float(form(tune_of(*bars), WEIGHTS).sum())
+def formed(*bars: tuple[int, ...], asked: str = "") -> float:
+    """What the form of these bars is worth, where this one was asked for."""
+    return float(form(replace(tune_of(*bars), form=asked), WEIGHTS).sum())
 
 
-def test_an_answer_begins_like_its_question() -> None:
-    assert formed(A, B, C, D, A, B, C, E) == pytest.approx(3 * WEIGHTS.bar_returns)
-    assert formed(A, B, C, D, A, B, E, F) == pytest.approx(2 * WEIGHTS.bar_returns)
-    assert formed(A, B, C, D, E, F, G, D) == 0.0, "the end of the question is none of the answer"
-    assert formed(A, B, C, D) == 0.0, "a phrase"
+def test_a_bar_that_comes_back_costs_where_a_new_one_was_asked_for() -> None:
+    assert formed(A, B, C, D, A, F, G, H, asked="........") == WEIGHTS.returns_unasked
+    assert formed(A, B, A, D, E, F, G, D, asked="........") == 2 * WEIGHTS.returns_unasked, "from two and from four bars before"
+    assert formed(A, B, C, D, A, F, G, H, asked="....4...") == 0.0
+    assert formed(A, B, C, D, E, F, G, H, asked="....4...") == 0.0, "that it comes back is no rule: nothing else is open"
+    assert formed(A, B, C, D, A, F, G, H, asked="....d...") == WEIGHTS.returns_unasked, "another ending was asked for"
+    assert formed(A, B, C, A, asked="....") == 0.0, "a phrase"
 
 
-def test_an_answer_that_ends_otherwise_is_worth_something_too() -> None:
-    other = (*C[:4], 72, 71, 69, 67)
-
-    assert formed(A, B, C, D, E, F, other, G) == pytest.approx(WEIGHTS.answered_bar)
-    assert formed(A, B, C, D, (*A[:4], *other[4:]), F, G, H) == 0.0, "its beginning should be that of the question"
+def test_without_a_form_only_a_bar_just_heard_costs() -> None:
+    assert formed(A, A, B, C, D, E, F, G) == WEIGHTS.returns_unasked
+    assert formed(A, B, C, D, A, E, F, G) == 0.0
 
 
-def test_a_second_part_ends_like_the_first() -> None:
-    first, high = (A, B, C, D, E, F, G, H), tuple(pitch + 12 for pitch in A)
-    second = (high, B[::-1], C[::-1], D[::-1])
+def test_a_bar_on_the_way_to_come_back_unasked_owes_its_price() -> None:
+    broken = form(replace(tune_of(A, B, C, D, (*A[:3], 72, *A[4:]), E, F, G), form="........"), WEIGHTS)
 
-    ends = formed(*first, *second, E[::-1], F[::-1], G, H)
-    returns = formed(*first, *second, E, F, G, H)
-
-    assert ends == pytest.approx(2 * WEIGHTS.part_ending_returns)
-    assert returns - ends == pytest.approx(2 * WEIGHTS.bar_returns)
-    assert formed(*first, A, B, *second[2:], E[::-1], F[::-1], G[::-1], H[::-1]) == 0.0, "a second part begins with its own"
-
-
-def test_a_bar_just_heard_costs() -> None:
-    assert formed(A, A, B, C, D, E, F, G) == WEIGHTS.bar_at_once
-
-
-def test_a_bar_on_the_way_to_come_back_is_lent_its_worth() -> None:
-    broken = form(tune_of(A, B, C, D, (*A[:3], 72, *A[4:]), E, F, G), WEIGHTS)
-
-    assert broken[32:36] == pytest.approx([WEIGHTS.bar_returns / 8] * 3 + [-3 * WEIGHTS.bar_returns / 8])
+    assert broken[32:36] == pytest.approx([WEIGHTS.returns_unasked / 8] * 3 + [-3 * WEIGHTS.returns_unasked / 8])
     assert broken.sum() == pytest.approx(0.0)
+
+
+def test_what_a_form_decides_lies_outside_no_band() -> None:
+    asked, other = Steering(tonic=0, lowest=48, highest=84), tune_of(A, B, A, B, A, B).melody
+    judge = judge_of(tune_of(A, B, C, D, E, F).melody)
+
+    free, formed = (judge.rewards(other, asked, form=letters).sum() for letters in ("", "..2222"))
+    missed_X = band_misses(banded(other), np.stack(judge.bands.of("", (4, 4))))
+
+    decided = [FIGURES.index(name) for name in FORMED]
+    assert missed_X[decided].sum() > 0
+    assert formed - free == pytest.approx(WEIGHTS.band * missed_X[decided].sum())
 
 
 def test_a_bar_that_ends_sooner_than_the_other_is_no_copy() -> None:
@@ -243,31 +239,6 @@ def test_how_long_the_last_note_is_is_held_against_people() -> None:
     assert banded(replace(eighths(60), notes=notes))[last] == pytest.approx(3)
     assert banded(eighths(60, 62, None))[last] == 1
     assert banded(eighths(None))[last] == 1
-
-
-def test_bars_are_paid_for_coming_back_as_often_as_peoples_of_the_style() -> None:
-    dance, song = tune_of(A, B, C, D, A, B, E, F).melody, tune_of(A, B, C, D, E, F, G, H).melody
-    returning = Returning.measure([("dance", dance)] * 20 + [("song", song)] * 60 + [("rare", dance)])
-
-    assert returning.of_style["dance"][0] == pytest.approx(2 / 3)
-    assert returning.of_style["song"][0] == 0
-    assert returning.of_style["rare"] == returning.of_style[""]
-
-    dances, songs, unheard = (returning.price(WEIGHTS, style) for style in ("dance", "song", "a style nobody wrote"))
-    assert dances.bar_returns == WEIGHTS.bar_returns * HIGHEST_SHARE / USUAL_OPENINGS
-    assert songs.bar_returns == 0
-    assert unheard == returning.price(WEIGHTS, "rare")
-    assert Returning().price(WEIGHTS, "dance") == WEIGHTS
-
-
-def test_a_judge_pays_by_style() -> None:
-    dance = tune_of(A, B, C, D, A, B, E, F).melody
-    returning = Returning({"": (0.0, 0.0), "dance": (USUAL_OPENINGS, USUAL_ENDINGS)})
-    judge = replace(judge_of(dance), returning=returning)
-
-    in_dances, elsewhere = (judge.rewards(dance, Steering(style=style)).sum() for style in ("dance", "song"))
-
-    assert in_dances - elsewhere == pytest.approx(2 * WEIGHTS.bar_returns)
 
 
 def test_graded_wishes_are_measured_on_their_own_scale() -> None:

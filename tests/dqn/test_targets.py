@@ -113,7 +113,7 @@ def test_lambda_returns_equal_brute_force(steps: int, lam: float, seed: int) -> 
     reward, value, taken, weight, discount = torch.rand(5, 1, steps, generator=generator, dtype=torch.float64)
     discount = torch.where(discount < 0.2, 0.0, discount)
 
-    found = targets.lambda_returns(reward, discount, value, taken, weight, lam)
+    found = targets.lambda_returns(reward, discount, value, taken, lam * weight)
 
     lists = [tensor[0].tolist() for tensor in (reward, discount, value, taken, weight)]
     by_hand = [brute_force_lambda_return(lists[0], lists[1], lists[2], lists[3], lists[4], lam, t) for t in range(steps)]
@@ -124,17 +124,24 @@ def test_lambda_zero_is_one_step_and_lambda_one_is_all_steps() -> None:
     one = targets.n_step(REWARD, HALF, VALUE, TAKEN, ONES, 1)
     all_of_them = targets.n_step(REWARD, HALF, VALUE, TAKEN, ONES, 4)
 
-    torch.testing.assert_close(targets.lambda_returns(REWARD, HALF, VALUE, TAKEN, ONES, 0.0), one)
-    torch.testing.assert_close(targets.lambda_returns(REWARD, HALF, VALUE, TAKEN, ONES, 1.0), all_of_them)
+    torch.testing.assert_close(targets.lambda_returns(REWARD, HALF, VALUE, TAKEN, 0.0 * ONES), one)
+    torch.testing.assert_close(targets.lambda_returns(REWARD, HALF, VALUE, TAKEN, ONES), all_of_them)
 
 
 def test_soft_lambda_returns_pay_the_divergence() -> None:
-    found = targets.lambda_returns(REWARD, HALF, VALUE, TAKEN, ONES, 0.9)
+    found = targets.lambda_returns(REWARD, HALF, VALUE, TAKEN, 0.9 * ONES)
 
     # Each step is 0.1 parts V and 0.9 parts what followed, less log π/p₀ = G⁻ − V⁻ of the step that followed.
     last_but_one = 4 + 0.5 * (0.1 * 30 + 0.9 * (8 - (33 - 30)))
     before = 2 + 0.5 * (0.1 * 20 + 0.9 * (last_but_one - (18 - 20)))
     assert found[0, 1:].tolist() == pytest.approx([before, last_but_one, 8.0])
+
+
+def test_a_step_without_a_choice_lets_all_of_the_return_through() -> None:
+    found = targets.lambda_returns(REWARD, HALF, VALUE, VALUE, torch.tensor([[0.0, 1.0, 1.0, 0.0]]))
+
+    # Steps 1 and 2 leave no choice: what precedes them is paid what they earned, and then the value of the next choice.
+    assert float(found[0, 0]) == pytest.approx(1 + 0.5 * (2 + 0.5 * (4 + 0.5 * 30)))
 
 
 def test_weights_are_truncated_at_one() -> None:

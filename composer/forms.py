@@ -1,0 +1,106 @@
+"""Forms of people's tunes: which bars come back, and from where. Before: the catalogue. After: constraints keep to a drawn one.
+
+A form has a letter for each bar: `.` is new, `4` the bar four bars before once more, `d` begins like that one and ends
+otherwise; 1, 2, 4, 8 and a, b, d, h are one, two, four and eight bars back."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+
+import numpy as np
+
+from music.counted import Counted
+from music.notes import Melody
+
+BACKS = (1, 2, 4, 8)
+"""Bars back from which a bar can return."""
+NEW, WHOLE, BEGINNING = ".", "1248", "abdh"
+FEWEST_TUNES = 20
+"""Of a style, as long as is asked; else forms are drawn from all styles."""
+LONGEST = 32
+"""Bars that are kept of a form."""
+DRAW = 1
+"""Beside a piece's seed: the form is no draw among its notes."""
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How many tunes of each style have which form."""
+
+    of_style: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def measure(cls, tunes: Iterable[tuple[str, Melody]]) -> Forms:
+        """Of styles and melodies of people."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for style, melody in tunes:
+            found[style][form_of(melody)[:LONGEST]] += 1
+        return cls({style: dict(sorted(counted.items())) for style, counted in sorted(found.items())})
+
+    def draw(self, style: str, bars: int, seed: int) -> str:
+        """The first bars of a tune of this style, as often as people's are so; empty where nobody's tune is as long."""
+        usual = self._at_least(self.of_style.get(style, {}), bars)
+        if sum(usual.values()) < FEWEST_TUNES:
+            usual = self._at_least(self._of_all, bars)
+        if not usual:
+            return ""
+        generator = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, DRAW])
+        below = np.cumsum(list(usual.values()))
+        return list(usual)[int(np.searchsorted(below, generator.integers(below[-1]), side="right"))]
+
+    @staticmethod
+    def _at_least(counted: Mapping[str, int], bars: int) -> dict[str, int]:
+        """Forms of so many bars, or the beginnings of longer ones."""
+        found: Counter[str] = Counter()
+        for form, count in counted.items():
+            if len(form) >= bars:
+                found[form[:bars]] += count
+        return dict(found)
+
+    @cached_property
+    def _of_all(self) -> Mapping[str, int]:
+        total: Counter[str] = Counter()
+        for counted in self.of_style.values():
+            total.update(counted)
+        return total
+
+
+def form_of(melody: Melody) -> str:
+    """A letter for each bar after the pickup; the nearest bar that it is the same as, else the nearest that it begins like."""
+    counted = Counted.of(melody)
+    bars = counted.bars()
+    beginnings = [tuple(event for event in bar if 2 * event[0] < counted.bar) for bar in bars]
+    return "".join(
+        _nearest(bars, number, WHOLE) or _nearest(beginnings, number, BEGINNING) or NEW for number in range(len(bars))
+    )
+
+
+def _nearest(parts: Sequence[Sequence[object]], number: int, letters: str) -> str:
+    """The letter of the nearest part that this one is the same as; empty where there is none, or nothing in it but a note."""
+    for back, letter in zip(BACKS, letters, strict=True):
+        if back <= number and len(parts[number]) > 1 and parts[number] == parts[number - back]:
+            return letter
+    return ""
+
+
+def in_words(form: str) -> str:
+    """“Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3”; empty where every bar is new."""
+    told = []
+    number = 0
+    for letter, group in groupby(form):
+        count = len(list(group))
+        back = dict(zip(WHOLE + BEGINNING, BACKS * 2, strict=True)).get(letter)
+        if back is not None:
+            bars, others = _bars(number, count), _bars(number - back, count).lower()
+            is_again = f"{'is' if count == 1 else 'are'} {others} again"
+            told.append(f"{bars} {is_again}" if letter in WHOLE else f"{bars} begin{'s' if count == 1 else ''} like {others}")
+        number += count
+    return ", ".join([*told[:1], *(words.lower() for words in told[1:])])
+
+
+def _bars(first: int, count: int) -> str:
+    return f"Bar {first + 1}" if count == 1 else f"Bars {first + 1}–{first + count}"

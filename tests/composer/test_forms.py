@@ -1,0 +1,149 @@
+"""Forms: counted in people's tunes, drawn for a piece, and kept to by whoever writes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from composer.constraints import Plan
+from composer.forms import FEWEST_TUNES, Forms, form_of, in_words
+from composer.steering import Steering
+from music.notes import Melody, Note
+from tests.composer.test_constraints import write, write_all
+
+A, B, C, D, E = ((60 + n, 62 + n, 64 + n, 60 + n, 65 + n, 64 + n, 62 + n, 67 - n) for n in range(5))
+OTHER_ENDING = (*C[:4], 72, 71, 69, 67)
+
+
+def tune(*bars: tuple[int, ...], pickup: int = 0) -> Melody:
+    """Bars of eighths in 4/4, behind so many eighths of a pickup."""
+    pitches = [67] * pickup + [pitch for bar in bars for pitch in bar]
+    notes = tuple(Note(pitch, Fraction(1, 2)) for pitch in pitches)
+    return Melody(notes=notes, metre=(4, 4), tonic=0, mode="major", pickup=Fraction(pickup, 2))
+
+
+@pytest.mark.parametrize(
+    ("melody", "form"),
+    [
+        (tune(A, B, C, D, A, B, OTHER_ENDING, E), "....44d."),
+        (tune(A, B, C, D, A, B, OTHER_ENDING, E, pickup=3), "....44d."),
+        (tune(A, A, A, B, A), ".11.2"),
+        (tune(A, B, A, B, A), "..222"),
+        (tune(*(A, B, C, D, E, B[::-1], C[::-1], D[::-1]), A), "........8"),
+        (tune(A, B, C, A), "...."),
+    ],
+)
+def test_a_form_says_which_bars_come_back_from_where(melody: Melody, form: str) -> None:
+    assert form_of(melody) == form
+
+
+def test_a_bar_of_one_note_comes_back_from_nowhere() -> None:
+    whole = (Note(60, Fraction(4)),) * 3
+
+    assert form_of(Melody(notes=whole, metre=(4, 4), tonic=0, mode="major")) == "..."
+
+
+def test_forms_are_drawn_as_often_as_tunes_have_them() -> None:
+    dances = [("dance", tune(A, B, C, D, A, B))] * 30 + [("dance", tune(A, B, C, D, E, A))] * 10
+    forms = Forms.measure([*dances, ("song", tune(A, A, B, C, D, E))])
+
+    drawn = [forms.draw("dance", 6, seed) for seed in range(400)]
+    assert set(drawn) == {"....44", "......"}
+    assert np.mean([form == "....44" for form in drawn]) == pytest.approx(0.75, abs=0.07)
+    assert drawn == [forms.draw("dance", 6, seed) for seed in range(400)]
+    # Of a tune that goes on, its beginning.
+    assert {forms.draw("dance", 5, seed) for seed in range(40)} == {"....4", "....."}
+    # One song says little: it has the forms of all.
+    assert FEWEST_TUNES > 1
+    assert len({forms.draw("song", 6, seed) for seed in range(400)}) == 3
+    # Nobody's tune is so long.
+    assert forms.draw("dance", 7, 1) == ""
+    assert Forms().draw("dance", 4, 1) == ""
+
+
+def test_forms_survive_a_checkpoint() -> None:
+    forms = Forms.measure([("dance", tune(A, B, A))] * 2 + [("song", tune(A, A))])
+
+    assert dict(forms.of_style) == {"dance": {"..2": 2}, "song": {".1": 1}}
+    assert Forms(dict(forms.of_style)) == forms
+
+
+@pytest.mark.parametrize("metre", [(4, 4), (6, 8), (3, 4)])
+@pytest.mark.parametrize("form", ["....4444", "..22.1d.", "....bd..", ".a.a..h."])
+def test_a_piece_keeps_to_its_form_whatever_the_network_says(metre: tuple[int, int], form: str) -> None:
+    plan = Plan(steering=Steering(tonic=2, metre=metre, bars=8), form=form)
+
+    for melody in write([plan] * 20):
+        bars = [notes_of(melody, number) for number in range(8)]
+        for number, letter in enumerate(form[:-1]):
+            back = {"1": 1, "2": 2, "4": 4, "a": 1, "b": 2, "d": 4}.get(letter)
+            if back is None:
+                continue
+            if letter.isdigit():
+                assert bars[number] == bars[number - back]
+            else:
+                half = melody.bar_quarters / 2
+                assert beginning(bars[number], half) == beginning(bars[number - back], half)
+
+
+def notes_of(melody: Melody, number: int) -> list[tuple[Fraction, int | None, Fraction]]:
+    """The notes that begin in a bar, with their place in it."""
+    bar = melody.bar_quarters
+    return [(start - number * bar, note.pitch, note.quarters) for start, note in melody.onsets() if start // bar == number]
+
+
+def beginning(
+    notes: list[tuple[Fraction, int | None, Fraction]], half: Fraction
+) -> list[tuple[Fraction, int | None, Fraction]]:
+    return [note for note in notes if note[0] < half]
+
+
+def test_the_last_bar_comes_back_only_from_one_that_ends_on_the_tonic() -> None:
+    plan = Plan(steering=Steering(tonic=0, bars=8), form=".......4")
+    on_tonic = off_tonic = 0
+    for melody in write([plan] * 200):
+        *_, last = notes_of(melody, 7)
+        assert last[1] is not None
+        assert last[1] % 12 == 0
+        source = notes_of(melody, 3)
+        ends_on_tonic = source[-1][1] is not None and source[-1][1] % 12 == 0
+        if ends_on_tonic and source[-1][2] >= 1:
+            # The last note is the nearest tonic, whatever it was before.
+            assert notes_of(melody, 7)[:-1] == source[:-1]
+            on_tonic += 1
+        elif not ends_on_tonic and source[0][1] is not None:
+            assert notes_of(melody, 7)[0][1] == source[0][1], "its beginning does"
+            off_tonic += 1
+    assert min(on_tonic, off_tonic) > 3
+
+
+def test_given_notes_go_before_the_form() -> None:
+    primer = tuple(Note(pitch, Fraction(1)) for pitch in (60, 62, 64, 65) * 2)
+    written = write_all([Plan(steering=Steering(tonic=0, bars=6, primer=primer), form=".a..4d")] * 20)
+
+    for melody in written.melodies:
+        assert melody.notes[:8] == primer
+        assert notes_of(melody, 4) == notes_of(melody, 0), "a bar of the primer comes back"
+    assert not written.relaxed_B4.any()
+
+
+def test_where_bars_are_given_no_form_is_drawn() -> None:
+    usual = Steering(bars=8)
+    asked = {
+        "usual": Plan(steering=usual),
+        "phrase": Plan(steering=Steering(bars=4)),
+        "chords": Plan(steering=Steering(bars=8, chords="C F G C")),
+        "kept notes": Plan(steering=usual, anchors=((0, 60),)),
+        "bare": Plan(steering=usual, is_free=True),
+        "locked": Plan(steering=Steering(bars=8, locked_bars=((3, (Note(60, Fraction(4)),)),))),
+    }
+
+    assert [name for name, plan in asked.items() if plan.takes_form] == ["usual"]
+
+
+def test_a_form_is_told_in_words() -> None:
+    assert in_words("....44d.") == "Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3"
+    assert in_words(".1..dd") == "Bar 2 is bar 1 again, bars 5–6 begin like bars 1–2"
+    assert in_words("....") == ""
