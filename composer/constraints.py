@@ -221,7 +221,9 @@ class Constraints:
         open_BD = np.empty((len(pitch_B), DURATION_COUNT), dtype=bool)
         places = (lines.now_B, lines.bar_B, lines.end_B, self._is_free_B)
         copies = (*lines.sources(), lines.run_ticks_BS, lines.back_BL)
-        _open_durations(open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, *copies, self.relaxed_B4)
+        _open_durations(
+            open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, self._source_B, *copies, self.relaxed_B4
+        )
         _keep_lengths(open_BD, pitch_B, self._source_B, *lines.sources())
         for row, left in self._anchors.close_durations(lines.now_B, open_BD, _TICKS):
             place = lines.now_B[row] % lines.bar_B[row]
@@ -303,6 +305,7 @@ def _open_durations(
     bar_B: Whole,
     end_B: Whole,
     is_free_B: Mask,
+    source_B: Whole,
     source_pitch_BS: Whole,
     source_duration_BS: Whole,
     run_ticks_BS: Whole,
@@ -326,6 +329,8 @@ def _open_durations(
                 duration = source_duration_BS[b, s]
                 if source_pitch_BS[b, s] != pitch or duration >= DURATION_COUNT:
                     continue
+                if source_B[b] != NOTHING and duration == source_duration_BS[b, source_B[b]]:
+                    continue  # the form asks for it
                 is_third = run_ticks_BS[b, s] + _TICKS[duration] >= 2 * back_BL[b, s]
                 if is_third and open_D[duration]:
                     if open_D.sum() > 1:
