@@ -6,9 +6,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from django.test import Client
+from rest_framework.test import APIClient
 
+from accounts.models import Account
+from composer.composing import compose_commission
 from composer.constraints import Plan
 from composer.forms import FEWEST_TUNES, Forms, form_of, in_words
+from composer.models import Piece
 from composer.steering import Steering
 from music.notes import Melody, Note
 from tests.composer.test_constraints import write, write_all
@@ -147,3 +152,19 @@ def test_a_form_is_told_in_words() -> None:
     assert in_words("....44d.") == "Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3"
     assert in_words(".1..dd") == "Bar 2 is bar 1 again, bars 5–6 begin like bars 1–2"
     assert in_words("....") == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("composer_version")
+def test_a_pieces_page_tells_its_form(client: Client, as_alice: APIClient, alice: Account) -> None:
+    made = as_alice.post("/api/v1/pieces/", {"steering": {"style": "jig", "bars": 8}, "seed": 3}).json()
+    compose_commission(made["id"])
+    piece = Piece.objects.get()
+    client.force_login(alice)
+
+    def shown(form: str) -> str:
+        Piece.objects.update(recipe=piece.recipe | {"figures": {"form": form}})
+        return client.get(f"/tracks/{piece.track_id}/").content.decode()
+
+    assert "Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3." in shown("....44d.")
+    assert "Bars 5" not in shown("........")

@@ -215,6 +215,17 @@ def test_the_same_wish_gives_the_same_piece(policy: Trained) -> None:
     assert len({melody.content_hash() for melody in first}) > 1
 
 
+def test_a_version_gives_its_tunes_the_forms_that_it_was_taught(trained: Trained, policy: Trained) -> None:
+    for kind, version in (("prior", trained), ("dqn", policy)):
+        composer = load_policy(kind, version.checkpoint)
+        assert composer.settings["forms"] == {"toy": {".111.": 60 - len(toy_catalogue().held_out)}}
+
+        tune, phrase = (composer.compose(Steering(style="toy", bars=bars), None, seed=3) for bars in (5, 4))
+
+        assert tune.figures["form"].startswith(".111")
+        assert "form" not in phrase.figures
+
+
 def test_the_gate_lets_pieces_share_no_more_runs_with_tunes_than_people_do(policy: Trained) -> None:
     toys = toy_catalogue().tunes
     others = tuple(Tune(melody=small_melody(number), style="toy", group=str(number)) for number in range(60))
