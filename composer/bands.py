@@ -48,7 +48,8 @@ EARLY = (
     "pitch_class_entropy_over_log2_12",
     "share_of_bars_with_repeated_rhythm",
 )
-"""Figures that are told before the piece ends. What is told at its end alone is hardly learned: λ reaches back five notes."""
+"""Figures that are told before the piece ends. What is told at its end alone is hardly learned: λ reaches back five
+notes that were chosen."""
 EARLY_OF_BANDED = np.array([FIGURES.index(name) for name in EARLY])
 EDGES = (20, 80)
 """Percentiles of people's tunes between which a figure costs nothing. Pieces gather at the edge they come from; from this one

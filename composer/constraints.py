@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from composer.anchors import Anchors
 from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS, NONE_DURATION, SOURCES, TICKS_PER_QUARTER, Lines, in_ticks
-from composer.learning.following import NOTHING, Following
+from composer.learning.following import NONE, Following
 from composer.line import SHORT_BARS
 from composer.steering import Steering
 from composer.tokens import DURATION_COUNT, PITCH_COUNT, REST, pitch_token
@@ -51,7 +51,9 @@ class Plan:
     anchors: tuple[tuple[int, int], ...] = ()
     """(tick, MIDI pitch): a note of this pitch begins there (anchors.py)."""
     form: str | None = None
-    """Which bars come back from where (forms.py); None lets the policy draw one, empty asks for none."""
+    """Which bars come back from where (forms.py); None lets the policy draw one, and a gamut; empty asks for none."""
+    gamut: frozenset[int] | None = None
+    """Degrees that are used, in semitones above the tonic (gamuts.py); None leaves all of the scale open."""
     is_free: bool = False
     """Only range, grid and bar lines are obeyed: the bare prior, to measure what the other constraints do."""
 
@@ -67,7 +69,8 @@ class Plan:
 
     @property
     def takes_form(self) -> bool:
-        """Whether bars may be asked to come back: where notes or chords of theirs are given, those say what a bar is."""
+        """Whether a form and a gamut may be drawn for it. Where bars, chords or kept notes are given, those say what a tune is;
+        a primer says how it begins."""
         steering = self.steering
         is_given = bool(self.anchors or steering.locked_bars or steering.chord_bars)
         return steering.bars > SHORT_BARS and not is_given and not self.is_free
@@ -75,10 +78,12 @@ class Plan:
     def pitches(self) -> Mask:
         """Pitch tokens of the key within the range, P; the rest is not among them."""
         open_P = np.zeros(PITCH_COUNT, dtype=bool)
-        scale = self.steering.scale
+        tonic, scale = self.steering.tonic, self.steering.scale
+        if self.gamut is not None:
+            scale = frozenset(pitch for pitch in scale if (pitch - tonic) % 12 in self.gamut)
         for pitch in range(self.steering.lowest, self.steering.highest + 1):
             if self.is_free or pitch % 12 in scale:
-                open_P[pitch_token(pitch, self.steering.tonic)] = True
+                open_P[pitch_token(pitch, tonic)] = True
         return open_P
 
     def tonics(self) -> Mask:
@@ -178,7 +183,7 @@ class Constraints:
                 self._durations_B2TD[row, int(is_last), : plan.bar_ticks] = table_TD
         self._anchors = Anchors(plans)
         self._following = Following([plan.form or "" for plan in plans])
-        self._source_B = np.full(len(plans), NOTHING, dtype=np.int64)
+        self._source_B = np.full(len(plans), NONE, dtype=np.int64)
         self._has_chords_B = [bool(plan.steering.chord_bars) for plan in plans]
         self.relaxed_B4 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
         """How often each of RELAXED was given up."""
@@ -329,7 +334,8 @@ def _open_durations(
                 duration = source_duration_BS[b, s]
                 if source_pitch_BS[b, s] != pitch or duration >= DURATION_COUNT:
                     continue
-                if source_B[b] != NOTHING and duration == source_duration_BS[b, source_B[b]]:
+                back = source_B[b]
+                if back != NONE and duration == source_duration_BS[b, back] and pitch == source_pitch_BS[b, back]:
                     continue  # the form asks for it
                 is_third = run_ticks_BS[b, s] + _TICKS[duration] >= 2 * back_BL[b, s]
                 if is_third and open_D[duration]:
@@ -348,7 +354,7 @@ def _keep_copying(open_BP: Mask, source_B: Whole, source_pitch_BS: Whole, source
     """Leaves the pitch alone open that goes on with a bar on its way back, where it is open."""
     for b in range(len(open_BP)):
         source = source_B[b]
-        if source != NOTHING and source_duration_BS[b, source] != NONE_DURATION and open_BP[b, source_pitch_BS[b, source]]:
+        if source != NONE and source_duration_BS[b, source] != NONE_DURATION and open_BP[b, source_pitch_BS[b, source]]:
             open_BP[b, :] = False
             open_BP[b, source_pitch_BS[b, source]] = True
 
@@ -358,7 +364,7 @@ def _keep_lengths(open_BD: Mask, pitch_B: Whole, source_B: Whole, source_pitch_B
     """The same of its length. A bar that could not go on so is a new one from there."""
     for b in range(len(open_BD)):
         source = source_B[b]
-        if source == NOTHING or source_pitch_BS[b, source] != pitch_B[b]:
+        if source == NONE or source_pitch_BS[b, source] != pitch_B[b]:
             continue
         duration = source_duration_BS[b, source]
         if duration < DURATION_COUNT and open_BD[b, duration]:

@@ -21,9 +21,9 @@ BACKS = (1, 2, 4, 8)
 NEW, WHOLE, BEGINNING = ".", "1248", "abdh"
 FEWEST_TUNES = 20
 """Of a style, as long as is asked; else forms are drawn from all styles."""
-LONGEST = 32
-"""Bars that are kept of a form."""
-DRAW = 1
+LONGEST = 64
+"""Bars that are kept of a form, as many as a piece can have."""
+DRAW = 101
 """Beside a piece's seed: the form is no draw among its notes."""
 
 
@@ -38,19 +38,17 @@ class Forms:
         """Of styles and melodies of people."""
         found: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for style, melody in tunes:
-            found[style][form_of(melody)[:LONGEST]] += 1
+            found[style][letters_of(melody)[:LONGEST]] += 1
         return cls({style: dict(sorted(counted.items())) for style, counted in sorted(found.items())})
 
     def draw(self, style: str, bars: int, seed: int) -> str:
-        """The first bars of a tune of this style, as often as people's are so; empty where nobody's tune is as long."""
+        """The first bars of a tune of this style, as often as people's are so; empty where hardly a tune is as long."""
         usual = self._at_least(self.of_style.get(style, {}), bars)
         if sum(usual.values()) < FEWEST_TUNES:
             usual = self._at_least(self._of_all, bars)
-        if not usual:
+        if sum(usual.values()) < FEWEST_TUNES:
             return ""
-        generator = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, DRAW])
-        below = np.cumsum(list(usual.values()))
-        return list(usual)[int(np.searchsorted(below, generator.integers(below[-1]), side="right"))]
+        return drawn(usual, seed, DRAW)
 
     @staticmethod
     def _at_least(counted: Mapping[str, int], bars: int) -> dict[str, int]:
@@ -69,11 +67,22 @@ class Forms:
         return total
 
 
-def form_of(melody: Melody) -> str:
+def drawn(counted: Mapping[str, int], seed: int, draw: int) -> str:
+    """One of these, as often as each was counted; the same for a piece's seed and a number of the draw."""
+    generator = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, draw])
+    below = np.cumsum(list(counted.values()))
+    return list(counted)[int(np.searchsorted(below, generator.integers(below[-1]), side="right"))]
+
+
+def letters_of(melody: Melody) -> str:
     """A letter for each bar after the pickup; the nearest bar that it is the same as, else the nearest that it begins like."""
     counted = Counted.of(melody)
-    bars = counted.bars()
-    beginnings = [tuple(event for event in bar if 2 * event[0] < counted.bar) for bar in bars]
+    bars: list[list[tuple[int, int, int]]] = [[] for _ in counted.length_M]
+    notes = zip(counted.place_N.tolist(), counted.length_N.tolist(), counted.pitch_N.tolist(), strict=True)
+    for number, note in zip(counted.bar_N.tolist(), notes, strict=True):
+        if number >= 0:
+            bars[number].append(note)
+    beginnings = [[note for note in bar if 2 * note[0] < counted.bar] for bar in bars]
     return "".join(
         _nearest(bars, number, WHOLE) or _nearest(beginnings, number, BEGINNING) or NEW for number in range(len(bars))
     )
@@ -88,18 +97,20 @@ def _nearest(parts: Sequence[Sequence[object]], number: int, letters: str) -> st
 
 
 def in_words(form: str) -> str:
-    """“Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3”; empty where every bar is new."""
+    """“Bars 5–6 are bars 1–2 again, and bar 7 begins like bar 3”; empty where every bar is new."""
     told = []
     number = 0
     for letter, group in groupby(form):
         count = len(list(group))
         back = dict(zip(WHOLE + BEGINNING, BACKS * 2, strict=True)).get(letter)
         if back is not None:
-            bars, others = _bars(number, count), _bars(number - back, count).lower()
+            # Where more bars come back than lie between, they are the first ones again and again.
+            bars, others = _bars(number, count), _bars(number - back, min(count, back)).lower()
             is_again = f"{'is' if count == 1 else 'are'} {others} again"
             told.append(f"{bars} {is_again}" if letter in WHOLE else f"{bars} begin{'s' if count == 1 else ''} like {others}")
         number += count
-    return ", ".join([*told[:1], *(words.lower() for words in told[1:])])
+    told[1:] = [words.lower() for words in told[1:]]
+    return ", and ".join([", ".join(told[:-1]), told[-1]]) if len(told) > 1 else "".join(told)
 
 
 def _bars(first: int, count: int) -> str:

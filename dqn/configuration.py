@@ -24,7 +24,7 @@ class LearnerConfiguration:
     n_steps: int = 1
     """Steps of reward before bootstrapping, for Episodes. Transitions are n-step as they were built."""
     lambda_return: float = 0.0
-    """λ of the returns of Episodes, 0 … 1; 0 leaves it to `n_steps`."""
+    """λ of the returns of Episodes, 0 … 1; 0 leaves it to `n_steps`. Steps with one open action are passed through whole."""
     learning_rate: float = 1e-3
     """Adam's step size."""
     batch_size: int = 256

@@ -67,7 +67,7 @@ class ComposerConfiguration:
     updates_per_rollout: int = 32
     replay_pieces: int = 1024
     forced_copy_share: float = 0.35
-    """Of the rollouts: some of their bars copy an earlier one, so that copying is found at all."""
+    """Of the phrases: some of them copy half a bar or a bar, so that copying is found at all."""
     human_share: float = 0.2
     """Beside the tunes written in each rollout: so many of people's, note for note where the masks let them."""
     imitation_weight: float = 0.7

@@ -5,13 +5,14 @@ What people write is far from what a policy writes: of them the values learn wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from composer.constraints import Plan
 from composer.excerpts import excerpt_of
-from composer.forms import form_of
+from composer.forms import letters_of
 from composer.learning.drawing import NOTHING
 from composer.learning.features import Lines, in_ticks
 from composer.learning.replay_dataset import Tune
@@ -49,8 +50,7 @@ class Examples:
 def _plan_of(melody: Melody, style: str) -> Plan | None:
     pitches = [note.pitch for note in melody.notes if note.pitch is not None]
     try:
-        return Plan(
-            form=form_of(melody),
+        plan = Plan(
             steering=Steering(
                 style=style[:40],
                 tonic=melody.tonic,
@@ -59,10 +59,11 @@ def _plan_of(melody: Melody, style: str) -> Plan | None:
                 bars=round(melody.quarters / melody.bar_quarters),
                 lowest=min(pitches) - ROOM_SEMITONES,
                 highest=max(pitches) + ROOM_SEMITONES,
-            ),
+            )
         )
     except ImpossibleSteering:
         return None
+    return replace(plan, form=letters_of(melody)) if plan.takes_form else plan
 
 
 class ExampleGuide:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from composer.bands import Bands
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality
-from composer.forms import Forms, form_of
+from composer.forms import Forms, letters_of
+from composer.gamuts import FEWEST_PITCHES, Gamuts
 from composer.judging import taste_liking
 from composer.learning.advantage import Advantage, Foresight
 from composer.learning.condition import CONDITION, TASTES, Taste, condition, heard_taste
@@ -77,6 +78,8 @@ class ComposerPolicy:
     """What its pieces may share with the catalogue; None in checkpoints of before."""
     forms: Forms = field(default_factory=Forms)
     """Of people's tunes, one of which each piece is given; none in checkpoints of before."""
+    gamuts: Gamuts = field(default_factory=Gamuts)
+    """Likewise."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The checkpoint's configuration: bands of people, what it was trained with."""
 
@@ -181,7 +184,7 @@ class ComposerPolicy:
         report: Callable[[float], None] | None = None,
     ) -> Written:
         """Melodies of these plans, with what measuring them needs; a form is drawn where none was."""
-        plans = self.with_forms(plans, seeds)
+        plans = self.plan(plans, seeds)
         return self.writer.write(
             plans,
             styles=[style_number(plan.steering.style, self.styles) for plan in plans],
@@ -193,14 +196,20 @@ class ComposerPolicy:
             report=report,
         )
 
-    def with_forms(self, plans: Sequence[Plan], seeds: Sequence[int]) -> list[Plan]:
-        """The plans, each with a form that follows from its seed where it takes one."""
+    def plan(self, plans: Sequence[Plan], seeds: Sequence[int]) -> list[Plan]:
+        """The plans, each with the form and the gamut that follow from its seed, where it takes them."""
         return [
-            replace(plan, form=self.forms.draw(plan.steering.style, plan.steering.bars, seed))
-            if plan.form is None and plan.takes_form
-            else plan
+            self._planned(plan, seed) if plan.form is None and plan.takes_form else plan
             for plan, seed in zip(plans, seeds, strict=True)
         ]
+
+    def _planned(self, plan: Plan, seed: int) -> Plan:
+        steering = plan.steering
+        plan = replace(plan, form=self.forms.draw(steering.style, steering.bars, seed))
+        if steering.primer is not None:
+            return plan  # it says which degrees there are
+        narrower = replace(plan, gamut=self.gamuts.draw(steering.style, steering.mode, seed))
+        return narrower if narrower.pitches().sum() >= FEWEST_PITCHES else plan
 
     def _best(self, written: Written, rows: Whole, candidates: int, taste: Taste, fit: Fit | None) -> Composed:
         """Of these candidates the one that the taste likes best; with words the one that takes them best, where there is
@@ -227,7 +236,7 @@ class ComposerPolicy:
         }
         figures |= written.given_up(row)
         if written.forms[row]:
-            figures["form"] = form_of(melody)
+            figures["form"] = letters_of(melody)
         if self.originality is not None:
             figures["longest_shared_run"] = self.originality.catalogue.longest_shared(melody)
             figures["shared_runs_of_ten"] = self.originality.catalogue.shared_share(melody)
@@ -277,6 +286,7 @@ def policy_of(kind: str, checkpoint: Checkpoint) -> ComposerPolicy:
         prior_sha256=hash_weights(checkpoint.weights),
         originality=_originality_of(checkpoint),
         forms=Forms(settings.get("forms", {})),
+        gamuts=Gamuts(settings.get("gamuts", {})),
         settings=settings,
     )
 

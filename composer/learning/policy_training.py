@@ -208,7 +208,6 @@ class PolicyTraining:
         plans += [plan for plan, _ in people]
         tastes += [None] * len(people)
         seeds = generator.integers(2**62, size=len(plans)).tolist()
-        plans = self.policy.with_forms(plans, seeds)
         examples = ExampleGuide(len(plans), [melody for _, melody in people])
         copies = CopyGuide(plans, configuration.forced_copy_share, generator)
         copies.is_forced_B &= ~examples.is_forced_B
@@ -244,7 +243,7 @@ class PolicyTraining:
         for row, (melody, plan) in enumerate(zip(written.melodies, plans, strict=True)):
             judge = self.judge_of_people if is_example_B[row] else self.judge
             reward_BN[row, : len(melody.notes)] = judge.rewards(
-                melody, plan.steering, phi_BF[row], has_taste=bool(has_taste_B[row]), form=plan.form or ""
+                melody, plan.steering, phi_BF[row], has_taste=bool(has_taste_B[row]), form=written.forms[row]
             )
             if not is_example_B[row]:
                 reward_BN[row, len(melody.notes) - 1] -= self.novelty.cost(melody)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from composer.bands import CELL_TICKS
 from composer.learning.compiled import compiled
 from composer.learning.features import DURATION_TICKS
-from composer.learning.following import NOTHING
+from composer.learning.following import NONE
 from composer.learning.standing import AHEAD, STANDING
 from composer.rewards import LEAP_SEMITONES, PATIENT_STEPS
 from composer.tokens import REST
@@ -57,7 +57,7 @@ def _relate_pitches(related_BKJ: Related, token_BK: Whole, standing_BS: NDArray[
         direction, leap_left, leap_steps = standing_BS[b, 8], standing_BS[b, 9], standing_BS[b, 10]
         allowed = max(standing_BS[b, 15], highest - lowest)
         # In the last beat of a bar, the pitch that the next one comes back with.
-        coming = standing_BS[b, 19] if standing_BS[b, 13] <= standing_BS[b, 11] else NOTHING
+        coming = standing_BS[b, 19] if standing_BS[b, 13] <= standing_BS[b, 11] else NONE
         for k in range(len(token_K)):
             pitch, is_so = token_K[k], related_BKJ[b, k]
             if pitch == REST:

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from composer.bands import Bands, banded
 from composer.forms import Forms
+from composer.gamuts import Gamuts
 from composer.learning import evaluation
 from composer.learning.configuration import ComposerConfiguration
 from composer.learning.measuring import measure_version
@@ -50,7 +51,7 @@ def _make_prior(
 ) -> None:
     prior = train_prior(context, dataset, configuration, seconds)
     weights = {f"prior.{name}": weight for name, weight in prior.state_dict().items()}
-    measured = {"bands": measure_bands(dataset), "forms": measure_forms(dataset).of_style}
+    measured = {"bands": measure_bands(dataset)} | measure_plans(dataset)
     _write(folder, weights, context, dataset, configuration, measured, styles=dataset.styles)
 
 
@@ -62,13 +63,15 @@ def _make_policy(
     if context.parent_folder is None:
         raise NotEnoughToLearnFrom("There is no prior to start from yet; train one first (stage `prior`).")
     parent = read_checkpoint(context.parent_folder)
-    prior = replace(policy_of("prior", parent), forms=measure_forms(dataset))
+    prior = policy_of("prior", parent)
     if not Bands(prior.settings["bands"]).are_current:
         prior = replace(prior, settings=prior.settings | {"bands": measure_bands(dataset)})
+    plans = measure_plans(dataset)
+    prior = replace(prior, forms=Forms(plans["forms"]), gamuts=Gamuts(plans["gamuts"]))
     trained = train_policy(context, dataset, configuration, prior, seconds)
     weights: dict[str, Any] = {name: weight for name, weight in parent.weights.items() if name.startswith("prior.")}
     weights |= trained
-    measured = {"bands": prior.settings["bands"], "forms": prior.forms.of_style}
+    measured = {"bands": prior.settings["bands"]} | plans
     _write(folder, weights, context, dataset, configuration, measured, parent=parent)
 
 
@@ -83,8 +86,8 @@ def _write(
     styles: tuple[str, ...] = (),
     parent: Checkpoint | None = None,
 ) -> None:
-    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, forms, the prior's
-    width, and what of the catalogue a piece may share."""
+    """Writes a checkpoint. Beside its own configuration it keeps what it needs to compose: styles, bands, forms, gamuts, the
+    prior's width, and what of the catalogue a piece may share."""
     originality = evaluation.originality_of(dataset)
     weights = weights | {CATALOGUE_RUNS: originality.catalogue.runs_G}
     kept: dict[str, Any] = {**configuration.to_json(), "styles": list(styles), **measured, "tunes": len(dataset.tunes)}
@@ -104,15 +107,14 @@ def measure_bands(dataset: MelodyDataset) -> dict[str, Any]:
     return {group: list(edges) for group, edges in bands.of_group.items()}
 
 
-def measure_forms(dataset: MelodyDataset) -> Forms:
-    """People's forms by style, from as many of these tunes."""
-    return Forms.measure(
-        (tune.style, tune.melody) for tune in dataset.training[:: max(1, len(dataset.training) // MEASURED_TUNES)]
-    )
+def measure_plans(dataset: MelodyDataset) -> dict[str, Any]:
+    """People's forms by style, and gamuts by mode and style, from as many tunes as bands are measured on."""
+    tunes = [(tune.style, tune.melody) for tune in dataset.training[:: max(1, len(dataset.training) // MEASURED_TUNES)]]
+    return {"forms": Forms.measure(tunes).of_style, "gamuts": Gamuts.measure(tunes).of_group}
 
 
 MEASURED_TUNES = 4000
-"""Enough for percentiles of the common styles; measuring all of them would take longer than it is worth."""
+"""Enough for bands, forms and gamuts of the common styles; measuring all of them would take longer than it is worth."""
 
 
 def _sample_figures(policy: ComposerPolicy, dataset: MelodyDataset) -> dict[str, float]:

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from accounts.models import Account
 from composer.composing import compose_commission
 from composer.constraints import Plan
-from composer.forms import FEWEST_TUNES, Forms, form_of, in_words
+from composer.forms import FEWEST_TUNES, Forms, in_words, letters_of
 from composer.models import Piece
 from composer.steering import Steering
 from music.notes import Melody, Note
@@ -41,13 +41,13 @@ def tune(*bars: tuple[int, ...], pickup: int = 0) -> Melody:
     ],
 )
 def test_a_form_says_which_bars_come_back_from_where(melody: Melody, form: str) -> None:
-    assert form_of(melody) == form
+    assert letters_of(melody) == form
 
 
 def test_a_bar_of_one_note_comes_back_from_nowhere() -> None:
     whole = (Note(60, Fraction(4)),) * 3
 
-    assert form_of(Melody(notes=whole, metre=(4, 4), tonic=0, mode="major")) == "..."
+    assert letters_of(Melody(notes=whole, metre=(4, 4), tonic=0, mode="major")) == "..."
 
 
 def test_forms_are_drawn_as_often_as_tunes_have_them() -> None:
@@ -149,8 +149,8 @@ def test_where_bars_are_given_no_form_is_drawn() -> None:
 
 
 def test_a_form_is_told_in_words() -> None:
-    assert in_words("....44d.") == "Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3"
-    assert in_words(".1..dd") == "Bar 2 is bar 1 again, bars 5–6 begin like bars 1–2"
+    assert in_words("....44d.") == "Bars 5–6 are bars 1–2 again, and bar 7 begins like bar 3"
+    assert in_words(".1..dd") == "Bar 2 is bar 1 again, and bars 5–6 begin like bars 1–2"
     assert in_words("....") == ""
 
 
@@ -166,5 +166,5 @@ def test_a_pieces_page_tells_its_form(client: Client, as_alice: APIClient, alice
         Piece.objects.update(recipe=piece.recipe | {"figures": {"form": form}})
         return client.get(f"/tracks/{piece.track_id}/").content.decode()
 
-    assert "Bars 5–6 are bars 1–2 again, bar 7 begins like bar 3." in shown("....44d.")
+    assert "Bars 5–6 are bars 1–2 again, and bar 7 begins like bar 3." in shown("....44d.")
     assert "Bars 5" not in shown("........")
