@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +14,11 @@ from rest_framework.test import APIClient
 from accounts.models import Account
 from composer.composing import compose_commission
 from composer.constraints import Plan
-from composer.forms import FEWEST_TUNES, Forms, in_words, letters_of
+from composer.forms import BACKS, BEGINNING, FEWEST_TUNES, WHOLE, Forms, in_words, letters_of
+from composer.gamuts import Gamuts, gamut_of
+from composer.learning.network import Prior
+from composer.learning.policy import ComposerPolicy
+from composer.learning.writing import Writer
 from composer.models import Piece
 from composer.steering import Steering
 from music.notes import Melody, Note
@@ -44,6 +50,13 @@ def test_a_form_says_which_bars_come_back_from_where(melody: Melody, form: str) 
     assert letters_of(melody) == form
 
 
+def test_a_bar_that_is_full_of_one_long_note_shifts_no_other() -> None:
+    long = Note(60, Fraction(8))
+    bars = tune(A, B, C, D, A, B)
+
+    assert letters_of(replace(bars, notes=(long, *bars.notes))) == "......44"
+
+
 def test_a_bar_of_one_note_comes_back_from_nowhere() -> None:
     whole = (Note(60, Fraction(4)),) * 3
 
@@ -63,34 +76,42 @@ def test_forms_are_drawn_as_often_as_tunes_have_them() -> None:
     # One song says little: it has the forms of all.
     assert FEWEST_TUNES > 1
     assert len({forms.draw("song", 6, seed) for seed in range(400)}) == 3
-    # Nobody's tune is so long.
+    # Hardly anybody's tune is so long.
+    assert Forms.measure(dances[:FEWEST_TUNES]).draw("dance", 6, 1) == "....44"
+    assert Forms.measure(dances[: FEWEST_TUNES - 1]).draw("dance", 6, 1) == ""
     assert forms.draw("dance", 7, 1) == ""
     assert Forms().draw("dance", 4, 1) == ""
 
 
-def test_forms_survive_a_checkpoint() -> None:
-    forms = Forms.measure([("dance", tune(A, B, A))] * 2 + [("song", tune(A, A))])
+def test_forms_and_gamuts_survive_a_checkpoint() -> None:
+    tunes = [("dance", tune(A, B, A, D, E))] * 30 + [("song", tune(A, A, B, C, A))] * 20
+    forms, gamuts = Forms.measure(tunes), Gamuts.measure(tunes)
 
-    assert dict(forms.of_style) == {"dance": {"..2": 2}, "song": {".1": 1}}
-    assert Forms(dict(forms.of_style)) == forms
+    kept_forms, kept_gamuts = json.loads(json.dumps([forms.of_style, gamuts.of_group]))
+
+    for seed in range(20):
+        assert Forms(kept_forms).draw("song", 5, seed) == forms.draw("song", 5, seed) != ""
+        assert Gamuts(kept_gamuts).draw("dance", "major", seed) == gamuts.draw("dance", "major", seed) is not None
 
 
 @pytest.mark.parametrize("metre", [(4, 4), (6, 8), (3, 4)])
-@pytest.mark.parametrize("form", ["....4444", "..222222", ".111.22.", "..22.1d.", "....bd..", ".a.a..h."])
+@pytest.mark.parametrize("form", ["....4444", "..222222", ".111.22.", "..22.1d.", "....bd..", ".a.a....8hh8."])
 def test_a_piece_keeps_to_its_form_whatever_the_network_says(metre: tuple[int, int], form: str) -> None:
-    plan = Plan(steering=Steering(tonic=2, metre=metre, bars=8), form=form)
+    plan = Plan(steering=Steering(tonic=2, metre=metre, bars=len(form)), form=form)
+    endings = changed = 0
 
     for melody in write([plan] * 20):
-        bars = [notes_of(melody, number) for number in range(8)]
+        bars, half = [notes_of(melody, number) for number in range(len(form))], melody.bar_quarters / 2
         for number, letter in enumerate(form[:-1]):
-            back = {"1": 1, "2": 2, "4": 4, "a": 1, "b": 2, "d": 4}.get(letter)
-            if back is None:
-                continue
-            if letter.isdigit():
+            back = dict(zip(WHOLE + BEGINNING, BACKS * 2, strict=True)).get(letter, 0)
+            if letter in WHOLE:
                 assert bars[number] == bars[number - back]
-            else:
-                half = melody.bar_quarters / 2
+            elif letter in BEGINNING:
                 assert beginning(bars[number], half) == beginning(bars[number - back], half)
+                has_ending = any(start >= half for start, *_ in bars[number - back])
+                endings, changed = endings + has_ending, changed + (has_ending and bars[number] != bars[number - back])
+
+    assert changed >= 0.8 * endings, "from the middle on it is free"
 
 
 def notes_of(melody: Melody, number: int) -> list[tuple[Fraction, int | None, Fraction]]:
@@ -107,21 +128,24 @@ def beginning(
 
 def test_the_last_bar_comes_back_only_from_one_that_ends_on_the_tonic() -> None:
     plan = Plan(steering=Steering(tonic=0, bars=8), form=".......4")
-    on_tonic = off_tonic = 0
-    for melody in write([plan] * 200):
-        *_, last = notes_of(melody, 7)
-        assert last[1] is not None
-        assert last[1] % 12 == 0
-        source = notes_of(melody, 3)
-        ends_on_tonic = source[-1][1] is not None and source[-1][1] % 12 == 0
-        if ends_on_tonic and source[-1][2] >= 1:
+    on_tonic = free = endings = 0
+    for melody in write([plan] * 400):
+        *_, (_, pitch, _) = last = notes_of(melody, 7)
+        assert pitch is not None
+        assert pitch % 12 == 0
+        *_, (start, pitch, quarters) = source = notes_of(melody, 3)
+        if any(pitch is None for _, pitch, _ in source):
+            continue  # no rest may stand in a last bar
+        ends_on_tonic = pitch is not None and pitch % 12 == 0
+        if ends_on_tonic and quarters >= 1:
             # The last note is the nearest tonic, whatever it was before.
-            assert notes_of(melody, 7)[:-1] == source[:-1]
+            assert last[:-1] == source[:-1]
             on_tonic += 1
-        elif not ends_on_tonic and source[0][1] is not None:
-            assert notes_of(melody, 7)[0][1] == source[0][1], "its beginning does"
-            off_tonic += 1
-    assert min(on_tonic, off_tonic) > 3
+        elif not ends_on_tonic and last[:1] == source[:1] and start >= 2:
+            middle = next(note for note in source if note[0] >= 2)
+            endings, free = endings + 1, free + (middle not in last)
+    assert on_tonic > 5
+    assert free > 0.5 * endings > 5, "of another one only the beginning"
 
 
 def test_given_notes_go_before_the_form() -> None:
@@ -168,3 +192,47 @@ def test_a_pieces_page_tells_its_form(client: Client, as_alice: APIClient, alice
 
     assert "Bars 5–6 are bars 1–2 again, and bar 7 begins like bar 3." in shown("....44d.")
     assert "Bars 5" not in shown("........")
+
+
+def test_a_gamut_is_drawn_as_often_as_tunes_of_style_and_mode_use_it() -> None:
+    pentatonic = tune((60, 62, 64, 67, 69, 67, 64, 62))
+    gamuts = Gamuts.measure([("song", pentatonic)] * 30 + [("song", tune(A))] * 10 + [("dance", tune(A))] * 5)
+
+    assert gamut_of(pentatonic) == {0, 2, 4, 7, 9}
+    assert gamut_of(tune((61, 62, 66, 71))) == {0, 2, 11}, "of its scale, and the tonic"
+    drawn = [gamuts.draw("song", "major", seed) for seed in range(400)]
+    assert set(drawn) == {gamut_of(pentatonic), gamut_of(tune(A))}
+    assert np.mean([gamut == gamut_of(pentatonic) for gamut in drawn]) == pytest.approx(0.75, abs=0.07)
+    assert gamuts.draw("dance", "major", 1) is not None, "of all styles"
+    assert gamuts.draw("song", "dorian", 1) is None
+
+
+def test_a_piece_keeps_to_its_gamut() -> None:
+    plan = Plan(steering=Steering(tonic=2, bars=8), gamut=frozenset({0, 4, 7, 9}))
+
+    heard = {(note.pitch - 2) % 12 for melody in write([plan] * 10) for note in melody.notes if note.pitch is not None}
+
+    assert heard == {0, 4, 7, 9}
+
+
+def test_what_is_drawn_leaves_room_and_is_left_to_a_primer() -> None:
+    policy = ComposerPolicy(
+        kind="prior",
+        writer=Writer(prior=Prior(hidden=8)),
+        styles=("song",),
+        prior_sha256="",
+        forms=Forms({"song": {"....4444": 40}}),
+        gamuts=Gamuts({"major song": {"0,2,4,7,9": 40}, "minor song": {"0,7": 40}}),
+    )
+    asked = {
+        "usual": Steering(style="song", bars=8),
+        "primer": Steering(style="song", bars=8, primer=(Note(60, Fraction(1)),)),
+        "phrase": Steering(style="song", bars=4),
+        "two notes in the range": Steering(style="song", mode="minor", bars=8, lowest=60, highest=72),
+    }
+
+    plans = policy.plan([Plan(steering=steering) for steering in asked.values()], seeds=range(4))
+
+    assert [plan.form for plan in plans] == ["....4444", "....4444", None, "....4444"]
+    assert [plan.gamut for plan in plans] == [{0, 2, 4, 7, 9}, None, None, None]
+    assert policy.plan([Plan(steering=asked["usual"], form="")], seeds=[1])[0].gamut is None

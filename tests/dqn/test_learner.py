@@ -152,6 +152,22 @@ def test_the_mask_acts_in_the_returns_of_episodes(algorithm: str) -> None:
     torch.testing.assert_close(network.values.detach(), worth, atol=5e-3, rtol=0)
 
 
+@pytest.mark.parametrize("algorithm", ["q", "double_q", "g", "kl_residual"])
+def test_steps_without_a_choice_cut_no_credit_whatever_lambda_is(algorithm: str) -> None:
+    options: dict[str, Any] = {"algorithm": algorithm, "lambda_return": 1e-6, "polyak": 1e-9, "updates": 600}
+
+    def worth_of_setting_out(open_SA: Tensor) -> float:
+        """Of the first of three steps to the right end, as the target network still knows nothing."""
+        log_prior = None if algorithm in ("q", "double_q") else UNEVEN
+        return float(solved(chain.episodes([[1, 1, 1]], log_prior=log_prior, open_SA=open_SA), **options)[2, 1])
+
+    everything, corridor = torch.ones(chain.STATES, 2, dtype=torch.bool), torch.ones(chain.STATES, 2, dtype=torch.bool)
+    corridor[3:, 0] = False
+
+    assert worth_of_setting_out(corridor) == pytest.approx(chain.DISCOUNT**2, abs=1e-3)
+    assert worth_of_setting_out(everything) == pytest.approx(0.0, abs=1e-3)
+
+
 def test_a_zero_network_is_exactly_the_masked_prior_and_worth_nothing() -> None:
     log_prior = torch.randn(7, 30, generator=torch.Generator().manual_seed(3)).log_softmax(-1)
     mask = torch.rand(7, 30, generator=torch.Generator().manual_seed(4)) < 0.6
