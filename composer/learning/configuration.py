@@ -60,7 +60,7 @@ class ComposerConfiguration:
     polyak: float = 0.05
     temperature: float = 1.0
     """Price of leaving the prior, in nats of reward per nat."""
-    prior_temperature: float = 1.35
+    prior_temperature: float = 1.38
     """Above 1 the prior of phrases of up to four bars is flattened, which keeps them different from each other; tunes less."""
     rollout_pieces: int = 96
     """Pieces written at once with the newest weights."""

@@ -32,7 +32,7 @@ from music.notes import MODES, Melody, Note
 Whole = NDArray[np.int64]
 SHORTEST_TICKS = 6
 _TICKS = np.append(DURATION_TICKS, 0)
-FLATNESS_OF_TUNES = 0.65
+FLATNESS_OF_TUNES = 0.6
 """Power of the phrases' flatness that tunes have."""
 FLATTEST = 3.2
 """Temperature of the prior that is as far from the catalogue as can be asked."""
