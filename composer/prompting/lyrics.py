@@ -87,8 +87,8 @@ def read_lyrics(text: object, styles: Collection[str] = ()) -> Reading:
     }
     read |= _of_style(plain, styles) | _of_tones(verse.lines) | _of_moods(plain)
     remarks = [*verse.strange]
-    if _begins_unstressed(verse.lines):
-        remarks.append("the upbeat of the lines: a piece begins on the first beat")
+    if _begins_unstressed(verse.lines[0]):
+        remarks.append("the upbeat of the first line: a piece begins on the first beat")
     fields = {name: value for name, (value, _) in read.items()}
     return reading_of(fields, {name: why for name, (_, why) in read.items()}, remarks, styles)
 
@@ -161,11 +161,9 @@ def _of_moods(text: str) -> dict[str, tuple[Any, str]]:
     return mode | tempo
 
 
-def _begins_unstressed(lines: Sequence[Sequence[Syllable]]) -> bool:
-    """Most lines begin with a known, unstressed syllable."""
-    with_stress = [line for line in lines if any(syllable.is_stressed for syllable in line)]
-    upbeats = [not line[0].is_stressed for line in with_stress]
-    return bool(upbeats) and mean(upbeats) > 0.5
+def _begins_unstressed(line: Sequence[Syllable]) -> bool:
+    """The first syllable is known to be unstressed."""
+    return any(syllable.is_stressed for syllable in line) and not line[0].is_stressed
 
 
 def _counted(number: int, word: str) -> str:

@@ -20,6 +20,8 @@ from music.notes import Melody
 Lines = Sequence[tuple[Syllable, ...]]
 STRONG_QUARTERS = (1.0, 0.5, 0.25)
 """How many quarter notes a stressed syllable may move to begin on a bar, on half of one, on a beat."""
+LONGEST_UPBEAT = 2
+"""Syllables."""
 TONE_QUARTERS = 0.5
 """How many quarter notes a syllable may move to be reached, or held, in the direction of its tone."""
 
@@ -131,7 +133,13 @@ def _costs(
     """What it costs to begin each syllable on each note, and to hold it there, SN. To begin: how far it is from an even
     flow, less where stress meets a beat or the step is the tone's. To hold: nothing, less where the step is the tone's."""
     each = quarters / len(lines)
-    flow_S = np.array([each * (number + place / len(line)) for number, line in enumerate(lines) for place in range(len(line))])
+    flow_S = np.array(
+        [
+            each * (number + (place - _upbeat(line)) / len(line))
+            for number, line in enumerate(lines)
+            for place in range(len(line))
+        ]
+    )
     weight_S = np.array([weight for line in lines for weight in _weights(line)])
     into_S = np.array([way for line in lines for way in directions(line)])
     within_S = np.array([way for line in lines for way in glides(line)])
@@ -139,6 +147,13 @@ def _costs(
     away_SN = np.abs(onset_N[None, :] - flow_S[:, None])
     begun_SN = away_SN - weight_S[:, None] * strength_N[None, :] - TONE_QUARTERS * into_S[:, None] * way_N[None, :]
     return np.asarray(begun_SN, dtype=np.float64), -TONE_QUARTERS * within_S[:, None] * way_N[None, :]
+
+
+def _upbeat(line: tuple[Syllable, ...]) -> int:
+    """How many syllables come before the first stressed one: “the RIver” begins in the bar before, as it is spoken. More than
+    two are no upbeat."""
+    first = next((place for place, syllable in enumerate(line) if syllable.is_stressed), 0)
+    return first if first <= LONGEST_UPBEAT else 0
 
 
 def _weights(line: tuple[Syllable, ...]) -> list[float]:

@@ -76,7 +76,7 @@ def test_a_limerick_gets_six_eight_and_its_upbeat_is_named_as_left_out() -> None
     reading = read_lyrics(LIMERICK, STYLES)
 
     assert reading.steering.metre == (6, 8)
-    assert reading.not_understood == ("the upbeat of the lines: a piece begins on the first beat",)
+    assert reading.not_understood == ("the upbeat of the first line: a piece begins on the first beat",)
 
 
 def test_a_chinese_poem_gets_its_lines_register_and_leaps_from_its_marks_and_tones() -> None:

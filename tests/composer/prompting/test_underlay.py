@@ -67,6 +67,18 @@ def test_a_bar_has_a_strong_half_where_there_is_a_beat(metre: tuple[int, int], s
     assert (words.stressed, words.stressed_on_strong) == (2, strong)
 
 
+def test_an_upbeat_stands_before_its_bar() -> None:
+    song = "The river runs beneath the hill\nand carries all the summer rain"
+    words = underlay(verse_of(song), replace(melody(*["1/2"] * 48), metre=(3, 4)))
+
+    begins = {words.lyrics[note].rstrip("-"): note % 6 for note in words.notes}
+    assert words.stressed == 8
+    # The first line has none before it: a piece begins on the first beat.
+    assert words.stressed_on_strong >= 7
+    assert begins["hill"] == begins["car"] == begins["rain"] == 0
+    assert begins["and"] >= 3, "in the bar of the line before"
+
+
 def test_rests_carry_no_syllable_and_too_few_notes_no_words() -> None:
     assert len(underlay(verse_of("la la"), melody("1", "1", "1", rests=(1,))).lyrics) == 2
     assert underlay(verse_of(TWINKLE), melody("4")).lyrics == ("",)
