@@ -58,6 +58,8 @@ DEFAULTS = {
 WHOLE = ("bars", "first_bar", "last_bar")
 SHARES = ("closeness", "motion", "colour", "blend")
 WHOLE_BARS_SHOWN = 64
+WITH_CHORDS = ("continue", "rewrite")
+"""Tasks whose new bars follow chords that are asked for; those of an accompaniment are a field of its task."""
 PREFIX = "wish_"
 """Before the names of sliders: a variation has a closeness of its own beside the wish for one."""
 
@@ -78,6 +80,8 @@ def _commission(request: HttpRequest) -> HttpResponse:
     track = _track(request, request.POST.get("track", ""))
     wish, file = _read(request, track)
     wishes, lyrics = read_sliders(request.POST, prefix=PREFIX), request.POST.get("lyrics", "").replace("\r\n", "\n")
+    if wish["kind"] in WITH_CHORDS and request.POST.get("chords", "").strip():
+        wishes["chords"] = request.POST["chords"]
 
     def refused(error: str, field: str = "", status: int = 503) -> HttpResponse:
         shown = _form(wish, track, wishes, lyrics=lyrics, error=error, field=field)
@@ -144,7 +148,8 @@ def _form(
         "kind": kind,
         "tabs": [(name, WORDS[name][0]) for name in KINDS],
         "words": WORDS[kind],
-        "wish": DEFAULTS | _limits(track) | _own_chords(track, wish) | sent,
+        "wish": DEFAULTS | _limits(track) | _own_chords(track, wish, wishes) | sent,
+        "takes_chords": kind in WITH_CHORDS,
         "track": track,
         "voices": _voices(track),
         "lyrics": lyrics,
@@ -179,8 +184,10 @@ def _limits(track: Track | None) -> dict[str, Any]:
     return {"first_bar": last // 2 + 1 if last > 1 else 1, "last_bar": last, "texture": texture}
 
 
-def _own_chords(track: Track | None, wish: Mapping[str, Any]) -> dict[str, Any]:
-    """The chords that a piece was asked for with, in a form that nobody has filled in yet."""
+def _own_chords(track: Track | None, wish: Mapping[str, Any], wishes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The chords that were sent, or in a form that nobody has filled in yet those that a piece was asked for with."""
+    if wishes is not None:
+        return {"chords": wishes.get("chords", "")}
     piece = None if track is None or "chords" in wish else Piece.objects.filter(track=track).first()
     if piece is None:
         return {}

@@ -58,6 +58,25 @@ def test_a_sent_form_becomes_a_commission_and_its_piece_shows_the_chords(browser
     assert "One voice alone" in page
 
 
+@pytest.mark.parametrize(("kind", "own"), [("continue", {"bars": "4"}), ("rewrite", {"first_bar": "2", "last_bar": "3"})])
+def test_new_bars_can_be_asked_for_with_chords(browser: Client, track: Track, kind: str, own: dict[str, str]) -> None:
+    form = {"kind": kind, "track": track.pk, **own}
+    refused = browser.post(TASK, form | {"chords": "I IV nonsense"})
+
+    assert refused.status_code == 422
+    assert "nonsense is no chord" in refused.content.decode()
+    assert 'value="I IV nonsense"' in refused.content.decode()
+
+    browser.post(TASK, form | {"chords": "I V7"})
+    made = Commission.objects.get()
+    compose_commission(made.pk)
+
+    piece = Piece.objects.get()
+    assert made.steering["chords"] == piece.recipe["steering"]["chords"] == "I V7"
+    assert 'value="I V7"' in browser.get(f"{TASK}?task={kind}&track={piece.track_id}").content.decode()
+    assert 'name="chords"' not in browser.get(f"{TASK}?task=vary&track={piece.track_id}").content.decode()
+
+
 def test_what_was_given_up_stands_on_the_page_of_the_piece(browser: Client, track: Track) -> None:
     assert set(WORDS_OF_RELAXED) == set(RELAXED)
     browser.post(TASK, {"kind": "vary", "track": track.pk, "closeness": "1"})
