@@ -31,6 +31,10 @@ BARS = (4, 8, 16)
 USUAL_MODES = ("major", "minor", "dorian", "mixolydian")
 GIVEN_SHARE = 1 / 3
 """Share of the wishes with a primer, and of those with locked bars; each bar of these is locked with the same chance."""
+CHORDS = ("I", "ii", "iii", "IV", "V", "V7", "vi", "vii°")
+"""Of which a chart is drawn where nothing else is given; it begins on the tonic, as a piece does."""
+SIXTEENTH = 16
+"""In a few metres of sixteenths triplets don't lead to half a bar (docs/composer.md): no chart is drawn there."""
 REST_SHARE = 0.1
 CORRELATED = 0.9
 
@@ -154,6 +158,9 @@ def _any_fields(policy: ComposerPolicy, generator: np.random.Generator) -> dict[
     elif given < 2 * GIVEN_SHARE:
         locked = [number for number in range(1, bars + 1) if generator.random() < GIVEN_SHARE]
         fields["locked_bars"] = {number: _any_notes(bar, lowest, highest, generator) for number in locked}
+    elif unit < SIXTEENTH:
+        symbols = generator.choice(CHORDS, size=int(generator.integers(1, min(bars, 8) + 1)))
+        fields["chords"] = " ".join(("I", *symbols[1:].tolist()))
     return fields
 
 
@@ -281,6 +288,12 @@ def _is_in_range(melody: Melody, steering: Steering) -> bool:
     return all(note.pitch is None or steering.lowest <= note.pitch <= steering.highest for note in melody.notes)
 
 
+def _begins_on_chords(melody: Melody, steering: Steering) -> bool:
+    """A note of its chord begins each bar."""
+    begins = {start: pitch % 12 for start, pitch, _ in _sounding(melody)}
+    return all(begins.get(start) in steering.classes_of(chord) for _, start, chord in steering.chord_places())
+
+
 def _always(steering: Steering) -> bool:
     return True
 
@@ -294,6 +307,7 @@ EXACT: dict[str, tuple[Callable[[Steering], bool], Callable[[Melody, Steering], 
     "range": (_always, _is_in_range),
     "primer": (lambda steering: bool(steering.primer), _begins_with_primer),
     "locks": (lambda steering: bool(steering.locked_bars), _keeps_locked_bars),
+    "chords": (lambda steering: bool(steering.chords), _begins_on_chords),
 }
 """Attribute → whether it is asked for, and whether a piece obeys it."""
 

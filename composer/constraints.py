@@ -184,6 +184,8 @@ class Constraints:
         self._anchors = Anchors(plans)
         self._following = Following([plan.form or "" for plan in plans])
         self._source_B = np.full(len(plans), NONE, dtype=np.int64)
+        self.kept_B = np.full(len(plans), NONE, dtype=np.int64)
+        """The token that the form left open alone in the newest mask, which is no choice."""
         self._has_chords_B = [bool(plan.steering.chord_bars) for plan in plans]
         self.relaxed_B4 = np.zeros((len(plans), len(RELAXED)), dtype=np.int64)
         """How often each of RELAXED was given up."""
@@ -213,7 +215,7 @@ class Constraints:
             self.relaxed_B4,
         )
         self._source_B = self._following.look(lines)[:, 0]
-        _keep_copying(open_BP, self._source_B, *lines.sources())
+        _keep_copying(open_BP, self.kept_B, self._source_B, *lines.sources())
         for row, wanted_P in self._anchors.close_pitches(lines.now_B, open_BP):
             is_excess = self._same_B[row] >= MAXIMUM_SAME_PITCH and wanted_P[self._last_pitch_B[row]]
             if is_excess or not (self._tonics_BP[row] & wanted_P).any():  # another tonic than the nearest breaks nothing
@@ -229,7 +231,7 @@ class Constraints:
         _open_durations(
             open_BD, pitch_B, self._tonics_BP, self._durations_B2TD, *places, self._source_B, *copies, self.relaxed_B4
         )
-        _keep_lengths(open_BD, pitch_B, self._source_B, *lines.sources())
+        _keep_lengths(open_BD, self.kept_B, pitch_B, self._source_B, *lines.sources())
         for row, left in self._anchors.close_durations(lines.now_B, open_BD, _TICKS):
             place = lines.now_B[row] % lines.bar_B[row]
             is_last_bar = lines.end_B[row] - lines.now_B[row] <= lines.bar_B[row]
@@ -350,24 +352,28 @@ def _open_durations(
 
 
 @compiled
-def _keep_copying(open_BP: Mask, source_B: Whole, source_pitch_BS: Whole, source_duration_BS: Whole) -> None:
+def _keep_copying(open_BP: Mask, kept_B: Whole, source_B: Whole, source_pitch_BS: Whole, source_duration_BS: Whole) -> None:
     """Leaves the pitch alone open that goes on with a bar on its way back, where it is open."""
     for b in range(len(open_BP)):
-        source = source_B[b]
+        source, kept_B[b] = source_B[b], NONE
         if source != NONE and source_duration_BS[b, source] != NONE_DURATION and open_BP[b, source_pitch_BS[b, source]]:
+            kept_B[b] = source_pitch_BS[b, source]
             open_BP[b, :] = False
-            open_BP[b, source_pitch_BS[b, source]] = True
+            open_BP[b, kept_B[b]] = True
 
 
 @compiled
-def _keep_lengths(open_BD: Mask, pitch_B: Whole, source_B: Whole, source_pitch_BS: Whole, source_duration_BS: Whole) -> None:
+def _keep_lengths(
+    open_BD: Mask, kept_B: Whole, pitch_B: Whole, source_B: Whole, source_pitch_BS: Whole, source_duration_BS: Whole
+) -> None:
     """The same of its length. A bar that could not go on so is a new one from there."""
     for b in range(len(open_BD)):
-        source = source_B[b]
+        source, kept_B[b] = source_B[b], NONE
         if source == NONE or source_pitch_BS[b, source] != pitch_B[b]:
             continue
         duration = source_duration_BS[b, source]
         if duration < DURATION_COUNT and open_BD[b, duration]:
+            kept_B[b] = duration
             open_BD[b, :] = False
             open_BD[b, duration] = True
 

@@ -48,7 +48,7 @@ class Written:
 
     melodies: list[Melody]
     log_policy_B: NDArray[np.float64]
-    """log π of each whole piece, in nats; given notes count nothing."""
+    """log π of each whole piece, in nats; given notes, and those of bars that come back, count nothing."""
     log_behaviour_B: NDArray[np.float64]
     """The same with log 1 where a guide forced the token: what importance weights need."""
     log_prior_B: NDArray[np.float64]
@@ -194,21 +194,21 @@ class _Writing:
         self._append(pitch_B, duration_B, given, done_B)
 
     def _pitches(self, added: Added, given: list[Note | None], done_B: NDArray[np.bool_]) -> tuple[Whole, Odds]:
-        forced_B = np.full(len(self.plans), NOTHING, dtype=np.int64)
+        open_BP = self.constraints.pitches()
+        forced_B = self.constraints.kept_B.copy()
         for row, note in enumerate(given):
             if note is not None:
                 forced_B[row] = pitch_token(note.pitch, self.plans[row].steering.tonic)
-        open_BP = self.constraints.pitches()
         return self._choose(self.prior.pitches(), added.pitches(open_BP), open_BP, forced_B, done_B, "pitch")
 
     def _durations(
         self, added: Added, given: list[Note | None], done_B: NDArray[np.bool_], pitch_B: Whole
     ) -> tuple[Whole, Odds]:
-        forced_B = np.full(len(self.plans), NOTHING, dtype=np.int64)
+        open_BD = self.constraints.durations(pitch_B)
+        forced_B = self.constraints.kept_B.copy()
         for row, note in enumerate(given):
             if note is not None:
                 forced_B[row] = duration_number(note.quarters)
-        open_BD = self.constraints.durations(pitch_B)
         g_BD = added.durations(pitch_B, open_BD)
         return self._choose(self.prior.durations(pitch_B), g_BD, open_BD, forced_B, done_B, "duration")
 

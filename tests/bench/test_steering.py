@@ -66,6 +66,17 @@ def test_given_notes_may_lie_outside_the_mode() -> None:
     assert EXACT["mode"][1](with_note(0, Note(65, Fraction(2))), asked)
 
 
+def test_a_note_of_its_chord_begins_each_bar() -> None:
+    is_asked, obeys = EXACT["chords"]
+    asked = replace(ASKED, primer=None, locked_bars=(), chords="D G")
+    bars = (Note(62, Fraction(4)), Note(67, Fraction(2)), Note(62, Fraction(2)))
+
+    assert is_asked(asked)
+    assert obeys(replace(OBEYED, notes=bars), asked)
+    assert not obeys(replace(OBEYED, notes=(bars[0], Note(66, Fraction(2)), bars[2])), asked), "no note of G"
+    assert not obeys(replace(OBEYED, notes=(bars[0], Note(None, Fraction(2)), Note(67, Fraction(2)))), asked), "too late"
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("tonic", [0, 6, 11])
 def test_a_piece_is_read_back_from_its_export(mode: str, tonic: int) -> None:
@@ -78,7 +89,7 @@ def test_a_piece_is_read_back_from_its_export(mode: str, tonic: int) -> None:
 def test_what_was_not_asked_counts_for_nothing() -> None:
     plain = replace(ASKED, primer=None, locked_bars=())
 
-    assert [name for name, (is_asked, _) in EXACT.items() if not is_asked(plain)] == ["primer", "locks"]
+    assert [name for name, (is_asked, _) in EXACT.items() if not is_asked(plain)] == ["primer", "locks", "chords"]
 
 
 def test_correlation_is_pearson_s_with_its_interval() -> None:

@@ -149,6 +149,15 @@ def test_the_last_bar_comes_back_only_from_one_that_ends_on_the_tonic() -> None:
     assert free > 0.5 * endings > 5, "of another one only the beginning"
 
 
+def test_bars_that_come_back_are_no_choices_and_count_nothing() -> None:
+    written = write_all([Plan(steering=Steering(tonic=0, bars=6), form=".1...1")] * 20)
+
+    for melody, steps in zip(written.melodies, written.steps_B, strict=True):
+        chosen = sum(len(notes_of(melody, number)) for number in (0, 2, 3, 4))
+        last = len(notes_of(melody, 5))
+        assert 2 * chosen <= steps <= 2 * (chosen + last)
+
+
 def test_given_notes_go_before_the_form() -> None:
     primer = tuple(Note(pitch, Fraction(1)) for pitch in (60, 62, 64, 65) * 2)
     written = write_all([Plan(steering=Steering(tonic=0, bars=6, primer=primer), form=".a..4d")] * 20)
