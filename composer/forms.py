@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from music.counted import Counted
 from music.notes import Melody
@@ -41,23 +43,24 @@ class Forms:
             found[style][letters_of(melody)[:LONGEST]] += 1
         return cls({style: dict(sorted(counted.items())) for style, counted in sorted(found.items())})
 
-    def draw(self, style: str, bars: int, seed: int) -> str:
-        """The first bars of a tune of this style, as often as people's are so; empty where hardly a tune is as long."""
-        usual = self._at_least(self.of_style.get(style, {}), bars)
-        if sum(usual.values()) < FEWEST_TUNES:
-            usual = self._at_least(self._of_all, bars)
-        if sum(usual.values()) < FEWEST_TUNES:
+    def draw(self, style: str, bars: int, seed: int, nats_2: NDArray[np.float64] | None = None) -> str:
+        """The first bars of a tune of this style, as often as people's are so; empty where hardly a tune is as long. `nats_2`
+        says what the shares of `shares_of` are worth to a listener: forms worth n nats more are e^n times as likely."""
+        if (style, bars) not in self._tables:
+            own = _Table.of(self.of_style.get(style, {}), bars)
+            self._tables[style, bars] = own if own.tunes >= FEWEST_TUNES else _Table.of(self._of_all, bars)
+        table = self._tables[style, bars]
+        if table.tunes < FEWEST_TUNES:
             return ""
-        return drawn(usual, seed, DRAW)
+        if nats_2 is None:
+            return table.forms[drawn(table.count_n, seed, DRAW)]
+        worth_n = table.shares_n2 @ nats_2
+        return table.forms[drawn(table.count_n * np.exp(worth_n - worth_n.max()), seed, DRAW)]
 
-    @staticmethod
-    def _at_least(counted: Mapping[str, int], bars: int) -> dict[str, int]:
-        """Forms of so many bars, or the beginnings of longer ones."""
-        found: Counter[str] = Counter()
-        for form, count in counted.items():
-            if len(form) >= bars:
-                found[form[:bars]] += count
-        return dict(found)
+    @cached_property
+    def _tables(self) -> dict[tuple[str, int], _Table]:
+        """Of each style and number of bars that were asked for."""
+        return {}
 
     @cached_property
     def _of_all(self) -> Mapping[str, int]:
@@ -67,11 +70,38 @@ class Forms:
         return total
 
 
-def drawn(counted: Mapping[str, int], seed: int, draw: int) -> str:
-    """One of these, as often as each was counted; the same for a piece's seed and a number of the draw."""
+def shares_of(form: str) -> NDArray[np.float64]:
+    """Shares of the bars after the first that come back, and of those that begin like another: as `music.features` counts."""
+    counts = [sum(letter in letters for letter in form) for letters in (WHOLE, BEGINNING)]
+    return np.array(counts) / max(len(form) - 1, 1)
+
+
+class _Table(NamedTuple):
+    """The n forms of some tunes that have so many bars, or of their beginnings."""
+
+    forms: list[str]
+    count_n: NDArray[np.float64]
+    shares_n2: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, counted: Mapping[str, int], bars: int) -> _Table:
+        found: Counter[str] = Counter()
+        for form, count in counted.items():
+            if len(form) >= bars:
+                found[form[:bars]] += count
+        shares_n2 = np.array([shares_of(form) for form in found]).reshape(-1, 2)
+        return cls(list(found), np.array(list(found.values()), dtype=np.float64), shares_n2)
+
+    @property
+    def tunes(self) -> int:
+        return int(self.count_n.sum())
+
+
+def drawn(weight_n: NDArray[np.float64], seed: int, draw: int) -> int:
+    """The number of one of these, by their weights; the same for a piece's seed and a number of the draw."""
     generator = np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF, draw])
-    below = np.cumsum(list(counted.values()))
-    return list(counted)[int(np.searchsorted(below, generator.integers(below[-1]), side="right"))]
+    below_n = weight_n.cumsum()
+    return min(int(np.searchsorted(below_n, generator.random() * below_n[-1], side="right")), len(below_n) - 1)
 
 
 def letters_of(melody: Melody) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from composer.forms import FEWEST_TUNES, drawn
 from music.keys import SCALE_STEPS
 from music.notes import Melody
@@ -38,7 +40,8 @@ class Gamuts:
             usual = self._of_modes.get(mode, {})
         if sum(usual.values()) < FEWEST_TUNES:
             return None
-        return frozenset(map(int, drawn(usual, seed, DRAW).split(",")))
+        chosen = list(usual)[drawn(np.array(list(usual.values()), dtype=np.float64), seed, DRAW)]
+        return frozenset(map(int, chosen.split(",")))
 
     @cached_property
     def _of_modes(self) -> Mapping[str, Mapping[str, int]]:

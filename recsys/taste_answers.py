@@ -54,6 +54,11 @@ def standardise(features_F: ArrayLike) -> Vector:
     return np.asarray(np.clip((np.asarray(features_F, dtype=np.float64) - _CENTRE) / _SPREAD, -4.0, 4.0))
 
 
+def of_plain(weights_D: ArrayLike) -> Vector:
+    """The same weights for features as they are measured, of those for standardised ones; any leading dimensions."""
+    return np.asarray(np.asarray(weights_D, dtype=np.float64) / _SPREAD)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """What one listener said, as numbers: one row for each signal about a track."""

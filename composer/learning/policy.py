@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from composer.bands import Bands
+from composer.bands import FORMED, Bands
 from composer.constraints import Plan
 from composer.copies import CatalogueIndex, Originality
 from composer.forms import Forms, letters_of
@@ -32,8 +32,9 @@ from composer.learning.standing import RULE_VALUES
 from composer.learning.writing import Guide, Writer, Written
 from composer.steering import Steering
 from dqn.checkpoint import BrokenCheckpoint, Checkpoint, read_checkpoint
-from music.features import features
+from music.features import NAMES, features
 from music.notes import Melody
+from recsys.taste_answers import of_plain
 
 Whole = NDArray[np.int64]
 Fit = Callable[[Melody], float]
@@ -49,6 +50,7 @@ pieces."""
 
 MOST_ATTEMPTS = 6
 """How often a piece is written until it is no copy. One in thirty is one; of six in a row hardly any."""
+_FORMED = [NAMES.index(name) for name in FORMED]
 CATALOGUE_RUNS = "catalogue_runs"
 """Among a checkpoint's weights: the runs of notes by which a copy is known."""
 
@@ -184,28 +186,31 @@ class ComposerPolicy:
         report: Callable[[float], None] | None = None,
     ) -> Written:
         """Melodies of these plans, with what measuring them needs; a form is drawn where none was."""
-        plans = self.plan(plans, seeds)
+        taste_BF = np.stack([self._nats(heard_taste(plan, taste)) for plan, taste in zip(plans, tastes, strict=True)])
+        plans = self.plan(plans, seeds, taste_BF)
         return self.writer.write(
             plans,
             styles=[style_number(plan.steering.style, self.styles) for plan in plans],
             condition_BC=np.stack([condition(plan) for plan in plans]),
-            taste_BF=np.stack([self._nats(heard_taste(plan, taste)) for plan, taste in zip(plans, tastes, strict=True)]),
+            taste_BF=taste_BF,
             generators=[np.random.default_rng([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF]) for seed in seeds],
             keep_trace=keep_trace,
             guide=guide,
             report=report,
         )
 
-    def plan(self, plans: Sequence[Plan], seeds: Sequence[int]) -> list[Plan]:
-        """The plans, each with the form and the gamut that follow from its seed, where it takes them."""
+    def plan(self, plans: Sequence[Plan], seeds: Sequence[int], taste_BF: NDArray[np.float64]) -> list[Plan]:
+        """The plans, each with the form and the gamut that follow from its seed, where it takes them; of forms rather those
+        that the taste likes, in nats per feature."""
+        nats_B2 = of_plain(taste_BF)[:, _FORMED]
         return [
-            self._planned(plan, seed) if plan.form is None and plan.takes_form else plan
-            for plan, seed in zip(plans, seeds, strict=True)
+            self._planned(plan, seed, nats_2) if plan.form is None and plan.takes_form else plan
+            for plan, seed, nats_2 in zip(plans, seeds, nats_B2, strict=True)
         ]
 
-    def _planned(self, plan: Plan, seed: int) -> Plan:
+    def _planned(self, plan: Plan, seed: int, nats_2: NDArray[np.float64]) -> Plan:
         steering = plan.steering
-        plan = replace(plan, form=self.forms.draw(steering.style, steering.bars, seed))
+        plan = replace(plan, form=self.forms.draw(steering.style, steering.bars, seed, nats_2 if nats_2.any() else None))
         if steering.primer is not None:
             return plan  # it says which degrees there are
         narrower = replace(plan, gamut=self.gamuts.draw(steering.style, steering.mode, seed))

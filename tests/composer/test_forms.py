@@ -14,8 +14,9 @@ from rest_framework.test import APIClient
 from accounts.models import Account
 from composer.composing import compose_commission
 from composer.constraints import Plan
-from composer.forms import BACKS, BEGINNING, FEWEST_TUNES, WHOLE, Forms, in_words, letters_of
+from composer.forms import BACKS, BEGINNING, FEWEST_TUNES, WHOLE, Forms, in_words, letters_of, shares_of
 from composer.gamuts import Gamuts, gamut_of
+from composer.learning.condition import TASTES
 from composer.learning.network import Prior
 from composer.learning.policy import ComposerPolicy
 from composer.learning.writing import Writer
@@ -81,6 +82,24 @@ def test_forms_are_drawn_as_often_as_tunes_have_them() -> None:
     assert Forms.measure(dances[: FEWEST_TUNES - 1]).draw("dance", 6, 1) == ""
     assert forms.draw("dance", 7, 1) == ""
     assert Forms().draw("dance", 4, 1) == ""
+
+
+def test_of_forms_those_are_drawn_more_often_that_a_listener_likes() -> None:
+    forms = Forms({"dance": {"....44d.": 10, "........": 10, "..2222..": 10}})
+
+    def share(form: str, nats: tuple[float, float]) -> float:
+        return float(np.mean([forms.draw("dance", 8, seed, np.array(nats)) == form for seed in range(400)]))
+
+    assert shares_of("....44d.").tolist() == [2 / 7, 1 / 7]
+    assert share("..2222..", (0.0, 0.0)) == pytest.approx(1 / 3, abs=0.07)
+    # Worth 4, 2 and 0 nats.
+    assert share("..2222..", (7.0, 0.0)) == pytest.approx(np.exp(4) / (np.exp(4) + np.exp(2) + 1), abs=0.05)
+    assert share("....44d.", (0.0, 70.0)) == 1.0
+    assert share("........", (-70.0, 0.0)) == 1.0
+    # Worth nothing, it is the draw of those without a taste.
+    assert [forms.draw("dance", 8, seed, np.zeros(2)) for seed in range(50)] == [
+        forms.draw("dance", 8, seed) for seed in range(50)
+    ]
 
 
 def test_forms_and_gamuts_survive_a_checkpoint() -> None:
@@ -241,8 +260,8 @@ def test_what_is_drawn_leaves_room_and_is_left_to_a_primer() -> None:
         "two notes in the range": Steering(style="song", mode="minor", bars=8, lowest=60, highest=72),
     }
 
-    plans = policy.plan([Plan(steering=steering) for steering in asked.values()], seeds=range(4))
+    plans = policy.plan([Plan(steering=steering) for steering in asked.values()], range(4), np.zeros((4, TASTES)))
 
     assert [plan.form for plan in plans] == ["....4444", "....4444", None, "....4444"]
     assert [plan.gamut for plan in plans] == [{0, 2, 4, 7, 9}, None, None, None]
-    assert policy.plan([Plan(steering=asked["usual"], form="")], seeds=[1])[0].gamut is None
+    assert policy.plan([Plan(steering=asked["usual"], form="")], [1], np.zeros((1, TASTES)))[0].gamut is None
