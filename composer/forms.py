@@ -38,10 +38,7 @@ class Forms:
     @classmethod
     def measure(cls, tunes: Iterable[tuple[str, Melody]]) -> Forms:
         """Of styles and melodies of people."""
-        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for style, melody in tunes:
-            found[style][letters_of(melody)[:LONGEST]] += 1
-        return cls({style: dict(sorted(counted.items())) for style, counted in sorted(found.items())})
+        return cls(tally((style, letters_of(melody)[:LONGEST]) for style, melody in tunes))
 
     def draw(self, style: str, bars: int, seed: int, nats_2: NDArray[np.float64] | None = None) -> str:
         """The first bars of a tune of this style, as often as people's are so; empty where hardly a tune is as long. `nats_2`
@@ -68,6 +65,14 @@ class Forms:
         for counted in self.of_style.values():
             total.update(counted)
         return total
+
+
+def tally(found: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """How often each was found in each group, both in order: of (group, what was found)."""
+    total: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for group, each in found:
+        total[group][each] += 1
+    return {group: dict(sorted(counted.items())) for group, counted in sorted(total.items())}
 
 
 def shares_of(form: str) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from composer.forms import FEWEST_TUNES, drawn
+from composer.forms import FEWEST_TUNES, drawn, tally
 from music.keys import SCALE_STEPS
 from music.notes import Melody
 
@@ -28,10 +28,7 @@ class Gamuts:
     @classmethod
     def measure(cls, tunes: Iterable[tuple[str, Melody]]) -> Gamuts:
         """Of styles and melodies of people."""
-        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for style, melody in tunes:
-            found[f"{melody.mode} {style}"][",".join(map(str, sorted(gamut_of(melody))))] += 1
-        return cls({group: dict(sorted(counted.items())) for group, counted in sorted(found.items())})
+        return cls(tally((f"{melody.mode} {style}", ",".join(map(str, sorted(gamut_of(melody))))) for style, melody in tunes))
 
     def draw(self, style: str, mode: str, seed: int) -> frozenset[int] | None:
         """The degrees of a tune of this style and mode, as often as people's; None where hardly one is in the mode."""

@@ -210,7 +210,7 @@ class ComposerPolicy:
 
     def _planned(self, plan: Plan, seed: int, nats_2: NDArray[np.float64]) -> Plan:
         steering = plan.steering
-        plan = replace(plan, form=self.forms.draw(steering.style, steering.bars, seed, nats_2 if nats_2.any() else None))
+        plan = replace(plan, form=self.forms.draw(steering.style, steering.bars, seed, nats_2))
         if steering.primer is not None:
             return plan  # it says which degrees there are
         narrower = replace(plan, gamut=self.gamuts.draw(steering.style, steering.mode, seed))

@@ -45,7 +45,7 @@ STANDING = (
 )
 """Names of the S numbers; pitches are tokens. `widest` is the range that people keep to. `rhythm_before` has a bit for each of
 the next sixteenths, 1 where a note began in the bar before, and `degrees` one for each degree that was heard. The last note
-begins at the cadence at the latest. `next_pitch` begins the next bar, where it comes back; NOTHING where it doesn't."""
+begins at the cadence at the latest. `next_pitch` begins the next bar, where it comes back; NONE where it doesn't."""
 NO_LIMIT = 999
 """Of the range, where any will do."""
 NO_BAR_BEFORE = -1

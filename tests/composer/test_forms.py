@@ -22,6 +22,7 @@ from composer.learning.policy import ComposerPolicy
 from composer.learning.writing import Writer
 from composer.models import Piece
 from composer.steering import Steering
+from music.features import NAMES
 from music.notes import Melody, Note
 from tests.composer.test_constraints import write, write_all
 
@@ -100,6 +101,28 @@ def test_of_forms_those_are_drawn_more_often_that_a_listener_likes() -> None:
     assert [forms.draw("dance", 8, seed, np.zeros(2)) for seed in range(50)] == [
         forms.draw("dance", 8, seed) for seed in range(50)
     ]
+
+
+def test_the_form_is_the_same_for_every_listener_at_strength_zero_and_heard_above() -> None:
+    policy = ComposerPolicy(
+        kind="prior",
+        writer=Writer(prior=Prior(hidden=8).eval()),
+        styles=("song",),
+        prior_sha256="",
+        forms=Forms({"song": {"..222222": 20, "........": 20}}),
+        settings={"taste_gain": 15.0},
+    )
+    likes_repeats = np.zeros(TASTES)
+    likes_repeats[NAMES.index("share_of_repeated_bars")] = 1.0
+
+    def forms(strength: float, taste: np.ndarray | None) -> list[str]:
+        plans = [Plan(steering=Steering(style="song", bars=8, taste_strength=strength))] * 12
+        return policy.write(plans, [taste] * 12, seeds=range(12)).forms
+
+    assert forms(0.0, None) == forms(0.0, likes_repeats) == forms(0.0, -likes_repeats)
+    assert set(forms(0.0, None)) == {"..222222", "........"}
+    assert set(forms(1.0, likes_repeats)) == {"..222222"}
+    assert set(forms(1.0, -likes_repeats)) == {"........"}
 
 
 def test_forms_and_gamuts_survive_a_checkpoint() -> None:
